@@ -1,0 +1,54 @@
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MODULES        = $(shell go list -m -f '{{.Dir}}')
+COMMANDS       = $(patsubst %/main.go,./%,$(wildcard services/*/cmd/*/main.go))
+# A tool comes from its own module, outside the workspace, so that its needs do
+# not raise the product's. go takes no -modfile in a workspace; this is the path
+# of the built tool, which then sees the workspace.
+TOOL           = "$$(GOWORK=off go -C $(CURDIR)/deployments/tools tool -n $(1))"
+NPM            = npm --prefix frontend
+.PHONY: help run build web check fmt test audit
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build everything and start parley
+	@exec bin/parley
+
+build: web ## build the web app and every command, into bin/
+	go build -o bin/ $(COMMANDS)
+
+web: frontend/node_modules
+	$(NPM) run build
+
+frontend/node_modules: frontend/package-lock.json
+	$(NPM) ci --no-audit --no-fund
+	@touch $@
+
+check: frontend/node_modules ## what needs no server: format, lint, imports, tidy modules, front end
+	$(call TOOL,golangci-lint) fmt --diff
+	go vet work
+	$(call TOOL,golangci-lint) run $(addsuffix /...,$(MODULES))
+	@# What neither a command nor a test reaches is not worth its lines.
+	@dead=$$($(call TOOL,deadcode) -test work); echo "$${dead:-no dead code}"; [[ -z $$dead ]]
+	@# A workspace lets any module import any other; alone, go.mod decides.
+	@for m in $(MODULES); do echo "alone: $$m"; (cd $$m; export GOWORK=off; go mod tidy -diff; go build ./...); done
+	@# The cache of tests does not see files outside the module, so no cache.
+	GOWORK=off go -C deployments/verify test -count=1 ./...
+	$(NPM) run check
+
+fmt: frontend/node_modules ## format Go and the front end
+	$(call TOOL,golangci-lint) fmt
+	cd frontend && npx --no-install prettier --write --log-level warn .
+
+test: frontend/node_modules ## every test; installs what they need (apt)
+	deployments/setup/test.sh
+	$(MAKE) build
+	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
+	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on work
+	$(NPM) test
+	$(NPM) run e2e
+
+audit: ## known vulnerabilities in what each module calls
+	deployments/tools/audit.sh $(MODULES)

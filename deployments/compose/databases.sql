@@ -1,0 +1,12 @@
+-- Runs once, when PostgreSQL starts with an empty volume: a database for each
+-- service, with a role that cannot reach the other's.
+\getenv policy POLICY_DATABASE_PASSWORD
+\getenv chat CHAT_DATABASE_PASSWORD
+
+CREATE ROLE policy LOGIN PASSWORD :'policy';
+CREATE DATABASE policy OWNER policy;
+REVOKE ALL ON DATABASE policy FROM PUBLIC;
+
+CREATE ROLE chat LOGIN PASSWORD :'chat';
+CREATE DATABASE chat OWNER chat;
+REVOKE ALL ON DATABASE chat FROM PUBLIC;

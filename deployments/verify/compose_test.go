@@ -1,0 +1,239 @@
+package verify
+
+import (
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/distribution/reference"
+)
+
+const (
+	repository  = "../.."
+	composeFile = "../compose.yaml"
+	envExample  = "../compose/.env.example"
+)
+
+// load reads the compose file as `docker compose` does: by its schema, and
+// consistent in itself.
+func load(t *testing.T, env map[string]string) (*types.Project, error) {
+	t.Helper()
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	options, err := cli.NewProjectOptions([]string{composeFile}, cli.WithEnv(environ))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options.LoadProject(t.Context())
+}
+
+func project(t *testing.T) *types.Project {
+	t.Helper()
+	p, err := load(t, filled(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// filled is the example of an environment, with a value for each name.
+func filled(t *testing.T) map[string]string {
+	t.Helper()
+	env := example(t)
+	for name := range env {
+		env[name] = strings.Repeat("0f", 32)
+	}
+	return env
+}
+
+func example(t *testing.T) map[string]string {
+	t.Helper()
+	file, err := os.ReadFile(envExample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := dotenv.UnmarshalBytesWithLookup(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+func TestComposeRefusesToStartWithout(t *testing.T) {
+	env := filled(t)
+	if _, ok := env["AUTH_SECRET"]; !ok {
+		t.Error("the example does not ask for AUTH_SECRET")
+	}
+	for name := range env {
+		for how, change := range map[string]func(map[string]string){
+			name:                  func(e map[string]string) { delete(e, name) },
+			"anything in " + name: func(e map[string]string) { e[name] = "" },
+		} {
+			t.Run(how, func(t *testing.T) {
+				env := maps.Clone(env)
+				change(env)
+				_, err := load(t, env)
+				if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), ".env") {
+					t.Errorf("got error %v, want one that names %s and where it belongs", err, name)
+				}
+			})
+		}
+	}
+}
+
+func TestTheExampleHoldsNoSecret(t *testing.T) {
+	for name, value := range example(t) {
+		if value != "" {
+			t.Errorf("%s has the value %q", name, value)
+		}
+	}
+}
+
+// TestOnlyTheseAreReachedFromTheHost lists what is published, to this host alone.
+func TestOnlyTheseAreReachedFromTheHost(t *testing.T) {
+	want := map[string]string{"127.0.0.1:8080": "parley:8080", "127.0.0.1:8081": "rabbitmq:15672"}
+	got := make(map[string]string)
+	for name, service := range project(t).Services {
+		for _, port := range service.Ports {
+			got[port.HostIP+":"+port.Published] = name + ":" + decimal(port.Target)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("published are %v, want %v", got, want)
+	}
+}
+
+func TestImagesAreOfOneVersion(t *testing.T) {
+	images := basesOf(t)
+	for _, service := range project(t).Services {
+		if service.Build == nil {
+			images = append(images, service.Image)
+		}
+	}
+	for _, image := range images {
+		name, err := reference.ParseNormalizedNamed(image)
+		if err != nil {
+			t.Errorf("%s: %v", image, err)
+			continue
+		}
+		if tagged, ok := name.(reference.Tagged); !ok || tagged.Tag() == "latest" {
+			t.Errorf("%s is whatever is newest", image)
+		}
+	}
+}
+
+// TestWhatComposeMountsIsThere checks files; a missing one would become an empty
+// folder. What services keep must be in a volume with a name.
+func TestWhatComposeMountsIsThere(t *testing.T) {
+	kept := make(map[string]string)
+	for name, service := range project(t).Services {
+		for _, volume := range service.Volumes {
+			switch volume.Type {
+			case types.VolumeTypeBind:
+				if _, err := os.Stat(volume.Source); err != nil {
+					t.Error(err)
+				}
+			case types.VolumeTypeVolume:
+				kept[name] = volume.Target
+			}
+		}
+		if service.Restart == "" || service.StopGracePeriod == nil {
+			t.Errorf("%s does not say when it is restarted, and how long it may take to stop", name)
+		}
+	}
+	want := map[string]string{"parley": "/data", "postgres": "/var/lib/postgresql/data", "rabbitmq": "/var/lib/rabbitmq"}
+	if !maps.Equal(kept, want) {
+		t.Errorf("volumes are %v, want %v", kept, want)
+	}
+	if project(t).Services["rabbitmq"].Hostname == "" {
+		t.Error("RabbitMQ gets a new name, and an empty database, with each container")
+	}
+}
+
+// TestProgramsAreGivenWhatTheyRead compares each variable with the configuration
+// in the program's source, and each address with who listens there.
+func TestProgramsAreGivenWhatTheyRead(t *testing.T) {
+	p := project(t)
+	listens := listeners(t, p)
+	for _, name := range built(p) {
+		environment := p.Services[name].Environment
+		known := variables(t, commandOf(t, name))
+		for variable, value := range environment {
+			if !known[variable] {
+				t.Errorf("%s reads no %s", name, variable)
+			}
+			if u, err := url.Parse(*value); err == nil && u.Host != "" && !slices.Contains(listens, u.Host) {
+				t.Errorf("%s is sent to %s by %s, where nobody listens", name, u.Host, variable)
+			}
+		}
+		if environment["AUTH_SECRET"] == nil {
+			t.Errorf("%s is given no AUTH_SECRET", name)
+		}
+	}
+}
+
+// listeners is who listens on the compose network, as host:port.
+func listeners(t *testing.T, p *types.Project) []string {
+	t.Helper()
+	all := []string{"postgres:5432", "rabbitmq:5672"} // their images' ports
+	for _, name := range built(p) {
+		for variable, value := range p.Services[name].Environment {
+			if !strings.HasSuffix(variable, "_ADDR") {
+				continue
+			}
+			port, ok := strings.CutPrefix(*value, "0.0.0.0:")
+			if !ok {
+				t.Errorf("%s listens on %s, out of reach of the others", name, *value)
+			}
+			all = append(all, name+":"+port)
+			for _, published := range p.Services[name].Ports {
+				if decimal(published.Target) != port {
+					t.Errorf("%s listens on %s; published is %d", name, port, published.Target)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// built are the services that are built from this repository.
+func built(p *types.Project) []string {
+	var names []string
+	for name, service := range p.Services {
+		if service.Build != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestServicesAreBuiltFromTheDockerfilesTargets(t *testing.T) {
+	p := project(t)
+	if want := []string{"chatd", "parley", "policyd"}; !slices.Equal(built(p), want) {
+		t.Errorf("built are %v, want %v", built(p), want)
+	}
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range built(p) {
+		build := p.Services[name].Build
+		if build.Context != root || build.Dockerfile != "deployments/Dockerfile" {
+			t.Errorf("%s is built in %s from %s", name, build.Context, build.Dockerfile)
+		}
+		if build.Target != name {
+			t.Errorf("%s is built to %q", name, build.Target)
+		}
+		stage(t, build.Target)
+	}
+}
