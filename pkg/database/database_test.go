@@ -1,0 +1,218 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/database/databasetest"
+	"parley.internal/pkg/testenv"
+)
+
+func open(t *testing.T, url string) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	migrations := fstest.MapFS{"00001_note.sql": {Data: []byte(
+		"-- +goose Up\nCREATE TABLE note (id text PRIMARY KEY, body bytea NOT NULL, at bigint NOT NULL);\n")}}
+	for range 2 { // The second time there is nothing to do.
+		if err := database.Migrate(t.Context(), db, "test", migrations); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+func insert(ctx context.Context, q database.Querier, id string) error {
+	_, err := q.ExecContext(ctx, "INSERT INTO note (at, id, body) VALUES ($3, $1, $2)", id, []byte{0, 255}, 7)
+	return err
+}
+
+func count(t *testing.T, db *database.DB) (n int) {
+	t.Helper()
+	if _, err := database.One(t.Context(), db.Query(t.Context()), "SELECT count(*) FROM note", nil, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWhatHappensAfterACommitDoesNotHappenAfterARollback(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		refused := errors.New("refused")
+		var after []string
+		for name, result := range map[string]error{"committed": nil, "rolled back": refused} {
+			err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+				tx.AfterCommit(func() { after = append(after, name) })
+				if err := insert(ctx, tx, name); err != nil {
+					return err
+				}
+				return result
+			})
+			if !errors.Is(err, result) {
+				t.Errorf("%s: got error %v, want %v", name, err, result)
+			}
+		}
+		if len(after) != 1 || after[0] != "committed" || count(t, db) != 1 {
+			t.Errorf("after ran for %v, and %d rows are there", after, count(t, db))
+		}
+	})
+}
+
+func TestAnInnerTransactionJoinsTheOuterOne(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		refused := errors.New("refused")
+		err := db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+			err := db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") })
+			if err != nil {
+				return err
+			}
+			var n int
+			_, err = database.One(ctx, db.Query(ctx), "SELECT count(*) FROM note", nil, &n)
+			if err != nil || n != 1 {
+				t.Errorf("inside its transaction a query counts %d rows, error %v", n, err)
+			}
+			return refused
+		})
+		if !errors.Is(err, refused) || count(t, db) != 0 {
+			t.Errorf("got error %v and %d rows, want %v and none", err, count(t, db), refused)
+		}
+	})
+}
+
+func TestAPanicRollsBack(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		func() {
+			defer func() { _ = recover() }()
+			_ = db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+				if err := insert(ctx, tx, "a"); err != nil {
+					t.Error(err)
+				}
+				panic("bug")
+			})
+		}()
+		if n := count(t, db); n != 0 {
+			t.Errorf("%d rows are there", n)
+		}
+	})
+}
+
+func TestASecondRowWithAKeyIsNotUnique(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			return errors.Join(insert(ctx, tx, "a"), insert(ctx, tx, "a"))
+		})
+		if !database.IsUnique(err) {
+			t.Errorf("got error %v", err)
+		}
+		if database.IsUnique(errors.New("other")) {
+			t.Error("any error is taken for a double key")
+		}
+	})
+}
+
+func TestASnapshotDoesNotSeeWhatCommitsMeanwhile(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		err := db.InSnapshot(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			var before, after int
+			if _, err := database.One(ctx, tx, "SELECT count(*) FROM note", nil, &before); err != nil {
+				return err
+			}
+			err := db.InTx(context.WithoutCancel(t.Context()), func(ctx context.Context, tx *database.Tx) error {
+				return insert(ctx, tx, "meanwhile")
+			})
+			if err != nil {
+				return err
+			}
+			if _, err := database.One(ctx, tx, "SELECT count(*) FROM note", nil, &after); err != nil {
+				return err
+			}
+			if before != 0 || after != 0 {
+				t.Errorf("counted %d, then %d", before, after)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Somebody else's lock is a wait that took too long, not a fault of the query.
+func TestALockedFileIsATimeout(t *testing.T) {
+	address := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	ours, theirs := open(t, address), open(t, address)
+	err := theirs.InTx(t.Context(), func(context.Context, *database.Tx) error {
+		err := ours.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") })
+		late, ok := errors.AsType[interface {
+			error
+			Timeout() bool
+		}](err)
+		if !ok || !late.Timeout() {
+			t.Errorf("got error %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFileIsItsUsersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := open(t, "sqlite:"+path)
+	if err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") }); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, error %v", file, info, err)
+		}
+	}
+}
+
+func TestNodesMayMigrateAtOnce(t *testing.T) {
+	address := testenv.Postgres(t)
+	migrations := fstest.MapFS{
+		"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (id text PRIMARY KEY);\n")},
+		"00002_b.sql": {Data: []byte("-- +goose Up\nINSERT INTO a VALUES ('once');\n")},
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			db, err := database.Open(t.Context(), address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := errors.Join(database.Migrate(t.Context(), db, "nodes", migrations), db.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnUnknownDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
+	for _, url := range []string{"mysql://me:secret@host/db", "sqlite:", "sqlite:x?mode=ro", ""} {
+		if _, err := database.Open(t.Context(), url); err == nil {
+			t.Errorf("%q was opened", url)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// A node that starts while another one migrates looks every second, for five
+// minutes, whether it has finished.
+const (
+	lockEvery = 1
+	lockTries = 300
+)
+
+// Migrate brings the tables of one owner, a service or a library that keeps
+// its tables beside it, up to the newest of migrations: files NNNNN_name.sql
+// in the format of goose, the same text for both databases. What has run is
+// remembered under owner. Several nodes may start at once.
+func Migrate(ctx context.Context, db *DB, owner string, migrations fs.FS) error {
+	opts := []goose.ProviderOption{
+		goose.WithTableName("migration_" + owner),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithSlog(slog.New(slog.DiscardHandler)),
+	}
+	dialect := goose.DialectSQLite3
+	if db.Dialect == Postgres {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockEvery, lockTries))
+		if err != nil {
+			return fmt.Errorf("migrate %s: %w", owner, err)
+		}
+		opts = append(opts, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(dialect, db.write, migrations, opts...)
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", owner, err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate %s: %w", owner, err)
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package testenv_test
+
+import (
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/testenv"
+)
+
+func channel(t *testing.T, url string) (*amqp.Connection, *amqp.Channel) {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // The broker may have died before.
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, ch
+}
+
+func TestEachCallGetsAVhostOfItsOwn(t *testing.T) {
+	_, here := channel(t, testenv.RabbitMQ(t))
+	_, there := channel(t, testenv.RabbitMQ(t))
+	if _, err := here.QueueDeclare("q", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := there.QueueDeclarePassive("q", true, false, false, false, nil); err == nil {
+		t.Error("one vhost has the queue of another")
+	}
+}
+
+func TestAVhostIsGoneWithItsTest(t *testing.T) {
+	var url string
+	t.Run("it", func(t *testing.T) {
+		url = testenv.RabbitMQ(t)
+		channel(t, url)
+	})
+	if conn, err := amqp.Dial(url); err == nil {
+		_ = conn.Close()
+		t.Error("it is still there")
+	}
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"parley.internal/pkg/fault"
+)
+
+// MaxBody is how many bytes a request's body may have.
+const MaxBody = 64 << 10
+
+// The errors of reading a request.
+var (
+	ErrNotJSON    = fault.New(fault.Unsupported, "not-json", "send the body as application/json")
+	ErrTooLarge   = fault.New(fault.TooLarge, "body-too-large", "the body is larger than %d bytes")
+	ErrBadBody    = fault.New(fault.Invalid, "body-invalid", "the body is not what is expected here: %s")
+	ErrBadQuery   = fault.New(fault.Invalid, "query-invalid", "the query parameter %s %s")
+	ErrNoSuchPath = fault.New(fault.NotFound, "not-found", "there is nothing at %s")
+)
+
+// Body reads the whole body of a JSON request.
+func Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return nil, ErrNotJSON
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, ErrTooLarge.With(MaxBody)
+	}
+	if err != nil {
+		return nil, ErrBadBody.With("it could not be read to its end")
+	}
+	return body, nil
+}
+
+// Decode reads a JSON request into v. Unknown fields are ignored.
+func Decode(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := Body(w, r)
+	if err != nil {
+		return err
+	}
+	return Unmarshal(body, v)
+}
+
+// Unmarshal decodes a body into v and says what is wrong with it, and where.
+func Unmarshal(body []byte, v any) error {
+	if !utf8.Valid(body) {
+		return ErrBadBody.With("it is not valid UTF-8")
+	}
+	err := json.Unmarshal(body, v)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		where := e.Field
+		if where == "" {
+			where = "it"
+		}
+		return ErrBadBody.With(where + " must not be " + article(e.Value))
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return ErrBadBody.With("broken JSON at byte " + strconv.FormatInt(e.Offset, 10))
+	}
+	// An UnmarshalJSON of ours: it says what it expects.
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		return e
+	}
+	return ErrBadBody.With(err.Error())
+}
+
+// article puts one before the name of a JSON type.
+func article(kind string) string {
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		return "an " + kind
+	}
+	return "a " + kind
+}
+
+// Limit is the query parameter limit: a whole number from 1 to most, or usual
+// when it is absent.
+func Limit(r *http.Request, usual, most int) (int, error) {
+	values, given := r.URL.Query()["limit"]
+	if !given {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(values[0])
+	if err != nil || n < 1 || n > most {
+		return 0, ErrBadQuery.With("limit", "must be a whole number from 1 to "+strconv.Itoa(most))
+	}
+	return n, nil
+}

@@ -1,0 +1,80 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = time.Minute
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 10 * time.Second
+	maxHeader     = 32 << 10
+)
+
+// Service is something that works while requests are served.
+type Service interface {
+	// Run works until ctx ends. Nil means a clean stop.
+	Run(ctx context.Context) error
+	// Drain says that the end is near: requests are only finished from now on.
+	// Connections that a handler has taken over, sockets, are ended now.
+	Drain()
+}
+
+// Serve serves handler on listener, and runs the services, until ctx ends.
+// Then it drains the services and lets the requests in hand finish, for ten
+// seconds at most, and after them it ends the services. A service that fails
+// ends everything.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, services ...Service) error {
+	group, ctx := errgroup.WithContext(ctx)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	for _, service := range services {
+		group.Go(func() error { return service.Run(working) })
+		defer context.AfterFunc(ctx, service.Drain)()
+	}
+	group.Go(func() error {
+		defer stop()
+		return serve(ctx, listener, handler)
+	})
+	return group.Wait() //nolint:wrapcheck // Each says what it was doing.
+}
+
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		stopped <- err
+	})
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	if err := <-stopped; err != nil {
+		return fmt.Errorf("stop serving: %w", err)
+	}
+	return nil
+}
