@@ -1,0 +1,153 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Direct is the transport inside one process: Publish calls the Receive of each
+// subscription, and answers when they have committed. It keeps nothing itself:
+// a message that a subscription cannot take now is refused, and stays where its
+// publisher keeps it, in the outbox. The zero Direct is ready and safe for
+// concurrent use.
+type Direct struct {
+	mu       sync.Mutex
+	bindings []*binding
+}
+
+// binding outlives who runs it, as a durable queue would.
+type binding struct {
+	name     string
+	types    []string
+	consumer *consumer     // nil while nobody runs it
+	started  chan struct{} // closed when somebody runs it
+}
+
+type consumer struct {
+	receive func(context.Context, []Message) error
+	inHand  sync.WaitGroup // the calls of receive under way
+}
+
+// startTimeout is how long Publish waits for somebody to run a subscription.
+const startTimeout = 3 * time.Second
+
+var errNoConsumer = fmt.Errorf("%w: its consumer is not running", ErrUnavailable)
+
+// Subscribe implements Subscriber: it declares the subscription at once. A name
+// is run by one at a time.
+func (d *Direct) Subscribe(s Subscription) (run func(context.Context) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.bindings, func(b *binding) bool { return b.name == s.Name })
+	if i < 0 {
+		i = len(d.bindings)
+		d.bindings = append(d.bindings, &binding{name: s.Name, started: make(chan struct{})})
+	}
+	b := d.bindings[i]
+	b.types = s.Types
+	return func(ctx context.Context) error { return d.run(ctx, b, s) }
+}
+
+func (d *Direct) run(ctx context.Context, b *binding, s Subscription) error {
+	c := &consumer{receive: s.Receive}
+	d.mu.Lock()
+	taken := b.consumer != nil
+	if !taken {
+		b.consumer = c
+		close(b.started)
+	}
+	d.mu.Unlock()
+	if taken {
+		return fmt.Errorf("subscribe %s: it is running already", s.Name)
+	}
+	<-ctx.Done()
+	d.mu.Lock()
+	b.consumer = nil
+	b.started = make(chan struct{})
+	d.mu.Unlock()
+	c.inHand.Wait()
+	return nil
+}
+
+// Publish implements Publisher.
+func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
+	results := make([]error, len(batch))
+	for i := range results {
+		results[i] = ErrUnroutable
+	}
+	for _, share := range d.shares(batch) {
+		err := d.deliver(ctx, share)
+		for _, i := range share.at {
+			if errors.Is(results[i], ErrUnroutable) {
+				results[i] = nil
+			}
+			results[i] = errors.Join(results[i], err)
+		}
+	}
+	return results
+}
+
+// share is what of a batch a binding wants.
+type share struct {
+	binding  *binding
+	messages []Message
+	at       []int // their places in the batch
+}
+
+func (d *Direct) shares(batch []Message) []share {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var shares []share
+	for _, b := range d.bindings {
+		s := share{binding: b}
+		for i, m := range batch {
+			if slices.Contains(b.types, m.Type) {
+				s.messages, s.at = append(s.messages, m), append(s.at, i)
+			}
+		}
+		if len(s.at) > 0 {
+			shares = append(shares, s)
+		}
+	}
+	return shares
+}
+
+func (d *Direct) deliver(ctx context.Context, s share) error {
+	c := d.consumer(ctx, s.binding)
+	if c == nil {
+		return fmt.Errorf("deliver to %s: %w", s.binding.name, errNoConsumer)
+	}
+	defer c.inHand.Done()
+	if err := c.receive(ctx, s.messages); err != nil {
+		return fmt.Errorf("deliver to %s: %w", s.binding.name, err)
+	}
+	return nil
+}
+
+// consumer is who runs a binding, taken in hand; it waits a moment for one.
+func (d *Direct) consumer(ctx context.Context, b *binding) *consumer {
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	for {
+		d.mu.Lock()
+		c, started := b.consumer, b.started
+		if c != nil {
+			c.inHand.Add(1)
+		}
+		d.mu.Unlock()
+		if c != nil {
+			return c
+		}
+		select {
+		case <-started:
+		case <-timeout.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package event_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/event/eventtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestDirectTransport(t *testing.T) {
+	eventtest.Run(t, func(*testing.T) eventtest.Transport { return &event.Direct{} })
+}
+
+// A relay that starts a moment before its consumer must not think that nobody
+// wants its events: it would not try them again for a while.
+func TestDirectTransportWaitsForWhoSubscribedAndDoesNotRunYet(t *testing.T) {
+	var d event.Direct
+	run := d.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Renamed"},
+		Receive: func(context.Context, []event.Message) error { return nil },
+	})
+	early := d.Publish(t.Context(), []event.Message{{ID: "1", Type: "Renamed"}})[0]
+	if early == nil || errors.Is(early, event.ErrUnroutable) {
+		t.Errorf("before it runs, publishing answers %v", early)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for d.Publish(t.Context(), []event.Message{{ID: "1", Type: "Renamed"}})[0] != nil {
+		runtime.Gosched()
+	}
+	if err := d.Subscribe(event.Subscription{Name: "one", Types: []string{"Renamed"}})(ctx); err == nil {
+		t.Error("two may run one subscription")
+	}
+	cancel()
+	wg.Wait()
+}
+
+type renamed struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+func (renamed) Type() string { return "Renamed" }
+
+func (r renamed) Validate() error {
+	if r.To == "" {
+		return errors.New("to is missing")
+	}
+	return nil
+}
+
+func TestDispatch(t *testing.T) {
+	weather := errors.New("the database is away")
+	tests := map[string]struct {
+		typ, data string
+		handler   error
+		panics    bool
+		want      string // a part of the error
+		permanent bool
+	}{
+		"an event reaches its handlers":     {data: `{"from":"a","to":"b"}`},
+		"any case of a name is accepted":    {data: `{"From":"a","TO":"b"}`},
+		"unknown fields are ignored":        {data: `{"from":"a","to":"b","why":1}`},
+		"broken JSON is no use again":       {data: `{"from":`, want: "decode Renamed", permanent: true},
+		"nor is another encoding":           {data: "{\"from\":\"a\",\"to\":\"b\xe9\"}", want: "not UTF-8", permanent: true},
+		"nor is a wrong type":               {data: `{"from":1,"to":"b"}`, want: "decode Renamed", permanent: true},
+		"nor is a missing field":            {data: `{"from":"a"}`, want: "to is missing", permanent: true},
+		"nor is a type without a handler":   {typ: "Other", data: `{}`, want: "no handler", permanent: true},
+		"a handler's error may pass":        {data: `{"to":"b"}`, handler: weather, want: "away"},
+		"a handler knows what never mends":  {data: `{"to":"b"}`, handler: event.Permanent(weather), want: "away", permanent: true},
+		"a handler that panics is an error": {data: `{"to":"b"}`, panics: true, want: "panic: bug"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var router event.Router
+			var got []string
+			event.Handle(&router, func(ctx context.Context, e renamed) error {
+				got = append(got, event.FromContext(ctx).ID, e.To)
+				return nil
+			})
+			event.Handle(&router, func(context.Context, renamed) error {
+				if tt.panics {
+					panic("bug")
+				}
+				got = append(got, "second")
+				return tt.handler
+			})
+			m := event.Message{ID: "7", Type: "Renamed", Data: []byte(tt.data)}
+			if tt.typ != "" {
+				m.Type = tt.typ
+			}
+			err := router.Dispatch(t.Context(), m)
+			if tt.want == "" {
+				if diff := cmp.Diff([]string{"7", "b", "second"}, got); err != nil || diff != "" {
+					t.Errorf("error %v, calls (-want +got):\n%s", err, diff)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || event.IsPermanent(err) != tt.permanent {
+				t.Errorf("got error %v, permanent %t; want %q, %t", err, event.IsPermanent(err), tt.want, tt.permanent)
+			}
+		})
+	}
+}
+
+func TestTypesAreListedForTheTransport(t *testing.T) {
+	var router event.Router
+	if got := router.Types(); len(got) != 0 {
+		t.Errorf("an empty router handles %v", got)
+	}
+	event.Handle(&router, func(context.Context, renamed) error { return nil })
+	if diff := cmp.Diff([]string{"Renamed"}, router.Types()); diff != "" {
+		t.Error(diff)
+	}
+}

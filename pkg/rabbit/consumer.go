@@ -1,0 +1,197 @@
+package rabbit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/event"
+)
+
+const (
+	maxBatch        = 256 // deliveries handed over at once
+	receiveRetry    = 100 * time.Millisecond
+	receiveRetryMax = 5 * time.Second
+)
+
+// Subscribe implements event.Subscriber. Each queue has a channel of its own,
+// all of them one connection. Batches mix the queues; one is in hand at a time.
+// An error of run means that the broker holds another topology.
+func (t *Transport) Subscribe(s event.Subscription) (run func(context.Context) error) {
+	return func(ctx context.Context) error {
+		t.trouble(s.Name, lostConnection+"not yet")
+		return t.keep(ctx, s.Name, func(ctx context.Context, conn *amqp.Connection) error {
+			return t.consume(ctx, conn, s)
+		})
+	}
+}
+
+// delivered is a message that has to be settled on its queue's channel.
+type delivered struct {
+	event.Message
+
+	queue *queue
+	tag   uint64
+}
+
+type queue struct {
+	ch         *amqp.Channel
+	eventType  string
+	deliveries <-chan amqp.Delivery
+}
+
+func (t *Transport) consume(ctx context.Context, conn *amqp.Connection, s event.Subscription) error {
+	var queues []*queue
+	for _, eventType := range s.Types {
+		q, err := t.openQueue(conn, s.Name, eventType)
+		if err != nil {
+			return err
+		}
+		queues = append(queues, q)
+	}
+	// over ends with the connection, with ctx, or with the first of the queues:
+	// one that somebody deletes ends alone.
+	over, end := context.WithCancelCause(ctx)
+	merged := make(chan delivered, maxBatch) // A full one makes the broker wait: Prefetch bounds what it sends.
+	var forwarders sync.WaitGroup
+	defer forwarders.Wait()
+	defer end(nil)
+	for _, q := range queues {
+		forwarders.Go(func() { q.forward(over, end, merged) })
+	}
+	t.up(ctx, s.Name, conn)
+	for {
+		select {
+		case <-over.Done():
+			return context.Cause(over)
+		case first := <-merged:
+			if err := t.receive(over, s, gather(first, merged)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (t *Transport) openQueue(conn *amqp.Connection, service, eventType string) (*queue, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	if err := t.declareExchange(ch); err != nil {
+		return nil, err
+	}
+	name, err := t.declareQueue(ch, service, eventType)
+	if err != nil {
+		return nil, err
+	}
+	if err := ch.Qos(t.cfg.Prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("set the prefetch of %s: %w", name, err)
+	}
+	deliveries, err := ch.Consume(name, "", false, false, false, false, nil)
+	if err != nil {
+		return nil, fmt.Errorf("consume %s: %w", name, err)
+	}
+	return &queue{ch: ch, eventType: eventType, deliveries: deliveries}, nil
+}
+
+// forward hands a queue's deliveries on in their order.
+func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merged chan<- delivered) {
+	for {
+		select {
+		case <-over.Done():
+			return
+		case d, open := <-q.deliveries:
+			if !open {
+				end(fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed))
+				return
+			}
+			select {
+			case merged <- delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag}:
+			case <-over.Done():
+				return
+			}
+		}
+	}
+}
+
+// gather takes what is there already.
+func gather(first delivered, merged <-chan delivered) []delivered {
+	batch := []delivered{first}
+	for len(batch) < maxBatch {
+		select {
+		case d := <-merged:
+			batch = append(batch, d)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// receive hands a batch over until it is taken, and then acknowledges it. What
+// the receiver does not take stays in hand: giving it back would only have it
+// come again at once.
+func (t *Transport) receive(over context.Context, s event.Subscription, batch []delivered) error {
+	messages := inOrder(batch)
+	for retry := receiveRetry; ; retry = min(2*retry, receiveRetryMax) {
+		err := s.Receive(over, messages)
+		if err == nil {
+			return settle(batch)
+		}
+		if over.Err() != nil {
+			return context.Cause(over)
+		}
+		t.trouble(s.Name, "what arrives cannot be stored: "+err.Error())
+		t.cfg.Log.WarnContext(over, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
+		pause(over, retry/2+rand.N(retry/2)) //nolint:gosec // Jitter is no secret.
+		t.trouble(s.Name, "")
+	}
+}
+
+// inOrder is what a batch holds, each partition in its sequence: queues are
+// mixed, so a successor may have come first.
+func inOrder(batch []delivered) []event.Message {
+	messages := make([]event.Message, len(batch))
+	places := make(map[string][]int)
+	for i, d := range batch {
+		messages[i] = d.Message
+		if d.Ordered() {
+			places[d.PartitionKey] = append(places[d.PartitionKey], i)
+		}
+	}
+	for _, at := range places {
+		if len(at) == 1 {
+			continue
+		}
+		some := make([]event.Message, len(at))
+		for i, place := range at {
+			some[i] = messages[place]
+		}
+		slices.SortStableFunc(some, func(a, b event.Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
+		for i, place := range at {
+			messages[place] = some[i]
+		}
+	}
+	return messages
+}
+
+// settle acknowledges a batch, each queue up to its newest delivery: the older
+// ones were in this batch or in one before it.
+func settle(batch []delivered) error {
+	newest := make(map[*queue]uint64)
+	for _, d := range batch {
+		newest[d.queue] = max(newest[d.queue], d.tag)
+	}
+	for q, tag := range newest {
+		if err := q.ch.Ack(tag, true); err != nil {
+			return fmt.Errorf("acknowledge %s: %w", q.eventType, err) // It comes again.
+		}
+	}
+	return nil
+}

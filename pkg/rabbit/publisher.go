@@ -1,0 +1,264 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/event"
+)
+
+var (
+	errBlocked   = fmt.Errorf("%w: the broker takes no messages", event.ErrUnavailable)
+	errLost      = fmt.Errorf("%w: the connection was lost", event.ErrUnavailable)
+	errNacked    = errors.New("the broker refused the message")
+	errNoConfirm = errors.New("the broker did not confirm in time")
+)
+
+// publisher is the publishing side of a Transport: one connection at a time.
+type publisher struct {
+	turn chan struct{} // holds one token while a batch is published
+
+	mu      sync.Mutex
+	lane    *lane         // nil while there is no connection, or it is blocked
+	changed chan struct{} // closed when lane changes
+}
+
+// lane is a channel in confirm mode.
+type lane struct {
+	ch       *amqp.Channel
+	returned chan amqp.Return // never full: it holds more than a window
+	broken   chan error       // what ended it; holds one
+	blocked  chan struct{}    // closed when the broker blocks the connection
+}
+
+func (p *publisher) init() {
+	p.turn = make(chan struct{}, 1)
+	p.changed = make(chan struct{})
+}
+
+func (p *publisher) set(l *lane) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lane = l
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// ready waits for a lane.
+func (p *publisher) ready(ctx context.Context) (*lane, error) {
+	timeout := time.NewTimer(readyTimeout)
+	defer timeout.Stop()
+	for {
+		p.mu.Lock()
+		l, changed := p.lane, p.changed
+		p.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return nil, event.ErrUnavailable
+		case <-ctx.Done():
+			return nil, ctx.Err() //nolint:wrapcheck // It is the caller's own.
+		}
+	}
+}
+
+// Run keeps the connection that Publish publishes on until ctx ends. An error
+// means that the broker holds another topology.
+func (t *Transport) Run(ctx context.Context) error {
+	t.trouble(publishingOn, lostConnection+"not yet")
+	return t.keep(ctx, publishingOn, t.openLane)
+}
+
+func (t *Transport) openLane(ctx context.Context, conn *amqp.Connection) error {
+	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 16))
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	if err := t.declareExchange(ch); err != nil {
+		return err
+	}
+	if err := ch.Confirm(false); err != nil {
+		return fmt.Errorf("ask for confirms: %w", err)
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	l := &lane{
+		ch: ch, broken: make(chan error, 1), blocked: make(chan struct{}),
+		returned: ch.NotifyReturn(make(chan amqp.Return, 2*maxPublishWindow)),
+	}
+	t.up(ctx, publishingOn, conn)
+	return t.offer(ctx, l, closed, blocked)
+}
+
+// offer lets Publish use the lane until it ends, but not while the broker takes
+// no messages: writing to it would only fill the socket.
+func (t *Transport) offer(
+	ctx context.Context, l *lane, closed <-chan *amqp.Error, blocked <-chan amqp.Blocking,
+) error {
+	t.publisher.set(l)
+	defer t.publisher.set(nil)
+	for open := true; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-closed:
+			return closedBy(e)
+		case err := <-l.broken:
+			return err
+		case b, more := <-blocked:
+			switch {
+			case !more:
+				return closedBy(<-closed)
+			case b.Active && open:
+				t.trouble(publishingOn, blockedByBroker+b.Reason)
+				close(l.blocked)
+				t.publisher.set(nil)
+				open = false
+			case !b.Active && !open:
+				t.trouble(publishingOn, "")
+				l = &lane{ch: l.ch, broken: l.broken, returned: l.returned, blocked: make(chan struct{})}
+				t.publisher.set(l)
+				open = true
+			}
+		}
+	}
+}
+
+func closedBy(e *amqp.Error) error {
+	if e == nil {
+		return amqp.ErrClosed
+	}
+	return e
+}
+
+// Publish implements event.Publisher: it publishes a window of messages without
+// waiting, and then collects the confirms. A message is taken if it was
+// confirmed and not returned.
+func (t *Transport) Publish(ctx context.Context, batch []event.Message) []error {
+	results := make([]error, 0, len(batch))
+	for window := range slices.Chunk(batch, maxPublishWindow) {
+		results = append(results, t.publish(ctx, window)...)
+	}
+	return results
+}
+
+func (t *Transport) publish(ctx context.Context, window []event.Message) []error {
+	select {
+	case t.publisher.turn <- struct{}{}:
+		defer func() { <-t.publisher.turn }()
+	case <-ctx.Done():
+		return all(len(window), ctx.Err())
+	}
+	l, err := t.publisher.ready(ctx)
+	if err != nil {
+		return all(len(window), err)
+	}
+	l.returns() // Those of a window that was given up.
+	confirms := make([]*amqp.DeferredConfirmation, len(window))
+	results := make([]error, len(window))
+	for i, m := range window {
+		confirms[i], err = l.ch.PublishWithDeferredConfirm(t.cfg.Exchange, m.Type, true, false, publishing(m))
+		if err != nil {
+			for j := i; j < len(window); j++ {
+				results[j] = fmt.Errorf("%w: %w", errLost, err)
+			}
+			l.fail(err)
+			break
+		}
+	}
+	l.collect(ctx, confirms, results)
+	returned := l.returns()
+	for i, m := range window {
+		if reason, ok := returned[m.ID]; ok && results[i] == nil {
+			results[i] = fmt.Errorf("%w (%s)", event.ErrUnroutable, reason)
+		}
+	}
+	return results
+}
+
+// collect waits for the confirms. A broker that confirms nothing is given up,
+// unless it has said that it takes no messages: it will confirm them later,
+// and then they come twice.
+func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmation, results []error) {
+	timeout := time.NewTimer(confirmTimeout)
+	defer timeout.Stop()
+	for i, confirm := range confirms {
+		if confirm == nil {
+			continue
+		}
+		select {
+		case <-confirm.Done(): // Also when the broker blocked the connection since.
+			results[i] = l.verdict(confirm)
+			continue
+		default:
+		}
+		select {
+		case <-confirm.Done():
+			results[i] = l.verdict(confirm)
+		case <-l.blocked:
+			results[i] = errBlocked
+		case <-ctx.Done():
+			results[i] = ctx.Err()
+		case <-timeout.C:
+			timeout.Reset(0)
+			results[i] = errNoConfirm
+			l.fail(errNoConfirm)
+		}
+	}
+}
+
+func (l *lane) verdict(confirm *amqp.DeferredConfirmation) error {
+	switch {
+	case confirm.Acked():
+		return nil
+	case l.ch.IsClosed():
+		return errLost // The library settles what nobody confirmed.
+	default:
+		return errNacked
+	}
+}
+
+// returns empties the buffer of returned messages. A return arrives before the
+// confirm of the same message, so after the confirms it is complete.
+func (l *lane) returns() map[string]string {
+	var reasons map[string]string
+	for {
+		select {
+		case r, open := <-l.returned:
+			if !open {
+				return reasons
+			}
+			if reasons == nil {
+				reasons = make(map[string]string)
+			}
+			reasons[r.MessageId] = r.ReplyText
+		default:
+			return reasons
+		}
+	}
+}
+
+// fail has the connection made anew.
+func (l *lane) fail(err error) {
+	select {
+	case l.broken <- err:
+	default:
+	}
+}
+
+func all(n int, err error) []error {
+	results := make([]error, n)
+	for i := range results {
+		results[i] = err
+	}
+	return results
+}

@@ -1,0 +1,150 @@
+package rabbit_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/event/eventtest"
+	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/testenv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 60 * time.Second
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// transport runs a transport until the test ends.
+func transport(t *testing.T, cfg rabbit.Config) *rabbit.Transport {
+	t.Helper()
+	cfg.Log = quiet
+	r, err := rabbit.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin(t, r.Run)
+	return r
+}
+
+// begin runs something until the test ends, or until stop.
+func begin(t *testing.T, run func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestTransport(t *testing.T) {
+	for _, queues := range []rabbit.QueueType{rabbit.Classic, rabbit.Quorum} {
+		t.Run(string(queues), func(t *testing.T) {
+			eventtest.Run(t, func(t *testing.T) eventtest.Transport {
+				return transport(t, rabbit.Config{URLs: []string{testenv.RabbitMQ(t)}, QueueType: queues})
+			})
+		})
+	}
+}
+
+// foreign is a client of another make.
+func foreign(t *testing.T, url string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// received collects what a subscription is given.
+type received struct {
+	messages chan event.Message
+}
+
+func subscribe(t *testing.T, r *rabbit.Transport, service string, types ...string) (received, func()) {
+	t.Helper()
+	got := received{messages: make(chan event.Message, 10_000)}
+	stop := begin(t, r.Subscribe(event.Subscription{Name: service, Types: types, Receive: got.receive}))
+	return got, stop
+}
+
+func (r received) receive(_ context.Context, batch []event.Message) error {
+	for _, m := range batch {
+		r.messages <- m
+	}
+	return nil
+}
+
+func (r received) next(t *testing.T) event.Message {
+	t.Helper()
+	select {
+	case m := <-r.messages:
+		return m
+	case <-time.After(patience):
+		t.Fatal("nothing arrived")
+		return event.Message{}
+	}
+}
+
+// publish does what a relay does: again, until each message is taken.
+func publish(t *testing.T, r *rabbit.Transport, batch ...event.Message) {
+	t.Helper()
+	ctx := patient(t)
+	for len(batch) > 0 {
+		var again []event.Message
+		results := r.Publish(ctx, batch)
+		for i, err := range results {
+			if err != nil {
+				again = append(again, batch[i])
+			}
+		}
+		if batch = again; ctx.Err() != nil {
+			t.Fatalf("%d messages were not taken: %v", len(again), errors.Join(results...))
+		}
+	}
+}
+
+func TestAnAddressIsRefusedWithoutItsPassword(t *testing.T) {
+	for _, cfg := range []rabbit.Config{
+		{},
+		{URLs: []string{"http://me:secret@host"}},
+		{URLs: []string{"amqp://me:secret@host:port"}},
+		{URLs: []string{"amqp://localhost"}, QueueType: "mirrored"},
+	} {
+		if _, err := rabbit.New(cfg); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: error %v", cfg, err)
+		}
+	}
+	for urls, broker := range map[string]bool{"": false, " , ": false, "amqp://a, amqp://b,": true} {
+		if r, err := rabbit.Open(rabbit.Settings{URLs: urls}, quiet); (r != nil) != broker || err != nil {
+			t.Errorf("%q opens %v, error %v", urls, r, err)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package signalr_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr"
+)
+
+// named lets everyone be who they say.
+var named = signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
+	return signalr.Identity{User: r.Header.Get("User")}, nil
+}}
+
+func as(user string) http.Header { return http.Header{"User": {user}} }
+
+func TestAnAudienceIsWhoBelongsToIt(t *testing.T) {
+	tests := map[string]struct {
+		to   func(h *signalr.Hub, conns []*signalr.Conn) signalr.Audience
+		want []bool // jim, jim again, anna, nobody
+	}{
+		"all":                      {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All() }, []bool{true, true, true, true}},
+		"a user, on each device":   {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("jim") }, []bool{true, true, false, false}},
+		"a user who is not here":   {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("bob") }, []bool{false, false, false, false}},
+		"nobody by an empty name":  {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("") }, []bool{false, false, false, false}},
+		"a group":                  {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("g") }, []bool{true, false, true, false}},
+		"a group that was left":    {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("left") }, []bool{false, false, false, false}},
+		"a group that nobody made": {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("x") }, []bool{false, false, false, false}},
+		"the others":               {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Others(c[1]) }, []bool{true, false, true, true}},
+		"a group but one":          {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Group("g").Except(c[0], c[1]) }, []bool{false, false, true, false}},
+		"the zero audience":        {func(*signalr.Hub, []*signalr.Conn) signalr.Audience { return signalr.Audience{} }, []bool{false, false, false, false}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			keep(t, named, func(t *testing.T, d *diary, n *network) {
+				var clients []*client
+				var conns []*signalr.Conn
+				for _, user := range []string{"jim", "jim", "anna", ""} {
+					clients = append(clients, n.greeted(t, as(user)))
+					conns = append(conns, <-d.conns)
+				}
+				d.Join(conns[0], "g")
+				d.Join(conns[0], "g")
+				d.Join(conns[2], "g")
+				d.Join(conns[3], "left")
+				d.Leave(conns[3], "left")
+				d.Leave(conns[3], "never joined")
+
+				if err := tt.to(d.Hub, conns).Send("Hello", "<b>", 1); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				for i, c := range clients {
+					if tt.want[i] {
+						c.expect(`{"type":1,"target":"Hello","arguments":["<b>",1]}`)
+					}
+					c.expectNothing()
+				}
+			})
+		})
+	}
+}
+
+func TestWhoHasLeftBelongsToNothing(t *testing.T) {
+	keep(t, named, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, as("jim"))
+		conn := <-d.conns
+		d.Join(conn, "g")
+		c.leave(websocket.CloseNormalClosure)
+		d.wantEnding(t, true)
+
+		d.Join(conn, "g")
+		d.Leave(conn, "g")
+		for _, a := range []signalr.Audience{d.All(), d.User("jim"), d.Group("g")} {
+			if err := a.Send("Hello"); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := conn.Send("Hello"); err != nil {
+			t.Error(err)
+		}
+		conn.Close("late", true)
+	})
+}
+
+func TestWhatCannotBeEncodedIsTheSendersError(t *testing.T) {
+	keep(t, named, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, as("jim"))
+		if err := d.All().Send("Hello", func() {}); err == nil {
+			t.Error("a function was sent to all")
+		}
+		if err := (<-d.conns).Send("Hello", make(chan int)); err == nil {
+			t.Error("a channel was sent to one")
+		}
+		c.expectNothing()
+	})
+}
+
+func TestWhatOneSendsArrivesInOrderWhateverItIsSentTo(t *testing.T) {
+	keep(t, named, func(t *testing.T, d *diary, n *network) {
+		const senders, messages = 4, 200
+		var clients []*client
+		var conns []*signalr.Conn
+		for range 3 {
+			clients = append(clients, n.greeted(t, as("jim")))
+			conns = append(conns, <-d.conns)
+			d.Join(conns[len(conns)-1], "g")
+		}
+		var sending sync.WaitGroup
+		for s := range senders {
+			sending.Go(func() {
+				for i := range messages {
+					switch i % 4 {
+					case 0:
+						_ = d.All().Send("N", s, i)
+					case 1:
+						_ = d.Group("g").Send("N", s, i)
+					case 2:
+						_ = d.User("jim").Send("N", s, i)
+					default:
+						for _, c := range conns {
+							_ = c.Send("N", s, i)
+						}
+					}
+				}
+			})
+		}
+		sending.Wait()
+		for _, c := range clients {
+			next := make([]int, senders)
+			for range senders * messages {
+				var s, i int
+				record := <-c.records
+				if _, err := fmt.Sscanf(record, `{"type":1,"target":"N","arguments":[%d,%d]}`, &s, &i); err != nil {
+					t.Fatalf("%s: %v", record, err)
+				}
+				if i != next[s] {
+					t.Fatalf("sender %d: got %d, want %d", s, i, next[s])
+				}
+				next[s]++
+			}
+		}
+	})
+}

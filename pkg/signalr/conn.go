@@ -1,0 +1,167 @@
+package signalr
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// linger is how long a client has to answer a closing handshake.
+const linger = 5 * time.Second
+
+// Conn is one client's connection. All methods are safe for concurrent use, and
+// harmless once the connection has ended.
+//
+// Three goroutines serve it: run shakes hands and runs the methods, read reads
+// and write writes. run ends last.
+type Conn struct {
+	hub      *Hub
+	ticket   ticket
+	id       string
+	identity Identity
+	ctx      context.Context //nolint:containedctx // it is the connection's life
+	cancel   context.CancelFunc
+	started  time.Time
+
+	socket  socket
+	records records
+	queue   queue
+	calls   chan *message // unbuffered: while a method runs, one message is read ahead
+
+	greeted atomic.Bool  // the handshake is done
+	busy    atomic.Bool  // a method runs: the client's silence does not count
+	armed   atomic.Bool  // the client pings, so its silence counts
+	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
+	expires atomic.Int64 // Unix nanoseconds; 0: never
+
+	groups map[string]struct{} // guarded by members.mu
+
+	mu      sync.Mutex
+	closing chan struct{} // closed when ending is set
+	ending  *ending
+	grace   *time.Timer
+}
+
+// ending is why and how a connection ends.
+type ending struct {
+	err            error  // for OnDisconnect; nil: someone wanted it
+	text           string // for the client
+	allowReconnect bool
+	gone           bool // the client cannot be told
+}
+
+func newConn(h *Hub, t ticket, who Identity) *Conn {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Conn{
+		hub:      h,
+		ticket:   t,
+		id:       h.tickets.publicID(t),
+		identity: who,
+		ctx:      ctx,
+		cancel:   cancel,
+		started:  time.Now(),
+		queue:    newQueue(h.options.Backlog),
+		calls:    make(chan *message),
+		closing:  make(chan struct{}),
+	}
+	c.records = records{source: &c.socket, max: h.options.MaxMessage}
+	c.busy.Store(true) // until OnConnect has returned
+	c.SetExpiry(who.Expires)
+	return c
+}
+
+// ID is the connection's public name: knowing it gives no power over it. A client
+// that negotiates version 1 or later knows it as its connectionId.
+func (c *Conn) ID() string { return c.id }
+
+// User is Identity().User.
+func (c *Conn) User() string { return c.identity.User }
+
+// Identity is what Identify said on connect.
+func (c *Conn) Identity() Identity { return c.identity }
+
+// Context ends with the connection.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Send calls target at this client. It never waits; the error is about
+// arguments that cannot be encoded.
+func (c *Conn) Send(target string, args ...any) error {
+	record, err := encodeInvocation(target, args)
+	if err != nil {
+		return err
+	}
+	c.push(record)
+	return nil
+}
+
+// Close ends the connection at once; what was sent before is still delivered if
+// the client reads it. A running method's context is done. The client is told
+// the reason, if there is one, and with allowReconnect comes back if it was
+// built to.
+func (c *Conn) Close(reason string, allowReconnect bool) {
+	c.end(ending{text: reason, allowReconnect: allowReconnect})
+}
+
+// SetExpiry sets when the connection ends by itself, with allowReconnect, so
+// that the client comes back with a new token. The zero time: never.
+func (c *Conn) SetExpiry(t time.Time) {
+	var at int64
+	if !t.IsZero() {
+		at = t.UnixNano()
+	}
+	c.expires.Store(at)
+	c.queue.nudge()
+}
+
+// push queues a record; a client too slow for it is disconnected.
+func (c *Conn) push(record []byte) {
+	if !c.queue.put(record) {
+		c.tooSlow()
+	}
+}
+
+func (c *Conn) tooSlow() {
+	c.end(ending{err: errSlow, text: "The client reads too slowly.", allowReconnect: true})
+}
+
+// finish ends the connection when what the client sent before is done, or when
+// WriteTimeout has passed. The first ending counts.
+func (c *Conn) finish(e ending) {
+	if c.settle(e) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.grace = time.AfterFunc(c.hub.options.WriteTimeout, c.cancel)
+	}
+	if e.gone {
+		c.queue.drop()
+	}
+}
+
+// end ends the connection at once.
+func (c *Conn) end(e ending) {
+	c.settle(e)
+	c.queue.seal()
+	c.cancel()
+}
+
+func (c *Conn) settle(e ending) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending != nil {
+		return false
+	}
+	c.ending = &e
+	close(c.closing)
+	return true
+}
+
+// retire is how a drain ends a connection: methods may finish, but nobody waits
+// for a handshake.
+func (c *Conn) retire(e ending) {
+	if c.greeted.Load() {
+		c.finish(e)
+	} else {
+		c.end(e)
+	}
+}

@@ -1,0 +1,100 @@
+package signalr_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley.internal/pkg/signalr"
+)
+
+const comeBack = `{"type":7,"allowReconnect":true}`
+
+func TestDrainSpreadsTheEnds(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		const count = 5
+		ends := make(chan time.Duration, count)
+		start := time.Now()
+		for range count {
+			c := n.greeted(t, nil)
+			c.reading.Go(func() {
+				if got := <-c.records; got != comeBack {
+					t.Errorf("got %s, want %s", got, comeBack)
+				}
+				ends <- time.Since(start)
+			})
+		}
+		d.Drain(t.Context(), 10*time.Second)
+		if err := d.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range count {
+			if got, want := <-ends, time.Duration(i)*2*time.Second; got != want {
+				t.Errorf("end %d after %s, want %s", i, got, want)
+			}
+			if err := <-d.endings; err != nil {
+				t.Errorf("a drained connection ended with %v", err)
+			}
+		}
+		n.wantRefusal(t, "", "", http.StatusServiceUnavailable)
+		if answer := n.request(t, "POST", "/hub/negotiate", nil); answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+			t.Errorf("negotiate answered %s", answer.Status)
+		}
+	})
+}
+
+func TestDrainHurriesWhenItsContextIsDone(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		for range 5 {
+			n.greeted(t, nil)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		d.Drain(ctx, time.Hour)
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("it took %s, want 3s", got)
+		}
+	})
+}
+
+func TestDrainLetsMethodsFinish(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, nil)
+		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["x"]}` + sep)
+		synctest.Wait()
+		d.Drain(t.Context(), 0)
+		c.expect(`{"type":3,"invocationId":"1","result":null}`, comeBack)
+		c.expectEnd()
+		d.wantEnding(t, true)
+	})
+}
+
+func TestDrainDoesNotWaitForAHandshake(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.open(t, "/hub", nil)
+		start := time.Now()
+		d.Drain(t.Context(), 0)
+		if err := d.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		c.expect(`{"error":"Handshake was canceled."}`)
+		if got := time.Since(start); got != 0 {
+			t.Errorf("it took %s", got)
+		}
+	})
+}
+
+func TestWaitGivesUpWithItsContext(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		n.greeted(t, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := d.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+	})
+}

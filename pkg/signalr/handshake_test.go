@@ -1,0 +1,81 @@
+package signalr_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr"
+)
+
+func TestTheHandshakeChoosesTheProtocol(t *testing.T) {
+	const unexpected = `{"error":"An unexpected error occurred during connection handshake."}`
+	tests := map[string]struct {
+		send, want string
+		binary     bool
+		refused    bool
+	}{
+		"version 1":                     {send: `{"protocol":"json","version":1}`, want: `{}`},
+		"version 2":                     {send: `{"protocol":"json","version":2}`, want: `{}`},
+		"in a binary frame":             {send: `{"protocol":"json","version":1}`, want: `{}`, binary: true},
+		"with fields that nobody knows": {send: `{"x":1,"version":1,"protocol":"json"}`, want: `{}`},
+		"another protocol":              {send: `{"protocol":"messagepack","version":1}`, want: `{"error":"The protocol 'messagepack' is not supported."}`, binary: true, refused: true},
+		"a version to come":             {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, refused: true},
+		"a version that never was":      {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, refused: true},
+		"no version":                    {send: `{"protocol":"json"}`, want: unexpected, refused: true},
+		"no protocol":                   {send: `{"version":1}`, want: unexpected, refused: true},
+		"a message instead":             {send: `{"type":6}`, want: unexpected, refused: true},
+		"no JSON":                       {send: `GET / HTTP/1.1`, want: unexpected, refused: true},
+		"nothing":                       {send: ``, want: unexpected, refused: true},
+		"too much":                      {send: strings.Repeat("x", 40_000), want: unexpected, refused: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+				c := n.open(t, "/hub", nil)
+				kind := websocket.TextMessage
+				if tt.binary {
+					kind = websocket.BinaryMessage
+				}
+				_ = c.ws.WriteMessage(kind, []byte(tt.send+sep)) // too much is refused before its end
+				c.expect(tt.want)
+				if tt.refused {
+					c.expectEnd()
+					return
+				}
+				c.expectNothing()
+			})
+		})
+	}
+}
+
+func TestAClientThatNeverShakesHandsIsLeft(t *testing.T) {
+	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
+		start := time.Now()
+		c := n.open(t, "/hub", nil)
+		time.Sleep(14 * time.Second)
+		c.send(`{"protocol":"js`) // and dribbles
+		c.expect(`{"error":"Handshake was canceled."}`)
+		c.expectEnd()
+		if got := time.Since(start); got != 15*time.Second {
+			t.Errorf("left after %s, want 15s", got)
+		}
+		synctest.Wait()
+		if got := h.Connections(); got != 0 {
+			t.Errorf("%d connections are left", got)
+		}
+	})
+}
+
+func TestAClientThatGoesDuringTheHandshakeLeavesNothing(t *testing.T) {
+	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
+		c := n.open(t, "/hub", nil)
+		_ = c.ws.Close()
+		if err := h.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

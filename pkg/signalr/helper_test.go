@@ -1,0 +1,260 @@
+package signalr_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+
+	"parley.internal/pkg/signalr"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const sep = "\x1e"
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// network is a listener without a network: its connections do not buffer, so
+// that a client that does not read stalls the server's very next write, and
+// synctest's clock goes on when everyone waits.
+type network struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newNetwork() *network {
+	return &network{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (n *network) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *network) Close() error {
+	n.once.Do(func() { close(n.done) })
+	return nil
+}
+
+func (n *network) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (n *network) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case n.conns <- there:
+		return here, nil
+	case <-n.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// serve runs fn against the hub in a bubble of synctest, where time passes only
+// when nothing else can happen. When fn is done, nothing of the hub may be left.
+func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signalr.Hub, n *network)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h, n := hub(), newNetwork()
+		server := http.Server{Handler: h}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(n) })
+
+		defer func() {
+			h.Drain(t.Context(), 0)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := h.Wait(ctx); err != nil {
+				t.Error(err)
+			}
+			_ = server.Close()
+			serving.Wait()
+		}()
+		fn(t, h, n)
+	})
+}
+
+// request does one HTTP request without following or keeping anything.
+func (n *network) request(t *testing.T, method, path string, header http.Header) *http.Response {
+	t.Helper()
+	transport := &http.Transport{DialContext: n.dial, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://hub.test"+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != nil {
+		r.Header = header.Clone()
+	}
+	answer, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	answer.Body = io.NopCloser(strings.NewReader(string(body)))
+	return answer
+}
+
+func bodyOf(t *testing.T, answer *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// client speaks the protocol byte by byte.
+type client struct {
+	t  *testing.T
+	ws *websocket.Conn
+
+	reading sync.WaitGroup
+	records chan string // what came, pings left out; closed when the socket ended
+	pings   chan time.Time
+	ended   error
+}
+
+// dial connects and reads whatever comes.
+func (n *network) open(t *testing.T, path string, header http.Header) *client {
+	t.Helper()
+	c := n.stalled(t, path, header)
+	c.records = make(chan string, 10_000)
+	c.pings = make(chan time.Time, 10_000)
+	c.reading.Go(c.read)
+	return c
+}
+
+// stalled connects and reads nothing.
+func (n *network) stalled(t *testing.T, path string, header http.Header) *client {
+	t.Helper()
+	dialer := websocket.Dialer{NetDialContext: n.dial}
+	ws, answer, err := dialer.DialContext(t.Context(), "ws://hub.test"+path, header)
+	if err != nil {
+		if answer != nil {
+			t.Fatalf("connect: %v (%s)", err, answer.Status)
+		}
+		t.Fatalf("connect: %v", err)
+	}
+	c := &client{t: t, ws: ws}
+	t.Cleanup(func() {
+		_ = ws.Close()
+		c.reading.Wait()
+	})
+	return c
+}
+
+// greeted connects and shakes hands.
+func (n *network) greeted(t *testing.T, header http.Header) *client {
+	t.Helper()
+	c := n.open(t, "/hub", header)
+	c.send(`{"protocol":"json","version":1}` + sep)
+	c.expect(`{}`)
+	return c
+}
+
+func (c *client) read() {
+	defer close(c.records)
+	for {
+		_, data, err := c.ws.ReadMessage()
+		if err != nil {
+			c.ended = err
+			return
+		}
+		text, whole := strings.CutSuffix(string(data), sep)
+		if !whole {
+			c.t.Errorf("a frame does not end with a separator: %q", data)
+		}
+		for record := range strings.SplitSeq(text, sep) {
+			if record == `{"type":6}` {
+				c.pings <- time.Now()
+				continue
+			}
+			c.records <- record
+		}
+	}
+}
+
+func (c *client) send(frame string) {
+	c.t.Helper()
+	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+		c.t.Fatalf("send %q: %v", frame, err)
+	}
+}
+
+// expect wants these records next, as JSON.
+func (c *client) expect(records ...string) {
+	c.t.Helper()
+	for _, want := range records {
+		got, open := <-c.records
+		if !open {
+			c.t.Fatalf("the socket ended (%v), want %s", c.ended, want)
+		}
+		if !sameJSON(c.t, got, want) {
+			c.t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// expectNothing wants silence once everyone has done what there is to do.
+func (c *client) expectNothing() {
+	c.t.Helper()
+	synctest.Wait()
+	select {
+	case got, open := <-c.records:
+		c.t.Fatalf("got %q (open: %v), want nothing", got, open)
+	default:
+	}
+}
+
+// expectEnd wants the socket closed by the server in the orderly way.
+func (c *client) expectEnd() {
+	c.t.Helper()
+	for record := range c.records {
+		c.t.Fatalf("got %s, want the end", record)
+	}
+	if !websocket.IsCloseError(c.ended, websocket.CloseNormalClosure) {
+		c.t.Fatalf("ended with %v, want a normal closure", c.ended)
+	}
+}
+
+// leave closes the socket with a status code.
+func (c *client) leave(code int) {
+	c.t.Helper()
+	bye := websocket.FormatCloseMessage(code, "")
+	if err := c.ws.WriteControl(websocket.CloseMessage, bye, time.Now().Add(time.Minute)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := json.Unmarshal([]byte(a), &x); err != nil {
+		t.Fatalf("%q: %v", a, err)
+	}
+	if err := json.Unmarshal([]byte(b), &y); err != nil {
+		t.Fatalf("%q: %v", b, err)
+	}
+	one, _ := json.Marshal(x)
+	other, _ := json.Marshal(y)
+	return string(one) == string(other)
+}

@@ -1,0 +1,241 @@
+package signalr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"parley.internal/pkg/signalr"
+)
+
+// calculator is a hub with a method of each sort.
+func calculator() *signalr.Hub {
+	h := signalr.New(signalr.Options{Logger: quiet})
+	h.Handle("Zero", signalr.Func0(func(context.Context, *signalr.Conn) (string, error) { return "zero", nil }))
+	h.Handle("Echo", signalr.Func1(func(_ context.Context, _ *signalr.Conn, s string) (string, error) { return s, nil }))
+	h.Handle("Add", signalr.Func2(func(_ context.Context, _ *signalr.Conn, a, b int) (int, error) { return a + b, nil }))
+	h.Handle("Join", signalr.Func3(func(_ context.Context, _ *signalr.Conn, a, b, c string) (string, error) {
+		return a + b + c, nil
+	}))
+	h.Handle("Collect", signalr.Func4(func(_ context.Context, _ *signalr.Conn, a int, b string, c bool, d []int) ([]any, error) {
+		return []any{a, b, c, d}, nil
+	}))
+	h.Handle("Do0", signalr.Action0(func(context.Context, *signalr.Conn) error { return nil }))
+	h.Handle("Do1", signalr.Action1(func(context.Context, *signalr.Conn, string) error { return nil }))
+	h.Handle("Do2", signalr.Action2(func(context.Context, *signalr.Conn, string, int) error { return nil }))
+	h.Handle("Do3", signalr.Action3(func(context.Context, *signalr.Conn, string, int, bool) error { return nil }))
+	h.Handle("Do4", signalr.Action4(func(context.Context, *signalr.Conn, string, int, bool, any) error { return nil }))
+	h.Handle("Refuse", signalr.Action0(func(context.Context, *signalr.Conn) error { return signalr.HubError("not today") }))
+	h.Handle("Forbid", signalr.Action0(func(context.Context, *signalr.Conn) error { return signalr.ErrUnauthorized }))
+	h.Handle("Break", signalr.Action0(func(context.Context, *signalr.Conn) error { return errors.New("the password is x") }))
+	h.Handle("Panic", signalr.Action0(func(context.Context, *signalr.Conn) error { panic("the password is x") }))
+	h.Handle("Unencodable", signalr.Func0(func(context.Context, *signalr.Conn) (chan int, error) { return make(chan int), nil }))
+	h.Handle("Greet", signalr.Func1(func(_ context.Context, c *signalr.Conn, name string) (int, error) {
+		for i := range 3 {
+			if err := c.Send("Greeting", name, i); err != nil {
+				return 0, err
+			}
+		}
+		return 3, nil
+	}))
+	return h
+}
+
+func TestInvocationsAreAnswered(t *testing.T) {
+	const unexpected = `An unexpected error occurred invoking '%s' on the server.`
+	failure := func(format, target string) string {
+		return `{"type":3,"invocationId":"1","error":"` + strings.ReplaceAll(format, "%s", target) + `"}`
+	}
+	tests := map[string]struct {
+		send string
+		want []string
+	}{
+		"a result": {
+			send: `{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":"hi"}`},
+		},
+		"no parameters": {
+			send: `{"type":1,"invocationId":"1","target":"Zero","arguments":[]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":"zero"}`},
+		},
+		"two parameters": {
+			send: `{"type":1,"invocationId":"1","target":"Add","arguments":[1,2]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":3}`},
+		},
+		"three parameters": {
+			send: `{"type":1,"invocationId":"1","target":"Join","arguments":["a","b","c"]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":"abc"}`},
+		},
+		"four parameters": {
+			send: `{"type":1,"invocationId":"1","target":"Collect","arguments":[1,"b",true,[4]]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":[1,"b",true,[4]]}`},
+		},
+		"no result is null, whatever the number of parameters": {
+			send: `{"type":1,"invocationId":"0","target":"Do0","arguments":[]}` + sep +
+				`{"type":1,"invocationId":"1","target":"Do1","arguments":["a"]}` + sep +
+				`{"type":1,"invocationId":"2","target":"Do2","arguments":["a",2]}` + sep +
+				`{"type":1,"invocationId":"3","target":"Do3","arguments":["a",2,true]}` + sep +
+				`{"type":1,"invocationId":"4","target":"Do4","arguments":["a",2,true,{}]}`,
+			want: []string{
+				`{"type":3,"invocationId":"0","result":null}`,
+				`{"type":3,"invocationId":"1","result":null}`,
+				`{"type":3,"invocationId":"2","result":null}`,
+				`{"type":3,"invocationId":"3","result":null}`,
+				`{"type":3,"invocationId":"4","result":null}`,
+			},
+		},
+		"methods are found in any case": {
+			send: `{"type":1,"invocationId":"1","target":"eCHO","arguments":["hi"]}`,
+			want: []string{`{"type":3,"invocationId":"1","result":"hi"}`},
+		},
+		"headers and unknown fields are tolerated, in any order": {
+			send: `{"x":[1],"arguments":["hi"],"headers":{"a":"b"},"target":"Echo","invocationId":"1","type":1}`,
+			want: []string{`{"type":3,"invocationId":"1","result":"hi"}`},
+		},
+		"an unknown method": {
+			send: `{"type":1,"invocationId":"1","target":"Nope","arguments":[1,2,3]}`,
+			want: []string{failure(`Unknown hub method '%s'`, "Nope")},
+		},
+		"too few arguments": {
+			send: `{"type":1,"invocationId":"1","target":"Add","arguments":[1]}`,
+			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Add")},
+		},
+		"too many arguments": {
+			send: `{"type":1,"invocationId":"1","target":"Zero","arguments":[1]}`,
+			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Zero")},
+		},
+		"an argument of another type": {
+			send: `{"type":1,"invocationId":"1","target":"Echo","arguments":[{"a":1}]}`,
+			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Echo")},
+		},
+		"an error that the client may read": {
+			send: `{"type":1,"invocationId":"1","target":"Refuse","arguments":[]}`,
+			want: []string{failure(unexpected+` HubException: not today`, "Refuse")},
+		},
+		"an error that it may not": {
+			send: `{"type":1,"invocationId":"1","target":"Break","arguments":[]}`,
+			want: []string{failure(unexpected, "Break")},
+		},
+		"a panic": {
+			send: `{"type":1,"invocationId":"1","target":"Panic","arguments":[]}`,
+			want: []string{failure(unexpected, "Panic")},
+		},
+		"a result that cannot be encoded": {
+			send: `{"type":1,"invocationId":"1","target":"Unencodable","arguments":[]}`,
+			want: []string{failure(unexpected, "Unencodable")},
+		},
+		"a user without the right": {
+			send: `{"type":1,"invocationId":"1","target":"Forbid","arguments":[]}`,
+			want: []string{failure(`Failed to invoke '%s' because user is unauthorized`, "Forbid")},
+		},
+		"a stream of a method that is none": {
+			send: `{"type":4,"invocationId":"1","target":"Echo","arguments":["hi"]}`,
+			want: []string{failure(`The client attempted to invoke the non-streaming '%s' method with a streaming invocation.`, "Echo")},
+		},
+		"a stream of an unknown method": {
+			send: `{"type":4,"invocationId":"1","target":"Nope","arguments":[]}`,
+			want: []string{failure(`Unknown hub method '%s'`, "Nope")},
+		},
+		"streams to a method that takes none": {
+			send: `{"type":1,"invocationId":"1","target":"Zero","arguments":[],"streamIds":["7"]}`,
+			want: []string{failure(unexpected+` HubException: Client sent 1 stream(s), Hub method expects 0.`, "Zero")},
+		},
+		"what a method sends comes before its completion": {
+			send: `{"type":1,"invocationId":"1","target":"Greet","arguments":["jim"]}`,
+			want: []string{
+				`{"type":1,"target":"Greeting","arguments":["jim",0]}`,
+				`{"type":1,"target":"Greeting","arguments":["jim",1]}`,
+				`{"type":1,"target":"Greeting","arguments":["jim",2]}`,
+				`{"type":3,"invocationId":"1","result":3}`,
+			},
+		},
+		"nobody waits for a completion, so none is sent, not even of an error": {
+			send: `{"type":1,"target":"Echo","arguments":["hi"]}` + sep +
+				`{"type":1,"target":"Nope","arguments":[]}` + sep +
+				`{"type":1,"target":"Break","arguments":[]}` + sep +
+				`{"type":1,"target":"Echo","arguments":[]}` + sep +
+				`{"type":1,"invocationId":"","target":"Refuse","arguments":[]}` + sep +
+				`{"type":1,"invocationId":null,"target":"Panic","arguments":[]}`,
+		},
+		"messages about streams that do not exist mean nothing": {
+			send: `{"type":2,"invocationId":"9","item":1}` + sep +
+				`{"type":3,"invocationId":"9"}` + sep +
+				`{"type":5,"invocationId":"9"}` + sep +
+				`{"type":8,"sequenceId":1}` + sep +
+				`{"type":9,"sequenceId":1}` + sep +
+				`{"type":6}`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+				c := n.greeted(t, nil)
+				c.send(tt.send + sep)
+				c.expect(tt.want...)
+				c.expectNothing()
+				c.send(`{"type":1,"invocationId":"last","target":"Zero","arguments":[]}` + sep)
+				c.expect(`{"type":3,"invocationId":"last","result":"zero"}`)
+			})
+		})
+	}
+}
+
+func TestMessagesMayBeSplitAndJoinedAnyhow(t *testing.T) {
+	serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c := n.open(t, "/hub", nil)
+		whole := `{"protocol":"json","version":1}` + sep +
+			`{"type":1,"invocationId":"1","target":"Echo","arguments":["ü"]}` + sep +
+			`{"type":6}` + sep +
+			`{"type":1,"invocationId":"2","target":"Add","arguments":[1,2]}` + sep
+		for i := range len(whole) {
+			if err := c.ws.WriteMessage(1, []byte{whole[i]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.expect(`{}`, `{"type":3,"invocationId":"1","result":"ü"}`, `{"type":3,"invocationId":"2","result":3}`)
+	})
+	serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c := n.open(t, "/hub", nil)
+		call := `{"type":1,"invocationId":"1","target":"Echo","arguments":["` + strings.Repeat("x", 20_000) + `"]}` + sep
+		c.send(`{"protocol":"json","version":1}` + sep + strings.Repeat(call, 5))
+		c.expect(`{}`)
+		for range 5 {
+			c.expect(`{"type":3,"invocationId":"1","result":"` + strings.Repeat("x", 20_000) + `"}`)
+		}
+	})
+}
+
+func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
+	entered, leave := make(chan int), make(chan struct{})
+	hub := func() *signalr.Hub {
+		entered, leave = make(chan int), make(chan struct{})
+		h := signalr.New(signalr.Options{Logger: quiet})
+		h.Handle("Wait", signalr.Func1(func(_ context.Context, _ *signalr.Conn, i int) (int, error) {
+			entered <- i
+			<-leave
+			return i, nil
+		}))
+		return h
+	}
+	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c := n.greeted(t, nil)
+		c.send(`{"type":1,"invocationId":"1","target":"Wait","arguments":[1]}` + sep +
+			`{"type":1,"invocationId":"2","target":"Wait","arguments":[2]}` + sep)
+		for i := 1; i <= 2; i++ {
+			if got := <-entered; got != i {
+				t.Fatalf("call %d runs, want %d", got, i)
+			}
+			synctest.Wait()
+			select {
+			case other := <-entered:
+				t.Fatalf("call %d runs beside call %d", other, i)
+			default:
+			}
+			leave <- struct{}{}
+			c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":%d}`, i, i))
+		}
+	})
+}

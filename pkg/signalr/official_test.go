@@ -1,0 +1,263 @@
+package signalr_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"parley.internal/pkg/signalr"
+	"parley.internal/pkg/signalr/signalrtest"
+)
+
+var officials = []signalrtest.Package{signalrtest.Microsoft, signalrtest.AspNet}
+
+// room is a hub on a real socket, where the token is the user.
+type room struct {
+	*diary
+
+	url string
+}
+
+func openRoom(t *testing.T) *room {
+	t.Helper()
+	r := &room{diary: newDiary(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			token = r.URL.Query().Get("access_token")
+		}
+		if token == "" || token == "stranger" {
+			return signalr.Identity{}, errors.New("nobody knows them")
+		}
+		return signalr.Identity{User: token}, nil
+	}})}
+	r.Handle("Add", signalr.Func2(func(_ context.Context, _ *signalr.Conn, a, b int) (int, error) { return a + b, nil }))
+	r.Handle("Who", signalr.Func0(func(_ context.Context, c *signalr.Conn) (map[string]string, error) {
+		return map[string]string{"user": c.User()}, nil
+	}))
+	r.Handle("Refuse", signalr.Action0(func(context.Context, *signalr.Conn) error { return signalr.HubError("not today") }))
+	r.Handle("Break", signalr.Action0(func(context.Context, *signalr.Conn) error { return errors.New("secret") }))
+	r.Handle("Tell", signalr.Action1(func(_ context.Context, c *signalr.Conn, text string) error {
+		return r.All().Send("Told", c.User(), "avatar.svg", text)
+	}))
+	r.Handle("Join", signalr.Action1(func(_ context.Context, c *signalr.Conn, group string) error {
+		r.Join(c, group)
+		return nil
+	}))
+	server := httptest.NewServer(r)
+	t.Cleanup(func() {
+		r.Drain(t.Context(), 0)
+		if err := r.Wait(soon(t)); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	})
+	r.url = server.URL + "/hub"
+	return r
+}
+
+// soon is a context for what takes no time when it works.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// enter connects an official client to the room.
+func (r *room) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
+	t.Helper()
+	c := signalrtest.Start(t, p, r.url, user, o)
+	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func wantEvent(t *testing.T, c *signalrtest.Client, kind, text string) {
+	t.Helper()
+	e, err := c.WaitFor(soon(t), signalrtest.KindOf(kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.String(); got != text {
+		t.Errorf("got %q, want %q", got, text)
+	}
+}
+
+func TestOfficialClients(t *testing.T) {
+	ways := map[string]signalrtest.Options{
+		"negotiating":          {},
+		"skipping negotiation": {SkipNegotiation: true},
+	}
+	for _, p := range officials {
+		for way, o := range ways {
+			t.Run(string(p)+" "+way, func(t *testing.T) {
+				r := openRoom(t)
+				c := r.enter(t, p, "jim", o)
+
+				var sum int
+				if err := c.Invoke(soon(t), &sum, "Add", 1, 2); err != nil || sum != 3 {
+					t.Errorf("Add gave %d, %v", sum, err)
+				}
+				var who map[string]string
+				if err := c.Invoke(soon(t), &who, "who"); err != nil || who["user"] != "jim" {
+					t.Errorf("Who gave %v, %v", who, err)
+				}
+				for target, want := range map[string]string{
+					"Refuse": "An unexpected error occurred invoking 'Refuse' on the server. HubException: not today",
+					"Break":  "An unexpected error occurred invoking 'Break' on the server.",
+					"Add":    "Failed to invoke 'Add' due to an error on the server.",
+					"Nope":   "Unknown hub method 'Nope'",
+				} {
+					err := c.Invoke(soon(t), nil, target)
+					if got, ok := errors.AsType[signalrtest.Error](err); !ok || string(got) != want {
+						t.Errorf("%s gave %v, want %q", target, err, want)
+					}
+				}
+				for _, target := range []string{"Refuse", "Nope"} {
+					if err := c.Send(soon(t), target); err != nil {
+						t.Errorf("send %s: %v", target, err)
+					}
+				}
+				if err := c.Send(soon(t), "Tell", "<b>hé\x1e</b>"); err != nil {
+					t.Error(err)
+				}
+				e, err := c.WaitFor(soon(t), signalrtest.CallOf("Told"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(e.Args) != 3 {
+					t.Fatalf("%d arguments, want 3", len(e.Args))
+				}
+				var text string
+				if err := json.Unmarshal(e.Args[2], &text); err != nil || text != "<b>hé\x1e</b>" {
+					t.Errorf("told %q, %v", text, err)
+				}
+
+				if err := c.Stop(soon(t)); err != nil {
+					t.Error(err)
+				}
+				wantEvent(t, c, signalrtest.Closed, "closed ")
+				if err := <-r.endings; err != nil {
+					t.Errorf("the connection ended with %v, want cleanly", err)
+				}
+			})
+		}
+	}
+}
+
+func TestOfficialClientsHearWhatIsMeantForThem(t *testing.T) {
+	for _, p := range officials {
+		t.Run(string(p), func(t *testing.T) {
+			r := openRoom(t)
+			jim, anna := r.enter(t, p, "jim", signalrtest.Options{}), r.enter(t, p, "anna", signalrtest.Options{})
+			if err := anna.Invoke(soon(t), nil, "Join", "g"); err != nil {
+				t.Fatal(err)
+			}
+			err := errors.Join(
+				r.User("jim").Send("Told", "jim only"),
+				r.Group("g").Send("Told", "group only"),
+				r.All().Send("Told", "all"),
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantEvent(t, jim, signalrtest.Call, `Told("jim only")`)
+			wantEvent(t, jim, signalrtest.Call, `Told("all")`)
+			wantEvent(t, anna, signalrtest.Call, `Told("group only")`)
+			wantEvent(t, anna, signalrtest.Call, `Told("all")`)
+		})
+	}
+}
+
+func TestOfficialClientsAreRefusedWithoutAToken(t *testing.T) {
+	for _, p := range officials {
+		for name, o := range map[string]signalrtest.Options{"negotiating": {}, "skipping": {SkipNegotiation: true}} {
+			t.Run(string(p)+" "+name, func(t *testing.T) {
+				r := openRoom(t)
+				c := signalrtest.Start(t, p, r.url, "stranger", o)
+				if err := c.Connect(soon(t)); err == nil {
+					t.Error("a stranger was let in")
+				}
+				if got := r.Connections(); got != 0 {
+					t.Errorf("%d connections are left", got)
+				}
+			})
+		}
+	}
+}
+
+func TestOfficialClientsAreToldWhyTheyAreLeft(t *testing.T) {
+	for _, p := range officials {
+		t.Run(string(p), func(t *testing.T) {
+			r := openRoom(t)
+			c := r.enter(t, p, "jim", signalrtest.Options{})
+			(<-r.conns).Close("revoked", false)
+			wantEvent(t, c, signalrtest.Closed, "closed Server returned an error on close: revoked")
+			if err := <-r.endings; err != nil {
+				t.Errorf("the connection ended with %v, want cleanly", err)
+			}
+		})
+	}
+}
+
+// TestADrainedClientComesBack lets the client's next attempt reach another
+// node, as a load balancer would.
+func TestADrainedClientComesBack(t *testing.T) {
+	first, second := openRoom(t), openRoom(t)
+	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		node := first
+		if len(first.conns) > 0 {
+			node = second
+		}
+		node.ServeHTTP(w, r)
+	}))
+	defer balancer.Close()
+
+	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim",
+		signalrtest.Options{Reconnect: []time.Duration{0, 100 * time.Millisecond}})
+	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
+		t.Fatal(err)
+	}
+	// A result says that the connection is in the diary.
+	if err := c.Invoke(soon(t), nil, "Who"); err != nil {
+		t.Fatal(err)
+	}
+	first.Drain(t.Context(), 0)
+	wantEvent(t, c, signalrtest.Reconnecting, "reconnecting ")
+	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
+	if err := <-first.endings; err != nil {
+		t.Errorf("the drained connection ended with %v", err)
+	}
+	if err := c.Invoke(soon(t), nil, "Tell", "back"); err != nil {
+		t.Fatal(err)
+	}
+	wantEvent(t, c, signalrtest.Call, `Told("jim","avatar.svg","back")`)
+}
+
+func TestAnExpiredClientComesBackWithANewToken(t *testing.T) {
+	r := openRoom(t)
+	c := r.enter(t, signalrtest.Microsoft, "jim", signalrtest.Options{Reconnect: []time.Duration{0}})
+	if err := c.SetToken(soon(t), "jim-again"); err != nil {
+		t.Fatal(err)
+	}
+	(<-r.conns).SetExpiry(time.Now())
+	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
+	var who map[string]string
+	if err := c.Invoke(soon(t), &who, "Who"); err != nil || who["user"] != "jim-again" {
+		t.Errorf("Who gave %v, %v", who, err)
+	}
+}
+
+func TestAKilledClientIsABrokenConnection(t *testing.T) {
+	r := openRoom(t)
+	t.Run("client", func(t *testing.T) { r.enter(t, signalrtest.Microsoft, "jim", signalrtest.Options{}) })
+	if err := <-r.endings; err == nil {
+		t.Error("the connection ended cleanly")
+	}
+}

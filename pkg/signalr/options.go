@@ -1,0 +1,114 @@
+package signalr
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options of a hub. The zero value works: everyone from the hub's own origin is
+// let in, anonymously, with the limits of the reference server.
+type Options struct {
+	// Identify says who asks, on negotiate and again on connect; an error is
+	// answered with 401. Nil: everyone is anonymous. Browsers cannot set headers
+	// on a WebSocket, their token comes in the query as access_token: keep query
+	// strings out of the access log.
+	Identify func(*http.Request) (Identity, error)
+
+	// AllowOrigin says whether a page from this request's origin may connect;
+	// false is answered with 403. Nil: only pages from the request's own host,
+	// and requests without an Origin header, which no browser sends. Returning
+	// true for all lets any page on the web connect with its visitor's cookies.
+	AllowOrigin func(*http.Request) bool
+
+	// KeepAlive is how long a connection may be silent before it is sent a ping,
+	// 15 s by default. Clients give up after 30 s of silence, and proxies often
+	// after 60: longer than half of that breaks idle connections.
+	KeepAlive time.Duration
+
+	// ClientTimeout is how long a client that pings may be silent, 30 s by
+	// default. Clients ping every 15 s: less than twice that ends connections
+	// over one late packet.
+	ClientTimeout time.Duration
+
+	// HandshakeTimeout is how long a client may take for the handshake, 15 s by
+	// default. Until then a socket costs memory and does nothing.
+	HandshakeTimeout time.Duration
+
+	// WriteTimeout is how long one write may take before the connection counts
+	// as broken, 10 s by default. It also is the time that methods have left
+	// when their client is gone or the hub drains.
+	WriteTimeout time.Duration
+
+	// MaxMessage is the largest message in bytes that a client may send, 32 KiB
+	// by default; a larger one ends the connection. Each connection may hold
+	// twice that.
+	MaxMessage int
+
+	// Backlog is how many bytes may wait for a client to read them, 1 MiB by
+	// default. A client that falls further behind is disconnected and told to
+	// reconnect. A thousand stalled clients hold up to a thousand times that.
+	Backlog int
+
+	// MaxConnections is how many connections may be open at once; more are
+	// answered with 503. Zero: no limit but the process's file descriptors.
+	MaxConnections int
+
+	// Key signs connection tokens. Nil: a random one, which is right for one
+	// process; behind a load balancer every node needs the same, or a client that
+	// negotiates on one and connects to another gets 404.
+	Key []byte
+
+	// Logger is told of failing methods and broken connections, never of what
+	// was said. Nil: slog.Default.
+	Logger *slog.Logger
+}
+
+// Identity is who is at the other end of a connection.
+type Identity struct {
+	User    string    // whom Hub.User reaches; empty: anonymous
+	Expires time.Time // when the connection ends unless Conn.SetExpiry moves it; zero: never
+	Value   any       // whatever else Identify knows
+}
+
+func (o Options) withDefaults() Options {
+	fill(&o.KeepAlive, 15*time.Second)
+	fill(&o.ClientTimeout, 30*time.Second)
+	fill(&o.HandshakeTimeout, 15*time.Second)
+	fill(&o.WriteTimeout, 10*time.Second)
+	fill(&o.MaxMessage, 32<<10)
+	fill(&o.Backlog, 1<<20)
+	if o.Identify == nil {
+		o.Identify = func(*http.Request) (Identity, error) { return Identity{}, nil }
+	}
+	if o.AllowOrigin == nil {
+		o.AllowOrigin = sameOrigin
+	}
+	if o.Key == nil {
+		o.Key = make([]byte, 32)
+		_, _ = rand.Read(o.Key) // never fails: it ends the process instead
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}

@@ -1,0 +1,72 @@
+package signalr
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+const (
+	firstBuffer = 512     // enough for a ping, a handshake and most invocations
+	keptBuffer  = 4 << 10 // a buffer that grew beyond this for one message is given back
+)
+
+// errTooLarge is what a client gets its connection closed for.
+var errTooLarge = errors.New("message too large")
+
+// records cuts a stream of bytes at its separators, wherever the transport cut
+// it: a record may come in pieces, and several may come at once.
+type records struct {
+	source io.Reader
+	max    int // bytes of a record with its separator
+
+	buffer   []byte
+	rest     []byte // what of buffer is read and not yet returned
+	searched int    // how much of rest is known to hold no separator
+}
+
+// next returns the next record without its separator. It is valid until the
+// next call.
+func (r *records) next() ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(r.rest[r.searched:], separator); i >= 0 {
+			end := r.searched + i
+			record := r.rest[:end]
+			r.rest, r.searched = r.rest[end+1:], 0
+			if end >= r.max {
+				return nil, errTooLarge
+			}
+			return record, nil
+		}
+		r.searched = len(r.rest)
+		if r.searched >= r.max {
+			return nil, errTooLarge
+		}
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *records) fill() error {
+	r.makeRoom()
+	n, err := r.source.Read(r.rest[len(r.rest):cap(r.rest)])
+	r.rest = r.rest[:len(r.rest)+n]
+	if n > 0 {
+		return nil // an error that matters comes again
+	}
+	return err
+}
+
+func (r *records) makeRoom() {
+	switch {
+	case len(r.rest) == 0 && (r.buffer == nil || cap(r.buffer) > keptBuffer):
+		r.buffer = make([]byte, firstBuffer)
+		r.rest = r.buffer[:0]
+	case len(r.rest) == 0:
+		r.rest = r.buffer[:0]
+	case len(r.rest) == cap(r.rest):
+		r.buffer = make([]byte, max(firstBuffer, 2*len(r.rest)))
+		r.rest = r.buffer[:copy(r.buffer, r.rest)]
+	}
+}

@@ -1,0 +1,83 @@
+// Package signalr serves SignalR hubs over WebSocket to the official clients,
+// unmodified: it speaks the published hub protocol as the reference server
+// does.
+//
+// Its promise: what is sent to a connection arrives in the order of sending and
+// without a hole, or the connection ends; no client makes another one wait; and
+// nothing that a client sends ends the process.
+package signalr
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gorilla/websocket"
+)
+
+// Hub is a set of methods that clients invoke and a set of connections that the
+// server sends to. It is an http.Handler for its own path and for
+// {path}/negotiate:
+//
+//	http.Handle("/hub", hub)
+//	http.Handle("/hub/", hub)
+//
+// Handle, OnConnect and OnDisconnect belong before the first request; all else
+// is safe for concurrent use.
+type Hub struct {
+	options      Options
+	upgrader     websocket.Upgrader
+	tickets      tickets
+	door         door
+	members      members
+	methods      map[string]Method
+	onConnect    func(context.Context, *Conn) error
+	onDisconnect func(*Conn, error)
+}
+
+// New makes a hub without methods.
+func New(options Options) *Hub {
+	h := &Hub{
+		options:      options.withDefaults(),
+		methods:      make(map[string]Method),
+		onConnect:    func(context.Context, *Conn) error { return nil },
+		onDisconnect: func(*Conn, error) {},
+	}
+	h.upgrader = newUpgrader(h.options)
+	h.tickets.key = h.options.Key
+	return h
+}
+
+// Handle lets clients invoke m under name, in any case. A name that is taken
+// panics: two methods under one name are a mistake in the program.
+func (h *Hub) Handle(name string, m Method) {
+	key := strings.ToLower(name)
+	if _, taken := h.methods[key]; taken {
+		panic("signalr: two methods named " + name)
+	}
+	h.methods[key] = m
+	h.methods[name] = m // spares the usual spelling the folding
+}
+
+func (h *Hub) method(name string) (Method, bool) {
+	m, ok := h.methods[name]
+	if !ok {
+		m, ok = h.methods[strings.ToLower(name)]
+	}
+	return m, ok
+}
+
+// OnConnect sets what runs when a client has shaken hands, before its first
+// invocation. The connection can be sent to and joined to groups already. An
+// error ends the connection; a HubError's text is told to the client.
+func (h *Hub) OnConnect(fn func(context.Context, *Conn) error) { h.onConnect = fn }
+
+// OnDisconnect sets what runs after the last invocation of a connection,
+// exactly once for each connection whose OnConnect returned nil. The error is
+// nil when the client closed the connection or the server ended it on purpose,
+// and says what happened when it broke. The connection is no longer sent to and
+// its context is done.
+func (h *Hub) OnDisconnect(fn func(*Conn, error)) { h.onDisconnect = fn }
+
+// Connections is how many connections are open, those included that have not
+// shaken hands yet.
+func (h *Hub) Connections() int { return h.door.count() }

@@ -1,0 +1,187 @@
+// Package signalrtest drives the official SignalR clients from a Go test: each
+// Client is a Node process of its own that runs one of them, unmodified.
+//
+//	client := signalrtest.Start(t, signalrtest.Microsoft, server.URL+"/hub", token, signalrtest.Options{})
+//	err := client.On(ctx, "ReceiveMessage")
+//	err = client.Connect(ctx)
+//	err = client.Invoke(ctx, nil, "SendMessage", "hello")
+//	event, err := client.WaitFor(ctx, signalrtest.CallOf("ReceiveMessage"))
+//	fmt.Println(event) // ReceiveMessage("hello")
+//
+// A machine without Node or without the clients fails the test and is told what
+// to install; nothing is skipped.
+package signalrtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Package names an official client.
+type Package string
+
+// The clients that have to work.
+const (
+	Microsoft Package = "@microsoft/signalr"
+	AspNet    Package = "@aspnet/signalr" // 1.1, before automatic reconnecting
+)
+
+// Options of a client. The zero value negotiates and does not reconnect.
+type Options struct {
+	SkipNegotiation bool
+
+	// Reconnect is how long to wait before each attempt to come back; none: the
+	// client stays away. AspNet cannot reconnect.
+	Reconnect []time.Duration
+}
+
+// Events that a client tells of.
+const (
+	Call         = "call"         // the server called Target with Args
+	Closed       = "closed"       // the connection is over, because of Error if there is one
+	Reconnecting = "reconnecting" // it was lost, because of Error if there is one
+	Reconnected  = "reconnected"
+	Noise        = "noise" // the client printed something: Error
+)
+
+// Event is something that happened at a client.
+type Event struct {
+	Kind   string            `json:"event"`
+	Target string            `json:"target"`
+	Args   []json.RawMessage `json:"args"`
+	Error  string            `json:"error"`
+}
+
+// String is the event as a line of text, for comparing: `Target("a",1)`.
+func (e Event) String() string {
+	if e.Kind != Call {
+		return e.Kind + " " + e.Error
+	}
+	args := make([]string, len(e.Args))
+	for i, arg := range e.Args {
+		args[i] = string(arg)
+	}
+	return e.Target + "(" + strings.Join(args, ",") + ")"
+}
+
+// Error is what the client's promise was rejected with.
+type Error string
+
+// Error is the client's text.
+func (e Error) Error() string { return string(e) }
+
+// Client is one official client. Its methods are safe for concurrent use.
+type Client struct {
+	process *process
+}
+
+// Start starts a client for the hub at url that sends token, if there is one.
+// It ends with the test. It is not connected yet: call On for what it should
+// hear, then Connect.
+func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
+	tb.Helper()
+	if p == AspNet && o.Reconnect != nil {
+		tb.Fatalf("signalrtest: %s cannot reconnect", p)
+	}
+	settings := struct {
+		Package         Package `json:"package"`
+		URL             string  `json:"url"`
+		Token           string  `json:"token"`
+		SkipNegotiation bool    `json:"skipNegotiation"`
+		ReconnectDelays []int64 `json:"reconnectDelays,omitempty"`
+	}{Package: p, URL: url, Token: token, SkipNegotiation: o.SkipNegotiation}
+	for _, d := range o.Reconnect {
+		settings.ReconnectDelays = append(settings.ReconnectDelays, d.Milliseconds())
+	}
+	return &Client{process: start(tb, p, settings)}
+}
+
+// Connect starts the connection.
+func (c *Client) Connect(ctx context.Context) error {
+	_, err := c.process.ask(ctx, command{Do: "connect"})
+	return err
+}
+
+// On makes the server's calls of these targets events.
+func (c *Client) On(ctx context.Context, targets ...string) error {
+	for _, target := range targets {
+		if _, err := c.process.ask(ctx, command{Do: "on", Target: target}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Invoke calls a hub method and waits for its result, decoded into result
+// unless that is nil. An error of the hub is an Error.
+func (c *Client) Invoke(ctx context.Context, result any, target string, args ...any) error {
+	raw, err := c.process.ask(ctx, command{Do: "invoke", Target: target, Args: list(args)})
+	if err != nil || result == nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, result); err != nil {
+		return fmt.Errorf("decode the result of %s: %w", target, err)
+	}
+	return nil
+}
+
+// Send calls a hub method and does not wait for it.
+func (c *Client) Send(ctx context.Context, target string, args ...any) error {
+	_, err := c.process.ask(ctx, command{Do: "send", Target: target, Args: list(args)})
+	return err
+}
+
+// SetToken changes what the client sends when it connects again.
+func (c *Client) SetToken(ctx context.Context, token string) error {
+	_, err := c.process.ask(ctx, command{Do: "token", Token: token})
+	return err
+}
+
+// Stop ends the connection from the client's side.
+func (c *Client) Stop(ctx context.Context) error {
+	_, err := c.process.ask(ctx, command{Do: "stop"})
+	return err
+}
+
+// WaitFor returns the oldest event that want accepts and that no WaitFor has
+// returned yet, as soon as there is one. Nil accepts any.
+func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, error) {
+	for {
+		e, more, ok := c.process.events.take(want)
+		if ok {
+			return e, nil
+		}
+		select {
+		case <-more:
+		case <-c.process.done:
+			return Event{}, errors.New("signalrtest: the client's process has ended")
+		case <-ctx.Done():
+			return Event{}, fmt.Errorf("wait for an event beside %v: %w", c.process.events.all(), ctx.Err())
+		}
+	}
+}
+
+// Events are those that no WaitFor has returned yet, oldest first.
+func (c *Client) Events() []Event { return c.process.events.all() }
+
+// CallOf accepts the server's calls of target.
+func CallOf(target string) func(Event) bool {
+	return func(e Event) bool { return e.Kind == Call && e.Target == target }
+}
+
+// KindOf accepts events of a kind.
+func KindOf(kind string) func(Event) bool {
+	return func(e Event) bool { return e.Kind == kind }
+}
+
+func list(args []any) []any {
+	if args == nil {
+		return []any{}
+	}
+	return args
+}

@@ -1,0 +1,252 @@
+package signalr_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr"
+)
+
+const ping = `{"type":6}` + sep
+
+func TestASilentConnectionIsPinged(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		start := time.Now()
+		c := n.greeted(t, nil)
+		for i := 1; i <= 3; i++ {
+			if got := (<-c.pings).Sub(start); got != time.Duration(i)*15*time.Second {
+				t.Fatalf("ping %d after %s", i, got)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if err := d.All().Send("Hello"); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(`{"type":1,"target":"Hello","arguments":[]}`)
+		if got := (<-c.pings).Sub(start); got != 70*time.Second {
+			t.Errorf("ping after %s, want it 15s after the last message", got)
+		}
+	})
+}
+
+func TestAClientThatPingsMustGoOn(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, nil)
+		for range 3 {
+			c.send(ping)
+			time.Sleep(29 * time.Second)
+		}
+		start := time.Now()
+		c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
+		c.expectEnd()
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("left %s after 29s of silence", got)
+		}
+		d.wantEnding(t, false)
+	})
+}
+
+func TestAClientThatNeverPingsMayBeSilent(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, nil)
+		time.Sleep(time.Hour)
+		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["x"]}` + sep)
+		c.expect(`{"type":3,"invocationId":"1","result":null}`)
+	})
+}
+
+func TestSilenceDoesNotCountWhileAMethodRuns(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		d.Handle("Rest", signalr.Action1(func(_ context.Context, _ *signalr.Conn, seconds int) error {
+			time.Sleep(time.Duration(seconds) * time.Second)
+			return nil
+		}))
+		c := n.greeted(t, nil)
+		c.send(ping + `{"type":1,"invocationId":"1","target":"Rest","arguments":[100]}` + sep)
+		c.expect(`{"type":3,"invocationId":"1","result":null}`)
+		start := time.Now()
+		c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
+		if got := time.Since(start); got != 30*time.Second {
+			t.Errorf("left %s after the method's end, want 30s", got)
+		}
+	})
+}
+
+func TestAMethodMayTakeWriteTimeoutWhenItsClientIsGone(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		stopped := make(chan time.Duration, 1)
+		d.Handle("Hang", signalr.Action0(func(ctx context.Context, _ *signalr.Conn) error {
+			start := time.Now()
+			<-ctx.Done()
+			stopped <- time.Since(start)
+			return ctx.Err()
+		}))
+		c := n.greeted(t, nil)
+		c.send(`{"type":1,"target":"Hang","arguments":[]}` + sep)
+		c.leave(websocket.CloseGoingAway)
+		if got := <-stopped; got != 10*time.Second {
+			t.Errorf("cancelled after %s, want 10s", got)
+		}
+		d.wantEnding(t, true)
+	})
+}
+
+func TestAConnectionLivesNoLongerThanItsToken(t *testing.T) {
+	o := signalr.Options{Identify: func(*http.Request) (signalr.Identity, error) {
+		return signalr.Identity{User: "jim", Expires: time.Now().Add(15 * time.Minute)}, nil
+	}}
+	const expired = `{"type":7,"error":"The connection's token has expired.","allowReconnect":true}`
+	tests := map[string]struct {
+		change func(c *signalr.Conn)
+		after  time.Duration
+	}{
+		"as Identify said":        {func(*signalr.Conn) {}, 15 * time.Minute},
+		"refreshed":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Hour)) }, time.Hour},
+		"cut short":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Second)) }, time.Second},
+		"cut off":                 {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(-time.Second)) }, 0},
+		"for ever, until changed": {func(c *signalr.Conn) { c.SetExpiry(time.Time{}); time.Sleep(time.Hour); c.SetExpiry(time.Now()) }, time.Hour},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			keep(t, o, func(t *testing.T, d *diary, n *network) {
+				start := time.Now()
+				c := n.greeted(t, nil)
+				tt.change(<-d.conns)
+				c.expect(expired)
+				c.expectEnd()
+				if got := time.Since(start); got != tt.after {
+					t.Errorf("ended after %s, want %s", got, tt.after)
+				}
+				d.wantEnding(t, true)
+			})
+		})
+	}
+}
+
+func TestAStalledClientCostsNobodyElse(t *testing.T) {
+	keep(t, signalr.Options{Backlog: 10_000}, func(t *testing.T, d *diary, n *network) {
+		stalled := n.stalled(t, "/hub", nil)
+		stalled.send(`{"protocol":"json","version":1}` + sep)
+		if _, _, err := stalled.ws.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		conn := <-d.conns
+		other := n.greeted(t, nil)
+		<-d.conns
+
+		start := time.Now()
+		for i := range 1000 {
+			if err := d.All().Send("Number", i, "some text to fill the backlog"); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-other.records; got == "" {
+				t.Fatal("an empty record")
+			}
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the other client had to wait %s", got)
+		}
+		if conn.Context().Err() == nil {
+			t.Error("the stalled connection lives on")
+		}
+		if err := <-d.endings; err == nil {
+			t.Error("the stalled connection ended cleanly")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := d.Connections(); got != 1 {
+			t.Errorf("%d connections, want the other one", got)
+		}
+	})
+}
+
+func TestASlowClientIsToldToComeBack(t *testing.T) {
+	keep(t, signalr.Options{Backlog: 1000}, func(t *testing.T, d *diary, n *network) {
+		slow := n.stalled(t, "/hub", nil)
+		slow.send(`{"protocol":"json","version":1}` + sep)
+		if _, _, err := slow.ws.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		conn := <-d.conns
+		for i := range 100 {
+			if err := conn.Send("Number", i); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // the first is being written, the others wait
+		}
+		var got []string
+		for {
+			_, data, err := slow.ws.ReadMessage()
+			if err != nil {
+				break
+			}
+			got = append(got, string(data))
+		}
+		want := []string{
+			`{"type":1,"target":"Number","arguments":[0]}` + sep,
+			`{"type":7,"error":"The client reads too slowly.","allowReconnect":true}` + sep,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		d.wantEnding(t, false)
+	})
+}
+
+func TestAClientThatStopsReadingIsLeftAfterWriteTimeout(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.stalled(t, "/hub", nil)
+		c.send(`{"protocol":"json","version":1}` + sep)
+		if _, _, err := c.ws.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		conn := <-d.conns
+		start := time.Now()
+		if err := conn.Send("Hello"); err != nil {
+			t.Fatal(err)
+		}
+		d.wantEnding(t, false)
+		if got := time.Since(start); got != 10*time.Second {
+			t.Errorf("left after %s, want 10s", got)
+		}
+	})
+}
+
+func TestPingsAreAnsweredWhileAMethodRuns(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, nil)
+		pong := make(chan string, 1)
+		c.ws.SetPongHandler(func(text string) error { pong <- text; return nil })
+		start := time.Now()
+		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["slow"]}` + sep)
+		if err := c.ws.WriteControl(websocket.PingMessage, []byte("hey"), time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-pong; got != "hey" || time.Since(start) != 0 {
+			t.Errorf("pong %q after %s", got, time.Since(start))
+		}
+		c.expect(`{"type":3,"invocationId":"1","result":null}`)
+	})
+}
+
+func TestNobodyWaitsForAClientThatDoesNotSayGoodbye(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, nil)
+		c.ws.SetCloseHandler(func(int, string) error { return errors.New("no") })
+		conn := <-d.conns
+		start := time.Now()
+		conn.Close("", false)
+		c.expect(`{"type":7}`)
+		d.wantEnding(t, true)
+		if got := time.Since(start); got > 5*time.Second {
+			t.Errorf("it took %s", got)
+		}
+	})
+}
