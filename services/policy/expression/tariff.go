@@ -1,0 +1,146 @@
+// Package expression prices products by the rules of their tariffs, which are
+// texts such as `AREA * 1.25` and `TYP == "APT"`.
+//
+// It promises that no price is ever a float or silently rounded: numbers are
+// decimals from the literal to the premium, and a result that would not be
+// exact is refused. What compiles has known names and types and comes to an
+// end: there are no loops, calls or divisions to be had.
+package expression
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/govalues/decimal"
+
+	"parley.internal/policy"
+)
+
+// maxRules bounds the base rules of a tariff, and its markups.
+const maxRules = 100
+
+// Tariff is a compiled tariff. It is a policy.Pricer, safe for concurrent use.
+type Tariff struct {
+	base    []baseRule
+	markups []markup
+}
+
+type baseRule struct {
+	cover   string
+	when    *condition
+	premium *amount
+}
+
+type markup struct {
+	when   *condition
+	factor *amount
+}
+
+// Compile refuses, with policy.ErrTariffInvalid, a tariff that does not fit the
+// product: a broken expression, a name that is no question's code, a cover that
+// the product has not or that no rule prices.
+func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
+	refuse := func(where string, why any) error {
+		return policy.ErrTariffInvalid.With(product.Code, where, why)
+	}
+	if len(tariff.Base) > maxRules || len(tariff.Markups) > maxRules {
+		return nil, refuse("as a whole", fmt.Sprintf("more than %d rules of a kind", maxRules))
+	}
+	var compiled Tariff
+	language := languageOf(product)
+	for i, rule := range tariff.Base {
+		where := fmt.Sprintf("base rule %d", i+1)
+		if !slices.ContainsFunc(product.Covers, func(c policy.Cover) bool { return c.Code == rule.Cover }) {
+			return nil, refuse(where, fmt.Sprintf("the product has no cover %.40q", rule.Cover))
+		}
+		when, err := language.condition(rule.When)
+		if err != nil {
+			return nil, refuse(where+", when", err)
+		}
+		premium, err := language.amount(rule.Premium)
+		if err != nil {
+			return nil, refuse(where+", premium", err)
+		}
+		compiled.base = append(compiled.base, baseRule{rule.Cover, when, premium})
+	}
+	for i, rule := range tariff.Markups {
+		where := fmt.Sprintf("markup %d", i+1)
+		when, err := language.condition(rule.When)
+		if err != nil {
+			return nil, refuse(where+", when", err)
+		}
+		factor, err := language.amount(rule.Factor)
+		if err != nil {
+			return nil, refuse(where+", factor", err)
+		}
+		compiled.markups = append(compiled.markups, markup{when, factor})
+	}
+	for _, cover := range product.Covers {
+		if !slices.ContainsFunc(compiled.base, func(r baseRule) bool { return r.cover == cover.Code }) {
+			return nil, refuse("as a whole", "no rule prices cover "+cover.Code)
+		}
+	}
+	return &compiled, nil
+}
+
+// Price prices the covers in the order given.
+func (t *Tariff) Price(covers []string, values map[string]policy.Value) ([]policy.CoverPremium, error) {
+	env := environment(values)
+	exact := make([]decimal.Decimal, len(covers))
+	for i, cover := range covers {
+		var err error
+		if exact[i], err = t.premium(cover, env); err != nil {
+			return nil, err
+		}
+	}
+	for _, markup := range t.markups {
+		if err := markup.apply(exact, env); err != nil {
+			return nil, err
+		}
+	}
+	premiums := make([]policy.CoverPremium, len(covers))
+	for i, cover := range covers {
+		premium, err := policy.RoundMoney(exact[i])
+		if err != nil {
+			return nil, fmt.Errorf("price cover %s: %w", cover, err)
+		}
+		premiums[i] = policy.CoverPremium{Code: cover, Premium: premium}
+	}
+	return premiums, nil
+}
+
+// premium is the exact premium by the first rule that holds.
+func (t *Tariff) premium(cover string, env map[string]any) (decimal.Decimal, error) {
+	for _, rule := range t.base {
+		if rule.cover != cover {
+			continue
+		}
+		holds, err := rule.when.holds(env)
+		if err != nil {
+			return decimal.Decimal{}, fmt.Errorf("price cover %s: %w", cover, err)
+		}
+		if holds {
+			return rule.premium.of(env)
+		}
+	}
+	return decimal.Decimal{}, policy.ErrNotPriced.With(cover)
+}
+
+func (m *markup) apply(premiums []decimal.Decimal, env map[string]any) error {
+	holds, err := m.when.holds(env)
+	if err != nil || !holds {
+		return err
+	}
+	factor, err := m.factor.of(env)
+	if err != nil {
+		return err
+	}
+	for i, premium := range premiums {
+		product, err := multiply(premium, factor)
+		if err != nil {
+			return err
+		}
+		premiums[i] = product.Round(2)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/policy/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	jimmy = auth.Agent{Login: "jimmy.solid", Name: "Jimmy Solid", Roles: []string{auth.Salesman}}
+	danny = auth.Agent{Login: "danny.solid", Name: "Danny Solid", Roles: []string{auth.Salesman}}
+	admin = auth.Agent{Login: "admin", Name: "Admin", Roles: []string{auth.Salesman, auth.Admin}}
+	guest = auth.Agent{Login: "guest", Name: "Guest"}
+)
+
+// published is a publisher that takes everything and hands it on to the test.
+type published chan event.Message
+
+func (p published) Publish(ctx context.Context, batch []event.Message) []error {
+	results := make([]error, len(batch))
+	for i, message := range batch {
+		select {
+		case p <- message:
+		case <-ctx.Done():
+			results[i] = ctx.Err()
+		}
+	}
+	return results
+}
+
+func (p published) next(t *testing.T) event.Message {
+	t.Helper()
+	select {
+	case message := <-p:
+		return message
+	case <-time.After(10 * time.Second):
+		t.Fatal("no event was published")
+		return event.Message{}
+	}
+}
+
+// service is a running policy service.
+type service struct {
+	url    string
+	events published
+	tokens *auth.Secret
+	db     *database.DB // beside the service, to count rows
+}
+
+func start(t *testing.T) *service {
+	t.Helper()
+	tokens, err := auth.NewSecret([]byte(strings.Repeat("k", auth.MinSecret)))
+	must(t, err)
+	s := &service{events: make(published, 100), tokens: tokens} // more than any test sells
+	url := "sqlite:" + filepath.Join(t.TempDir(), "policy.db")
+	policies, err := server.New(t.Context(), server.Config{DatabaseURL: url, Secret: []byte(strings.Repeat("k", auth.MinSecret)), Events: s.events})
+	must(t, err)
+	s.db, err = database.Open(t.Context(), url)
+	must(t, err)
+
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- policies.Run(ctx) }()
+	web := httptest.NewServer(policies.Handler())
+	s.url = web.URL
+	t.Cleanup(func() {
+		web.Close()
+		stop()
+		must(t, <-stopped)
+		must(t, s.db.Close())
+	})
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var client = &http.Client{Timeout: 20 * time.Second}
+
+// answer is a response, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// problem is what a refusal says.
+type problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+func (a answer) problem(t *testing.T) problem {
+	t.Helper()
+	if media := a.header.Get("Content-Type"); media != "application/problem+json" {
+		t.Fatalf("got %d, %s: %s", a.status, media, a.body)
+	}
+	var p problem
+	must(t, json.Unmarshal([]byte(a.body), &p))
+	return p
+}
+
+// read decodes a body that came with the status.
+func (a answer) read(t *testing.T, status int, v any) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
+	}
+	must(t, json.Unmarshal([]byte(a.body), v))
+}
+
+// call sends a request of an agent. Headers come in pairs; an empty body is none.
+func (s *service) call(t *testing.T, agent auth.Agent, method, path, body string, headers ...string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	must(t, err)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	token, err := s.tokens.Issue(agent, time.Now(), time.Now().Add(time.Minute))
+	must(t, err)
+	request.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i+1] == "" {
+			request.Header.Del(headers[i])
+			continue
+		}
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	response, err := client.Do(request)
+	must(t, err)
+	text, err := io.ReadAll(response.Body)
+	must(t, errors.Join(err, response.Body.Close()))
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+var today = time.Now().UTC()
+
+func day(n int) string { return today.AddDate(0, 0, n).Format(time.DateOnly) }
+
+// offerBody asks for a family in Europe, five days from today.
+func offerBody() string {
+	return `{"productCode": "TRI", "policyFrom": "` + day(0) + `", "policyTo": "` + day(5) + `",
+		"selectedCovers": ["C1", "C2", "C3"], "agentLogin": "somebody.else",
+		"answers": [
+			{"questionCode": "DESTINATION", "questionType": "Choice", "answer": "EUR"},
+			{"questionCode": "NUM_OF_ADULTS", "questionType": "Numeric", "answer": 1},
+			{"questionCode": "NUM_OF_CHILDREN", "questionType": "Numeric", "answer": 1}
+		]}`
+}
+
+const taxID = "78042312345"
+
+func buyBody(offer string) string {
+	return `{"offerNumber": "` + offer + `",
+		"policyHolder": {"firstName": "Anna", "lastName": "Nowak", "taxId": "` + taxID + `"},
+		"policyHolderAddress": {"country": "PL", "zipCode": "00-001", "city": "Warszawa", "street": "Chłodna 52"}}`
+}
+
+func (s *service) offer(t *testing.T, agent auth.Agent) string {
+	t.Helper()
+	var offer struct{ OfferNumber string }
+	s.call(t, agent, http.MethodPost, "/api/offers", offerBody()).read(t, http.StatusCreated, &offer)
+	return offer.OfferNumber
+}
+
+func (s *service) sell(t *testing.T, agent auth.Agent) string {
+	t.Helper()
+	var policy struct{ PolicyNumber string }
+	s.call(t, agent, http.MethodPost, "/api/policies", buyBody(s.offer(t, agent))).read(t, http.StatusCreated, &policy)
+	return policy.PolicyNumber
+}
+
+// rows counts what the service has stored, by table.
+func (s *service) rows(t *testing.T) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	for _, table := range []string{
+		"product", "tariff", "offer", "offer_cover", "policy", "policy_version", "policy_cover", "idempotency_key", "outbox_event",
+	} {
+		var n int
+		_, err := database.One(t.Context(), s.db.Query(t.Context()), "SELECT count(*) FROM "+table, nil, &n)
+		must(t, err)
+		counts[table] = n
+	}
+	return counts
+}

@@ -1,0 +1,144 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley.internal/pkg/auth"
+)
+
+// bad is a request that must be refused.
+type bad struct {
+	agent   auth.Agent
+	method  string
+	path    string
+	body    string
+	headers []string
+	status  int
+	code    string
+	says    string // part of the detail
+}
+
+func badOffer(old, changed string, status int, code, says string) bad {
+	body := strings.Replace(offerBody(), old, changed, 1)
+	if body == offerBody() {
+		panic("the offer has no " + old)
+	}
+	return bad{agent: jimmy, path: "/api/offers", body: body, status: status, code: code, says: says}
+}
+
+func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
+	s := start(t)
+	number, offer := s.sell(t, jimmy), s.offer(t, jimmy)
+	buying := func(old, changed string, status int, code, says string) bad {
+		body := strings.Replace(buyBody(offer), old, changed, 1)
+		return bad{agent: jimmy, path: "/api/policies", body: body, status: status, code: code, says: says}
+	}
+	ending := func(body string, status int, code, says string) bad {
+		return bad{agent: jimmy, path: "/api/policies/" + number + "/termination", body: body, status: status, code: code, says: says}
+	}
+	keyed := func(keys ...string) bad {
+		b := bad{agent: jimmy, path: "/api/offers", body: offerBody(), status: 400, code: "idempotency-key-invalid"}
+		for _, k := range keys {
+			b.headers = append(b.headers, key, k)
+		}
+		return b
+	}
+	get := func(path string, status int, code string) bad {
+		return bad{agent: jimmy, method: http.MethodGet, path: path, status: status, code: code}
+	}
+	tests := map[string]bad{
+		"no token":             {agent: jimmy, path: "/api/offers", body: offerBody(), headers: []string{"Authorization", ""}, status: 401, code: "token-missing"},
+		"no role":              {agent: guest, path: "/api/offers", body: offerBody(), status: 403, code: "forbidden"},
+		"no role to buy":       {agent: guest, path: "/api/policies", body: buyBody(offer), status: 403, code: "forbidden"},
+		"no role to terminate": {agent: guest, path: "/api/policies/" + number + "/termination", body: "{}", status: 403, code: "forbidden"},
+		"an unknown path":      get("/api/policies/x/y", 404, "not-found"),
+		"a wrong method":       {agent: jimmy, method: http.MethodDelete, path: "/api/policies/" + number, status: 405, code: "method-not-allowed"},
+		"no content type":      {agent: jimmy, path: "/api/offers", body: offerBody(), headers: []string{"Content-Type", ""}, status: 415, code: "not-json"},
+		"a body too large":     {agent: jimmy, path: "/api/offers", body: `{"x": "` + strings.Repeat("x", 64<<10) + `"}`, status: 413, code: "body-too-large"},
+		"an empty body":        {agent: jimmy, path: "/api/offers", headers: []string{"Content-Type", "application/json"}, status: 400, code: "body-invalid"},
+		"broken JSON":          {agent: jimmy, path: "/api/offers", body: `{"productCode": `, status: 400, code: "body-invalid"},
+		"trailing data":        {agent: jimmy, path: "/api/offers", body: offerBody() + "{}", status: 400, code: "body-invalid"},
+		"an array":             {agent: jimmy, path: "/api/offers", body: "[]", status: 400, code: "body-invalid"},
+		"null":                 {agent: jimmy, path: "/api/offers", body: "null", status: 400, code: "field-missing", says: "productCode"},
+		"what is not UTF-8":    badOffer("TRI", "T\xffI", 400, "body-invalid", "UTF-8"),
+
+		"a product code that is a number": badOffer(`"TRI"`, "1", 400, "body-invalid", "productCode"),
+		"a product that is none":          badOffer("TRI", "XXX", 404, "product-unknown", ""),
+		"a product code with a NUL":       badOffer("TRI", `TRI\u0000`, 404, "product-unknown", ""),
+		"a draft":                         badOffer("TRI", "PET", 409, "product-not-active", "PET"),
+		"no beginning":                    badOffer("policyFrom", "from", 400, "field-missing", "policyFrom"),
+		"a beginning that is no date":     badOffer(day(0), "tomorrow", 400, "date-invalid", "policyFrom"),
+		"an end that is an instant":       badOffer(day(5), day(5)+"T00:00:00Z", 400, "date-invalid", "policyTo"),
+		"an end that is a number":         badOffer(`"`+day(5)+`"`, "5", 400, "body-invalid", "policyTo"),
+		"an end on the day it begins":     badOffer(day(5), day(0), 400, "period-empty", ""),
+		"an end before it begins":         badOffer(day(5), day(-1), 400, "period-empty", ""),
+		"an end after eleven years":       badOffer(day(5), day(11*366), 400, "period-too-long", ""),
+		"no covers":                       badOffer(`["C1", "C2", "C3"]`, "[]", 400, "cover-missing", ""),
+		"covers that are null":            badOffer(`["C1", "C2", "C3"]`, "null", 400, "cover-missing", ""),
+		"covers that are a text":          badOffer(`["C1", "C2", "C3"]`, `"C1"`, 400, "body-invalid", "selectedCovers"),
+		"a cover that is none":            badOffer(`"C2"`, `"C9"`, 400, "cover-unknown", "C9"),
+		"a cover twice":                   badOffer(`"C2"`, `"C1"`, 400, "cover-repeated", "C1"),
+		"a question not answered":         badOffer("NUM_OF_CHILDREN", "NUM_OF_ADULTS", 400, "answer-repeated", "NUM_OF_ADULTS"),
+		"a question nobody asked":         badOffer("NUM_OF_CHILDREN", "NUM_OF_PETS", 400, "answer-unknown", "NUM_OF_PETS"),
+		"a question of another type":      badOffer("Choice", "Text", 400, "answer-type", "DESTINATION"),
+		"a choice that is none":           badOffer(`"EUR"`, `"MOON"`, 400, "answer-invalid", "EUR, WORLD, PL"),
+		"a number in a text":              badOffer(`"answer": 1`, `"answer": "1"`, 400, "answer-invalid", "NUM_OF_ADULTS"),
+		"half an adult":                   badOffer(`"answer": 1`, `"answer": 0.5`, 400, "answer-invalid", "whole number"),
+		"less than no adults":             badOffer(`"answer": 1`, `"answer": -1`, 400, "answer-invalid", "at least 0"),
+		"a crowd of adults":               badOffer(`"answer": 1`, `"answer": 1e308`, 400, "answer-invalid", "at most 1000"),
+
+		"no offer number":                 buying("offerNumber", "number", 400, "field-missing", "offerNumber"),
+		"an offer that is none":           buying(offer, "none", 404, "offer-unknown", ""),
+		"an offer number with a NUL":      buying(offer, `\u0000`, 404, "offer-unknown", ""),
+		"a holder without a name":         buying(`"Anna"`, `" "`, 400, "text-invalid", "policyHolder.firstName"),
+		"a holder without a tax id":       buying(`"taxId"`, `"id"`, 400, "text-invalid", "policyHolder.taxId"),
+		"a tax id that is a number":       buying(`"`+taxID+`"`, taxID, 400, "body-invalid", "policyHolder.taxId"),
+		"a holder that is null":           buying(`"policyHolder":`, `"policyHolder": null, "x":`, 400, "text-invalid", "policyHolder.firstName"),
+		"a street with a control sign":    buying("Chłodna", `\u0007`, 400, "text-invalid", "policyHolderAddress.street"),
+		"a city of 201 characters":        buying("Warszawa", strings.Repeat("ą", 201), 400, "text-invalid", "policyHolderAddress.city"),
+		"no termination date":             ending(`{}`, 400, "field-missing", "terminationDate"),
+		"a termination date that is none": ending(`{"terminationDate": "2026-02-30"}`, 400, "date-invalid", "terminationDate"),
+		"a termination before it begins":  ending(`{"terminationDate": "`+day(-1)+`"}`, 409, "no-version-at-date", "No valid policy "+number+" version exists at "+day(-1)+". Policy cannot be terminated."),
+		"a termination after its end":     ending(`{"terminationDate": "`+day(6)+`"}`, 409, "no-version-at-date", ""),
+		"a policy that is none":           {agent: jimmy, path: "/api/policies/none/termination", body: `{"terminationDate": "` + day(1) + `"}`, status: 404, code: "policy-unknown"},
+		"a policy number with a NUL":      {agent: jimmy, path: "/api/policies/%00/termination", body: "{}", headers: []string{key, "k"}, status: 404, code: "policy-unknown"},
+		"a policy to read that is none":   get("/api/policies/none", 404, "policy-unknown"),
+		"a policy to read with a NUL":     get("/api/policies/%00", 404, "policy-unknown"),
+		"a product to read that is none":  get("/api/products/XXX", 404, "product-unknown"),
+		"a product to read with a NUL":    get("/api/products/%00", 404, "product-unknown"),
+		"a page of nothing":               get("/api/policies?limit=0", 400, "query-invalid"),
+		"a page too large":                get("/api/policies?limit=201", 400, "query-invalid"),
+		"a page of some":                  get("/api/products?limit=some", 400, "query-invalid"),
+		"a cursor nobody gave":            get("/api/policies?cursor=!", 400, "query-invalid"),
+		"a cursor of another list":        get("/api/policies?cursor=VFJJ", 400, "query-invalid"),
+		"a cursor with a NUL":             get("/api/products?cursor=AAAA", 400, "query-invalid"),
+		"a key of 256 characters":         keyed(strings.Repeat("k", 256)),
+		"a key with a space":              keyed("a b"),
+		"a key with letters beyond ASCII": keyed("ł"),
+		"two keys":                        keyed("a", "b"),
+	}
+	before := s.rows(t)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if tt.method == "" {
+				tt.method = http.MethodPost
+			}
+			got := s.call(t, tt.agent, tt.method, tt.path, tt.body, tt.headers...)
+			p := got.problem(t)
+			if got.status != tt.status || p.Status != tt.status || p.Code != tt.code || !strings.Contains(p.Detail, tt.says) {
+				t.Errorf("got %d %+v, want %d %s saying %q", got.status, p, tt.status, tt.code, tt.says)
+			}
+		})
+	}
+	if diff := cmp.Diff(before, s.rows(t)); diff != "" {
+		t.Errorf("something changed (-before +after):\n%s", diff)
+	}
+	// What was refused before can still be had.
+	if got := s.call(t, jimmy, http.MethodPost, "/api/policies", buyBody(offer)); got.status != http.StatusCreated {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}

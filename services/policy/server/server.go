@@ -1,0 +1,217 @@
+// Package server puts the policy service together: its database, its HTTP API
+// and the relay that carries its events.
+//
+// It promises that New has done all that can fail at the start: what it
+// returned can serve.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/telemetry"
+	"parley.internal/pkg/web"
+	"parley.internal/policy"
+	"parley.internal/policy/expression"
+	"parley.internal/policy/rest"
+	"parley.internal/policy/store"
+)
+
+// source is the service's name in its events.
+const source = "policy"
+
+// Config is what the service needs from outside. DatabaseURL and Secret are
+// needed, the rest has defaults.
+type Config struct {
+	DatabaseURL    string       // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte       // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string       // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         Broker       // takes the events
+	Log            *slog.Logger // slog.Default() by default
+
+	// Events takes the events when there is no broker. With neither, they stay in
+	// the outbox.
+	Events event.Publisher
+}
+
+// Broker is where RabbitMQ is, and what is declared there.
+type Broker = rabbit.Settings
+
+// Server is the policy service. Its Handler answers requests while Run runs.
+type Server struct {
+	db     *database.DB
+	store  *store.Store
+	relay  *outbox.Relay     // nil if nobody takes the events
+	broker *rabbit.Transport // nil if there is none
+	api    http.Handler
+	log    *slog.Logger
+}
+
+// New opens the database, brings its tables up to date and fills those that are
+// new. Close it if Run is never called.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	db, err := database.Open(ctx, cfg.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	s := &Server{db: db, log: cfg.Log}
+	if err := s.build(ctx, cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("policy: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context, cfg Config) error {
+	tokens, err := auth.NewSecret(cfg.Secret)
+	if err != nil {
+		return err
+	}
+	origins, err := web.ParseOrigins(cfg.AllowedOrigins)
+	if err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	events := outbox.New(s.db, source, s.log)
+	if err := s.connect(events, cfg); err != nil {
+		return err
+	}
+	s.store = store.New(s.db, events, compile)
+	catalogue, err := policy.Standard()
+	if err != nil {
+		return err
+	}
+	if err := s.store.Seed(ctx, catalogue); err != nil {
+		return err
+	}
+	api := &rest.API{Products: s.store, Offers: s.store, Policies: s.store, Requests: s.store, Now: now}
+	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(api.Handler()))))
+	return nil
+}
+
+func (s *Server) migrate(ctx context.Context) error {
+	if err := outbox.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	return store.Migrate(ctx, s.db)
+}
+
+// connect decides who takes the events.
+func (s *Server) connect(events *outbox.Outbox, cfg Config) (err error) {
+	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
+		return err
+	}
+	switch {
+	case s.broker != nil:
+		s.relay = outbox.NewRelay(events, s.broker)
+	case cfg.Events != nil:
+		s.relay = outbox.NewRelay(events, cfg.Events)
+	}
+	return nil
+}
+
+func compile(p *policy.Product, t policy.Tariff) (policy.Pricer, error) {
+	return expression.Compile(p, t)
+}
+
+// now is the time as the database keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Handler serves /api/products, /api/offers, /api/policies and what is below.
+func (s *Server) Handler() http.Handler { return s.api }
+
+// Check asks the database whether it answers.
+func (s *Server) Check(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Degraded says in words what does not work just now.
+func (s *Server) Degraded() []string {
+	if s.relay == nil {
+		return []string{"no broker (RABBITMQ_URL): events stay in the outbox"}
+	}
+	var problems []string
+	if s.broker != nil {
+		problems = s.broker.Degraded()
+	}
+	if n := s.relay.Unroutable(); n > 0 {
+		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
+	}
+	return problems
+}
+
+const cleanupEvery = 10 * time.Minute
+
+// Run relays events and cleans up until ctx ends, then closes the database. Nil
+// means a clean stop.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	// The relay finishes its batch before the broker's connection is closed.
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	defer disconnect()
+	if s.broker != nil {
+		group.Go(func() error { return s.broker.Run(connected) })
+	}
+	group.Go(func() error {
+		defer disconnect()
+		return s.carry(ctx)
+	})
+	group.Go(func() error { return s.cleanUp(ctx) })
+	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	return nil
+}
+
+// Drain has nothing to do: what is in hand are requests.
+func (s *Server) Drain() {}
+
+// carry relays the events, if somebody takes them.
+func (s *Server) carry(ctx context.Context) error {
+	if s.relay == nil {
+		s.log.WarnContext(ctx, "no events travel", "missing", "RABBITMQ_URL")
+		<-ctx.Done()
+		return nil
+	}
+	return s.relay.Run(ctx)
+}
+
+// Serve is the whole service as a program of its own: its API, its health, and
+// Run, until ctx ends.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
+	defer context.AfterFunc(ctx, health.Drain)()
+	return web.Serve(ctx, listener, health.Wrap(s.api), s)
+}
+
+func (s *Server) cleanUp(ctx context.Context) error {
+	tick := time.NewTicker(cleanupEvery)
+	defer tick.Stop()
+	for {
+		if err := s.store.ForgetKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "idempotency keys not cleaned up", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Close gives back what New opened, when Run is not called.
+func (s *Server) Close() error { return s.db.Close() }

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/outbox"
+	"parley.internal/policy"
+	"parley.internal/policy/store"
+)
+
+func ExampleStore_Once() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "policy")
+	if err != nil {
+		panic(err)
+	}
+	db, err := database.Open(ctx, "sqlite:"+filepath.Join(folder, "policy.db"))
+	if err != nil {
+		panic(err)
+	}
+	if err := store.Migrate(ctx, db); err != nil {
+		panic(err)
+	}
+	s := store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), nil)
+
+	request := policy.Request{AgentLogin: "jimmy.solid", Method: "POST", Path: "/api/offers", Key: "k1"}
+	for range 2 {
+		reply, replayed, err := s.Once(ctx, request, func(context.Context) (policy.Reply, error) {
+			fmt.Println("done")
+			return policy.Reply{Status: 201, Body: []byte("{}")}, nil
+		})
+		fmt.Println(reply.Status, replayed, err)
+	}
+	fmt.Println(errors.Join(db.Close(), os.RemoveAll(folder)))
+	// Output:
+	// done
+	// 201 false <nil>
+	// 201 true <nil>
+	// <nil>
+}

@@ -1,0 +1,57 @@
+// Package store keeps products, offers and policies in the service's database,
+// SQLite or PostgreSQL.
+//
+// It promises that what a method reported is committed, the events that tell
+// about it with it; that an offer is bought once and a policy terminated once,
+// whoever tries at the same time; and that nobody learns of what belongs to
+// another agent.
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/outbox"
+	"parley.internal/policy"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrate makes the tables of Store in db. Those of outbox are not among them.
+func Migrate(ctx context.Context, db *database.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("read migrations of policy: %w", err)
+	}
+	return database.Migrate(ctx, db, "policy", files)
+}
+
+// Compile makes a tariff ready to be applied to its product.
+type Compile func(*policy.Product, policy.Tariff) (policy.Pricer, error)
+
+// Store is safe for concurrent use.
+type Store struct {
+	db      *database.DB
+	outbox  *outbox.Outbox
+	compile Compile
+
+	mu       sync.Mutex
+	compiled map[string]compiled     // by the code of the product
+	inFlight map[requestKey]struct{} // at most one for each HTTP request under way
+}
+
+// New is the store in db, which has been migrated.
+func New(db *database.DB, events *outbox.Outbox, compile Compile) *Store {
+	return &Store{
+		db:       db,
+		outbox:   events,
+		compile:  compile,
+		compiled: make(map[string]compiled),
+		inFlight: make(map[requestKey]struct{}),
+	}
+}

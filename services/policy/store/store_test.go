@@ -1,0 +1,10 @@
+package store_test
+
+import (
+	"testing"
+
+	"parley.internal/pkg/database/databasetest"
+	"parley.internal/policy/store/storetest"
+)
+
+func TestStoreKeepsItsPromises(t *testing.T) { databasetest.Each(t, storetest.Run) }
