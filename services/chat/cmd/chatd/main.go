@@ -1,0 +1,90 @@
+// Command chatd is the chat service as a program of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/caarlos0/env/v11"
+
+	"parley.internal/chat/server"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "chatd:", err)
+		os.Exit(1)
+	}
+}
+
+// config is chatd's environment.
+type config struct {
+	Addr           string  `env:"CHAT_ADDR"         envDefault:"127.0.0.1:8082"`
+	DatabaseURL    string  `env:"CHAT_DATABASE_URL" envDefault:"sqlite:.parley/chat.db"`
+	Secret         string  `env:"AUTH_SECRET"`
+	AllowedOrigins string  `env:"ALLOWED_ORIGINS"`
+	BrokerURLs     string  `env:"RABBITMQ_URL"`
+	Exchange       string  `env:"EVENTS_EXCHANGE"`
+	QueueType      string  `env:"EVENTS_QUEUE_TYPE"`
+	MessageRate    float64 `env:"CHAT_MESSAGE_RATE" envDefault:"20"`
+	Connections    int     `env:"CHAT_CONNECTIONS"  envDefault:"20"`
+	ConnectRate    float64 `env:"CHAT_CONNECT_RATE" envDefault:"0"`
+}
+
+// maxLimit is more than anybody means.
+const maxLimit = 1e6
+
+func readConfig(environ []string) (config, error) {
+	cfg, err := env.ParseAsWithOptions[config](env.Options{Environment: env.ToMap(environ)})
+	if err != nil {
+		return config{}, fmt.Errorf("read environment: %w", err)
+	}
+	if cfg.Secret == "" {
+		return config{}, errors.New("AUTH_SECRET is not set: the secret, 32 bytes or more, that whoever signs agents in signs tokens with")
+	}
+	// Not a number is neither.
+	if !(cfg.MessageRate >= 0 && cfg.MessageRate < maxLimit && cfg.ConnectRate >= 0 && cfg.ConnectRate < maxLimit) ||
+		cfg.Connections < 0 {
+		return config{}, errors.New("read environment: a CHAT_ limit is not a number from 0 to a million; 0 means none")
+	}
+	return cfg, nil
+}
+
+// run is the program. Nil means a clean stop.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // A second signal ends it at once.
+	if len(args) > 0 {
+		return fmt.Errorf("unknown arguments %q: chatd takes none; the README lists its environment", args)
+	}
+	cfg, err := readConfig(environ)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	slog.SetDefault(log)
+
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s, err := server.New(ctx, server.Config{
+		DatabaseURL: cfg.DatabaseURL, Secret: []byte(cfg.Secret), AllowedOrigins: cfg.AllowedOrigins,
+		Broker: server.Broker{URLs: cfg.BrokerURLs, Exchange: cfg.Exchange, QueueType: cfg.QueueType},
+		Limits: server.Limits{MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate},
+		Log:    log,
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("start: %w", err), listener.Close())
+	}
+	fmt.Fprintf(stdout, "chatd is at http://%s\n", listener.Addr())
+	return s.Serve(ctx, listener)
+}

@@ -1,0 +1,222 @@
+// Package server puts chat together: its log, its hub, its HTTP side and what
+// it is told by other services.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"parley.internal/chat"
+	"parley.internal/chat/hub"
+	"parley.internal/chat/rest"
+	"parley.internal/chat/store"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/telemetry"
+	"parley.internal/pkg/web"
+)
+
+// consumer is chat's name on the transport, and in its inbox.
+const consumer = "lab-chat-service"
+
+// Config is what chat needs of its surroundings. DatabaseURL and Secret are
+// needed, the rest has defaults.
+type Config struct {
+	DatabaseURL    string       // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte       // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string       // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         Broker       // brings the events
+	Limits         Limits       // of what agents may do
+	Log            *slog.Logger // slog.Default() by default
+
+	// Events brings the events when there is no broker. With neither, none come.
+	Events event.Subscriber
+}
+
+// Limits bound what agents may do.
+type Limits = hub.Limits
+
+// Broker is where RabbitMQ is, and what is declared there.
+type Broker = rabbit.Settings
+
+// Server is a chat service. Its Handler answers requests while Run runs.
+type Server struct {
+	db         *database.DB
+	handler    http.Handler
+	agentsChat *hub.AgentsChat
+	delivery   *hub.Delivery
+	inbox      *outbox.Inbox
+	router     *event.Router
+	events     func(context.Context) error // takes in events; nil if nobody brings any
+	broker     *rabbit.Transport           // nil if there is none
+	log        *slog.Logger
+}
+
+// New opens and migrates the database. Close it if Run is never called.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	db, err := database.Open(ctx, cfg.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("chat: %w", err)
+	}
+	s := &Server{db: db, router: &event.Router{}, log: cfg.Log}
+	if err := s.build(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context, cfg Config) error {
+	tokens, err := auth.NewSecret(cfg.Secret)
+	if err != nil {
+		return err
+	}
+	origins, err := web.ParseOrigins(cfg.AllowedOrigins)
+	if err != nil {
+		return err
+	}
+	if err := outbox.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	if err := store.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	log := store.New(s.db, func(e chat.Entry) { s.delivery.Stored(e) })
+	rate := web.NewRate(cfg.Limits.MessageRate, int(2*cfg.Limits.MessageRate))
+	sender := chat.Sender{Append: log.Append, Allow: rate.Allow}
+
+	s.agentsChat = hub.NewAgentsChat(sender, origins, cfg.Limits)
+	s.delivery, err = hub.NewDelivery(ctx, log, s.agentsChat.Push)
+	if err != nil {
+		return err
+	}
+	s.listen(log)
+	if err := s.connect(cfg); err != nil {
+		return err
+	}
+	s.handler = routes(tokens, origins, log, sender, s.agentsChat)
+	return nil
+}
+
+// connect decides who brings the events. It subscribes before anything runs, so
+// that a relay in the same process finds who wants its events.
+func (s *Server) connect(cfg Config) (err error) {
+	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
+		return err
+	}
+	from := cfg.Events
+	if s.broker != nil {
+		from = s.broker
+	}
+	if from != nil {
+		s.events = from.Subscribe(event.Subscription{
+			Name: consumer, Types: s.router.Types(), Receive: s.inbox.Receive,
+		})
+	}
+	return nil
+}
+
+// listen registers what agents are told of.
+func (s *Server) listen(log *store.Store) {
+	handle[chat.PolicyCreated](s.router, log)
+	handle[chat.PolicyTerminated](s.router, log)
+	handle[chat.ProductActivated](s.router, log)
+	handle[chat.TariffChanged](s.router, log)
+	handle[chat.CommissionCalculated](s.router, log)
+	handle[chat.PaymentReceived](s.router, log)
+	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
+}
+
+// handle announces each event of type E in the log, once: the entry has the
+// event's id, if it has one.
+func handle[E chat.Announcement](router *event.Router, log *store.Store) {
+	event.Handle(router, func(ctx context.Context, e E) error {
+		stream, text := e.Notice()
+		_, err := log.Append(ctx, chat.Draft{
+			Stream: stream, ID: cmp.Or(event.FromContext(ctx).ID, uuid.NewString()), Kind: chat.Notice, Body: text,
+		})
+		return err
+	})
+}
+
+func routes(
+	tokens auth.Verifier, origins web.Origins, log *store.Store, sender chat.Sender, agentsChat *hub.AgentsChat,
+) http.Handler {
+	var api web.Mux
+	rest.Register(&api, log, sender)
+	hubs := auth.HubMiddleware(tokens, web.Refuse)(agentsChat)
+	var mux web.Mux
+	mux.Handle("/api/", web.Deadline(auth.Middleware(tokens, web.Refuse)(&api)))
+	mux.Handle(hub.AgentsChatPath, hubs)
+	mux.Handle(hub.AgentsChatPath+"/negotiate", hubs)
+	return web.Recover(origins.CORS(&mux))
+}
+
+// Check asks the database whether it answers.
+func (s *Server) Check(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Degraded says in words what does not work just now.
+func (s *Server) Degraded() []string {
+	switch {
+	case s.broker != nil:
+		return s.broker.Degraded()
+	case s.events == nil:
+		return []string{"no broker (RABBITMQ_URL): no events come"}
+	default:
+		return nil
+	}
+}
+
+// Handler serves chat's paths: /api/messages and below, and the hub's.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run takes in events and pushes entries until ctx ends, then closes the
+// sockets and the database. Nil means a clean stop.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.subscribe(ctx) })
+	group.Go(func() error { return s.inbox.Run(ctx) })
+	group.Go(func() error { return s.delivery.Run(ctx) })
+	group.Go(func() error { return s.agentsChat.Run(ctx) })
+	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
+		return fmt.Errorf("chat: %w", err)
+	}
+	return nil
+}
+
+// Drain closes the sockets; requests are still answered.
+func (s *Server) Drain() { s.agentsChat.Drain() }
+
+// subscribe takes in events, if somebody brings them.
+func (s *Server) subscribe(ctx context.Context) error {
+	if s.events == nil {
+		s.log.WarnContext(ctx, "no events travel", "missing", "RABBITMQ_URL")
+		<-ctx.Done()
+		return nil
+	}
+	return s.events(ctx)
+}
+
+// Serve is the whole service as a program of its own: its API and hub, its
+// health, and Run, until ctx ends.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
+	defer context.AfterFunc(ctx, health.Drain)()
+	return web.Serve(ctx, listener, health.Wrap(s.handler), s)
+}
+
+// Close gives back what New opened, when Run is not called.
+func (s *Server) Close() error { return s.db.Close() }
