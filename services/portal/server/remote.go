@@ -1,0 +1,152 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"parley.internal/pkg/fault"
+	"parley.internal/pkg/web"
+)
+
+const (
+	remoteDial    = 3 * time.Second
+	remoteHeader  = 30 * time.Second // from the request to the answer's head
+	remoteIdle    = 90 * time.Second
+	remoteConns   = 128
+	remoteProbe   = time.Second
+	remoteTimeout = 3 * time.Second // a service asks its own database for two
+	maxReport     = 64 << 10        // bytes of an answer to a probe
+	eventHeader   = "Parley-Events" // the ids of the events that a request has caused
+)
+
+// remote is a service that runs elsewhere: its paths are forwarded, sockets
+// included.
+type remote struct {
+	name   string
+	target *url.URL
+	proxy  *httputil.ReverseProxy
+	client http.Client
+	// problems are those of the last probe.
+	problems atomic.Pointer[[]string]
+}
+
+func newRemote(name, address string) (*remote, error) {
+	target, err := url.Parse(address)
+	if err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
+		return nil, fmt.Errorf("%s runs at %q, which is no http:// or https:// URL", name, address)
+	}
+	transport := &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: remoteDial}).DialContext,
+		ResponseHeaderTimeout: remoteHeader,
+		IdleConnTimeout:       remoteIdle,
+		MaxIdleConnsPerHost:   remoteConns,
+	}
+	r := &remote{name: name, target: target}
+	r.client = http.Client{Transport: transport, Timeout: remoteTimeout}
+	r.proxy = &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(target)
+			p.SetXForwarded()
+			// The service compares a page's origin with the host it came from.
+			p.Out.Host = p.In.Host
+		},
+		ModifyResponse: r.note,
+		ErrorHandler:   r.failed,
+		ErrorLog:       slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	return r, nil
+}
+
+func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
+	if req.Context().Err() != nil {
+		return // Who asked has gone away.
+	}
+	slog.WarnContext(req.Context(), "request not forwarded", "service", r.name, "path", req.URL.Path, "error", err)
+	web.Refuse(w, req, fault.New(fault.Unavailable, "service-away", "the %s service does not answer; try again").With(r.name))
+}
+
+// Handler forwards.
+func (r *remote) Handler() http.Handler { return r.proxy }
+
+// Run asks the service every second how it is, until ctx ends.
+func (r *remote) Run(ctx context.Context) error {
+	probe := time.NewTicker(remoteProbe)
+	defer probe.Stop()
+	for {
+		problems := r.probe(ctx)
+		r.problems.Store(&problems)
+		select {
+		case <-ctx.Done():
+			r.client.CloseIdleConnections()
+			return nil
+		case <-probe.C:
+		}
+	}
+}
+
+// probe is what is wrong with the service, in its own words if it answers.
+func (r *remote) probe(ctx context.Context) []string {
+	away := []string{"the " + r.name + " service does not answer"}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target.JoinPath("/readyz").String(), nil)
+	if err != nil {
+		return away
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return away
+	}
+	defer func() { _ = response.Body.Close() }()
+	var report struct {
+		Status   string   `json:"status"`
+		Problem  string   `json:"problem"`
+		Degraded []string `json:"degraded"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&report); err != nil {
+		return away
+	}
+	if response.StatusCode != http.StatusOK {
+		report.Degraded = append(report.Degraded, cmp.Or(report.Problem, report.Status))
+	}
+	for i, problem := range report.Degraded {
+		report.Degraded[i] = r.name + ": " + problem
+	}
+	return report.Degraded
+}
+
+// note writes down what a forwarded request has caused, if the service says so.
+func (r *remote) note(response *http.Response) error {
+	if events := response.Header.Get(eventHeader); events != "" {
+		request := response.Request
+		slog.InfoContext(request.Context(), "request forwarded", "service", r.name, "method", request.Method,
+			"path", request.URL.Path, "status", response.StatusCode, "events", events)
+	}
+	return nil
+}
+
+// Check asks nothing: the portal serves without its services.
+func (r *remote) Check(context.Context) error { return nil }
+
+// Degraded says what is wrong with the service, as of the last second.
+func (r *remote) Degraded() []string {
+	if problems := r.problems.Load(); problems != nil {
+		return *problems
+	}
+	return nil
+}
+
+// Drain has nothing to do.
+func (r *remote) Drain() {}
+
+// Close gives nothing back.
+func (r *remote) Close() error { return nil }
