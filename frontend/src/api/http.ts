@@ -1,0 +1,55 @@
+import { NoAnswer } from './noAnswer'
+import { Problem } from './problem'
+import type { ProblemBody } from './types'
+
+/** Longer than any answer that is still worth waiting for. */
+const deadline = 15_000
+
+export interface Call {
+  method?: 'GET' | 'POST' | 'DELETE'
+  body?: unknown
+  headers?: Record<string, string>
+  signal?: AbortSignal
+}
+
+/**
+ * One request to the portal's server. It throws a Problem for what the server
+ * refused, and NoAnswer when there was none in time, or nobody waited for it.
+ */
+export async function http<T>(path: string, call: Call = {}): Promise<T> {
+  const { method = 'GET', body, headers, signal } = call
+  const tooLate = AbortSignal.timeout(deadline)
+  const sent: RequestInit = {
+    method,
+    headers: {
+      Accept: 'application/json',
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: signal ? AbortSignal.any([signal, tooLate]) : tooLate,
+  }
+  const { response, text } = await exchange(path, sent)
+  if (!response.ok) throw new Problem(response.status, problem(response, text))
+  return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+/** All of an answer: it can also break off in the middle. */
+async function exchange(path: string, sent: RequestInit) {
+  try {
+    const response = await fetch(path, sent)
+    return { response, text: await response.text() }
+  } catch (error) {
+    throw new NoAnswer(error)
+  }
+}
+
+function problem(response: Response, text: string): ProblemBody {
+  // What stands between us and the server, a proxy say, answers in its own way.
+  if (!response.headers.get('Content-Type')?.includes('json')) return {}
+  try {
+    return JSON.parse(text) as ProblemBody
+  } catch {
+    return {}
+  }
+}

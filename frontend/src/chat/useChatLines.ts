@@ -1,0 +1,66 @@
+import { computed, type Ref } from 'vue'
+import type { Feed } from '@/feed/useFeed'
+
+export type ChatLine =
+  | { key: string; kind: 'day'; at: string }
+  | { key: string; kind: 'presence'; text: string }
+  | {
+      key: string
+      kind: 'message'
+      author: string
+      avatar: string
+      body: string
+      at: string
+      /** Follows one of the same author closely, so it need not name them again. */
+      continued: boolean
+    }
+
+const close = 5 * 60_000
+
+/** The newest `most` messages as lines: days, who came and went, and what was said. */
+export function useChatLines(feed: Feed, most: Ref<number>) {
+  const said = computed(() => [
+    ...feed.messages.value.map(entry => ({ ...entry, key: `entry ${entry.sequence}` })),
+    ...feed.waitingMessages.value.map(item => ({
+      ...item,
+      key: `push ${item.key}`,
+      sequence: Infinity,
+    })),
+  ])
+
+  const lines = computed(() => {
+    const shown = said.value.slice(-most.value)
+    const from = said.value.length > shown.length ? (shown[0]?.sequence ?? 0) : 0
+    const presence = feed.presence.value.filter(({ after }) => after >= from)
+    const result: ChatLine[] = []
+    let last: (typeof shown)[number] | undefined
+
+    const tell = (before: number) => {
+      for (let line = presence[0]; line && line.after < before; line = presence[0]) {
+        presence.shift()
+        const { key, text } = line
+        result.push({ key: `presence ${key}`, kind: 'presence', text })
+        last = undefined
+      }
+    }
+
+    let date = ''
+    for (const message of shown) {
+      const day = new Date(message.at).toDateString()
+      tell(message.sequence)
+      if (day !== date) {
+        result.push({ key: `day ${day}`, kind: 'day', at: message.at })
+        last = undefined
+      }
+      date = day
+      const { key, author, avatar, body, at } = message
+      const continued = last?.author === author && Date.parse(at) - Date.parse(last.at) < close
+      result.push({ key, kind: 'message', author, avatar, body, at, continued })
+      last = message
+    }
+    tell(Infinity)
+    return result
+  })
+
+  return { lines, total: computed(() => said.value.length) }
+}

@@ -1,0 +1,64 @@
+import { reactive, ref, watch } from 'vue'
+import type { OfferRequest, Product, Question } from '@/api/types'
+import { today, yearsAfter } from '@/ui/format'
+
+/** What an offer needs to know, made from what its product asks. */
+export function useOfferForm(product: Product) {
+  const questions = [...product.questions].sort((a, b) => a.index - b.index)
+  const policyFrom = ref(today())
+  const policyTo = ref(yearsAfter(today(), 1))
+  const covers = ref(product.covers.filter(cover => !cover.optional).map(({ code }) => code))
+  /** By the question's code; nothing is assumed, so each is empty at first. */
+  const answers = reactive<Record<string, string | number | undefined>>({})
+  /** By field: policyFrom, policyTo, covers, or a question's code. */
+  const errors = ref<Record<string, string>>({})
+
+  /** Says what is missing or out of bounds; true when nothing is. */
+  function validate(): boolean {
+    const found: Record<string, string> = {}
+    if (!policyFrom.value) found.policyFrom = 'Choose the first day.'
+    if (!policyTo.value) found.policyTo = 'Choose the last day.'
+    else if (policyTo.value <= policyFrom.value)
+      found.policyTo = 'The last day must come after the first.'
+    if (covers.value.length === 0) found.covers = 'Choose at least one cover.'
+    for (const question of questions) {
+      const wrong = check(question, answers[question.questionCode])
+      if (wrong) found[question.questionCode] = wrong
+    }
+    errors.value = found
+    return Object.keys(found).length === 0
+  }
+
+  // Once something is refused, it is said no longer than it holds.
+  watch([policyFrom, policyTo, covers, answers], () => {
+    if (Object.keys(errors.value).length > 0) validate()
+  })
+
+  const request = (): OfferRequest => ({
+    productCode: product.code,
+    policyFrom: policyFrom.value,
+    policyTo: policyTo.value,
+    selectedCovers: product.covers
+      .map(({ code }) => code)
+      .filter(code => covers.value.includes(code)),
+    answers: questions.map(({ questionCode, questionType }) => ({
+      questionCode,
+      questionType,
+      answer: answers[questionCode] ?? '',
+    })),
+  })
+
+  return { questions, policyFrom, policyTo, covers, answers, errors, validate, request }
+}
+
+export type OfferForm = ReturnType<typeof useOfferForm>
+
+function check(question: Question, answer: string | number | undefined): string | undefined {
+  const { questionType, minimum, maximum, integer } = question
+  if (questionType === 'Choice') return answer ? undefined : 'Choose one.'
+  if (questionType === 'Text') return String(answer ?? '').trim() ? undefined : 'Write an answer.'
+  if (typeof answer !== 'number' || Number.isNaN(answer)) return 'Enter a number.'
+  if (integer && !Number.isInteger(answer)) return 'Enter a whole number.'
+  if (minimum !== undefined && answer < minimum) return `Enter ${minimum} or more.`
+  if (maximum !== undefined && answer > maximum) return `Enter ${maximum} or less.`
+}

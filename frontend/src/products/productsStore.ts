@@ -1,0 +1,44 @@
+import { defineStore } from 'pinia'
+import { shallowRef, watch } from 'vue'
+import type { Page, Product } from '@/api/types'
+import { useSessionStore } from '@/session/sessionStore'
+import { useApi } from '@/session/useApi'
+
+/** The products that the agent may see, kept so that each page can name them. */
+export const useProductsStore = defineStore('products', () => {
+  const api = useApi()
+  const session = useSessionStore()
+  const products = shallowRef<Product[]>([])
+
+  // An administrator sees drafts; the next agent must not.
+  watch(
+    () => session.agent?.login,
+    () => (products.value = []),
+  )
+
+  async function load(signal: AbortSignal): Promise<Product[]> {
+    const loaded: Product[] = []
+    let cursor = ''
+    do {
+      const query = new URLSearchParams({ limit: '100', ...(cursor && { cursor }) })
+      const page = await api.get<Page<Product>>(`/api/products?${query}`, signal)
+      loaded.push(...page.items)
+      cursor = page.next ?? ''
+    } while (cursor)
+    return (products.value = loaded)
+  }
+
+  const find = (code: string) => products.value.find(product => product.code === code)
+
+  return {
+    products,
+    load,
+    /** The products, from the server only if they are not here yet. */
+    ensure: async (signal: AbortSignal) =>
+      products.value.length > 0 ? products.value : load(signal),
+    find,
+    productName: (code: string) => find(code)?.name ?? code,
+    coverName: (code: string, cover: string) =>
+      find(code)?.covers.find(each => each.code === cover)?.name ?? cover,
+  }
+})

@@ -1,0 +1,143 @@
+import { defineStore } from 'pinia'
+import { computed, onScopeDispose, ref, shallowRef } from 'vue'
+import { http } from '@/api/http'
+import { Problem } from '@/api/problem'
+import type { Agent, SessionAnswer } from '@/api/types'
+import * as storage from '@/storage'
+
+const path = '/api/session'
+const retryAfter = 5_000
+/** Remembers a sign-out that the server has not heard of: its cookie must not revive the session. */
+const pendingKey = 'parley.sign-out-pending'
+/** Remembers that there may be a session: who has none need not be refused one. */
+const maybeKey = 'parley.session'
+
+type Word = { kind: 'signed-in'; login: string } | { kind: 'signed-out' }
+
+/**
+ * Who is signed in. The token lives here, in memory, and nowhere else; a page
+ * that is loaded anew gets another one by the cookie, which no script can read.
+ */
+export const useSessionStore = defineStore('session', () => {
+  const agent = shallowRef<Agent>()
+  const notice = ref('')
+  let token = ''
+  let expiresAt = 0
+  // Counts sign-ins and sign-outs, so that an answer from before one is known as late.
+  let era = 0
+  let refreshing: Promise<boolean> | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const others = new BroadcastChannel('parley.session')
+  others.onmessage = ({ data }: MessageEvent<Word>) => {
+    if (data.kind === 'signed-out') forget('You signed out in another window.')
+    else if (data.login !== agent.value?.login) void refresh().catch(() => undefined)
+  }
+
+  onScopeDispose(() => {
+    others.close()
+    clearTimeout(timer)
+  })
+
+  function adopt(answer: SessionAnswer) {
+    token = answer.token
+    expiresAt = Date.parse(answer.expiresAt)
+    storage.remember(maybeKey, '1')
+    notice.value = ''
+    // The same agent is the same object, so that nothing is built anew every 14 minutes.
+    if (JSON.stringify(agent.value) !== JSON.stringify(answer.agent)) agent.value = answer.agent
+    // A minute before the end. The bounds are for clocks that are wrong.
+    renewIn(Math.min(Math.max(expiresAt - Date.now() - 60_000, 30_000), 14 * 60_000))
+  }
+
+  function renewIn(milliseconds: number) {
+    clearTimeout(timer)
+    timer = setTimeout(() => refresh().catch(() => renewIn(retryAfter)), milliseconds)
+  }
+
+  function forget(why: string) {
+    era++
+    clearTimeout(timer)
+    token = ''
+    expiresAt = 0
+    if (agent.value) notice.value = why
+    agent.value = undefined
+  }
+
+  async function signIn(login: string, password: string) {
+    const mine = ++era
+    const answer = await http<SessionAnswer>(path, { method: 'POST', body: { login, password } })
+    if (mine !== era) return
+    storage.forget(pendingKey)
+    adopt(answer)
+    others.postMessage({ kind: 'signed-in', login: answer.agent.login } satisfies Word)
+  }
+
+  async function signOut() {
+    forget('')
+    storage.forget(maybeKey)
+    storage.remember(pendingKey, '1')
+    others.postMessage({ kind: 'signed-out' } satisfies Word)
+    await endOnServer()
+  }
+
+  async function endOnServer() {
+    await http(path, { method: 'DELETE' }).catch((error: unknown) => {
+      // Refused means there is no session to end; no answer means try at the next start.
+      if (!(error instanceof Problem) || error.status >= 500) throw error
+    })
+    storage.forget(pendingKey)
+  }
+
+  /** A new token by the cookie; false when there is no session any more. One request at a time. */
+  function refresh(): Promise<boolean> {
+    refreshing ??= exchange().finally(() => (refreshing = undefined))
+    return refreshing
+  }
+
+  async function exchange(): Promise<boolean> {
+    const mine = era
+    if (storage.recall(pendingKey)) {
+      await endOnServer()
+      return false
+    }
+    try {
+      const answer = await http<SessionAnswer>(`${path}/refresh`, { method: 'POST' })
+      if (mine === era) adopt(answer)
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error
+      if (mine === era) {
+        storage.forget(maybeKey)
+        forget('Your session has ended. Sign in again.')
+      }
+    }
+    return token !== ''
+  }
+
+  /** A token that is good for a while yet, as far as the server lets us have one. */
+  async function freshToken(): Promise<string> {
+    if (agent.value && expiresAt - Date.now() < 10_000) await refresh().catch(() => false)
+    return token
+  }
+
+  let resuming: Promise<unknown> | undefined
+  /** Settles once it is known whether the page that was just loaded has a session. */
+  const resume = () =>
+    (resuming ??=
+      storage.recall(maybeKey) || storage.recall(pendingKey)
+        ? refresh().catch(() => false)
+        : Promise.resolve())
+
+  return {
+    agent,
+    /** Why the session ended, if it did so by itself. */
+    notice,
+    isAdmin: computed(() => agent.value?.roles.includes('ADMIN') ?? false),
+    token: () => token,
+    signIn,
+    signOut,
+    refresh,
+    freshToken,
+    resume,
+  }
+})
