@@ -29,8 +29,17 @@ const (
 // Error is a failure the caller is allowed to see.
 type Error struct {
 	Kind   Kind
-	Code   string // stable, for machines: "policy-terminated"
-	Detail string // for people
+	Code   string  // stable, for machines: "policy-terminated"
+	Detail string  // for people
+	Fields []Field // what is wrong with which part of the request, if that is known
+}
+
+// Field is one part of a request and what is wrong with it. It has either a
+// Pointer or a Parameter.
+type Field struct {
+	Pointer   string // into the body, a JSON pointer as a URI fragment: "#/policyHolder/taxId"
+	Parameter string // the name of a path, query or header parameter
+	Detail    string // for people: "must be a string"
 }
 
 // New makes an Error. Detail may hold the verbs of fmt for With to fill.
@@ -41,7 +50,13 @@ func New(kind Kind, code, detail string) *Error {
 // With fills the verbs in Detail. The result still is the receiver for
 // errors.Is.
 func (e *Error) With(args ...any) *Error {
-	return &Error{Kind: e.Kind, Code: e.Code, Detail: fmt.Sprintf(e.Detail, args...)}
+	return &Error{Kind: e.Kind, Code: e.Code, Detail: fmt.Sprintf(e.Detail, args...), Fields: e.Fields}
+}
+
+// At says which parts of the request are wrong. The result still is the
+// receiver for errors.Is.
+func (e *Error) At(fields ...Field) *Error {
+	return &Error{Kind: e.Kind, Code: e.Code, Detail: e.Detail, Fields: fields}
 }
 
 // Error is the detail: what the caller may read.

@@ -17,11 +17,19 @@ import (
 
 // Problem is the body of every refusal, RFC 9457: application/problem+json.
 type Problem struct {
-	Type   string `json:"type"`   // always "about:blank": Code says more
-	Title  string `json:"title"`  // the status in words
-	Status int    `json:"status"` // as in the status line
-	Detail string `json:"detail"` // for people
-	Code   string `json:"code"`   // stable, for machines
+	Type   string  `json:"type"`             // always "about:blank": Code says more
+	Title  string  `json:"title"`            // the status in words
+	Status int     `json:"status"`           // as in the status line
+	Detail string  `json:"detail"`           // for people
+	Code   string  `json:"code"`             // stable, for machines
+	Errors []Field `json:"errors,omitempty"` // what is wrong with which part of the request
+}
+
+// Field is one part of a request and what is wrong with it.
+type Field struct {
+	Pointer   string `json:"pointer,omitempty"`   // into the body: "#/policyHolder/taxId"
+	Parameter string `json:"parameter,omitempty"` // of path, query or header
+	Detail    string `json:"detail"`              // for people
 }
 
 // ErrBusy says that something took too long. What was asked for was not done,
@@ -71,9 +79,13 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if f.Kind == fault.Unidentified {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	write(w, status, "application/problem+json", Problem{
+	problem := Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: f.Detail, Code: f.Code,
-	})
+	}
+	for _, field := range f.Fields {
+		problem.Errors = append(problem.Errors, Field(field))
+	}
+	write(w, status, "application/problem+json", problem)
 }
 
 // Reply answers v as JSON.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,24 @@ func TestARefusalTellsOnlyWhatTheCallerMaySee(t *testing.T) {
 				t.Errorf("got %+v", p)
 			}
 		})
+	}
+}
+
+func TestARefusalPointsToWhatIsWrong(t *testing.T) {
+	err := fault.New(fault.Invalid, "request-invalid", "the request is %s").With("wrong").At(
+		fault.Field{Pointer: "#/text", Detail: "is required"},
+		fault.Field{Parameter: "limit", Detail: "must be an integer"},
+	)
+	w := httptest.NewRecorder()
+	web.Refuse(w, httptest.NewRequest(http.MethodGet, "/", nil), fmt.Errorf("say: %w", err))
+
+	p := problem(t, w)
+	want := []web.Field{{Pointer: "#/text", Detail: "is required"}, {Parameter: "limit", Detail: "must be an integer"}}
+	if !slices.Equal(p.Errors, want) || p.Detail != "the request is wrong" {
+		t.Errorf("got %+v", p)
+	}
+	if got := w.Body.String(); !strings.Contains(got, `"errors":[{"pointer":"#/text","detail":"is required"},{"parameter":"limit",`) {
+		t.Errorf("on the wire: %s", got)
 	}
 }
 

@@ -4,7 +4,10 @@ go 1.26.8
 
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
-replace parley.internal/pkg => ../../pkg
+replace (
+	parley.internal/api => ../../api
+	parley.internal/pkg => ../../pkg
+)
 
 require (
 	github.com/expr-lang/expr v1.17.8
@@ -13,6 +16,7 @@ require (
 	github.com/govalues/decimal v0.1.36
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sync v0.24.0
+	parley.internal/api v0.0.0
 	parley.internal/pkg v0.0.0
 	pgregory.net/rapid v1.3.0
 )

@@ -5,6 +5,7 @@ go 1.26.8
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 replace (
+	parley.internal/api => ../../api
 	parley.internal/chat => ../chat
 	parley.internal/pkg => ../../pkg
 	parley.internal/policy => ../policy
@@ -20,6 +21,7 @@ require (
 	github.com/rabbitmq/amqp091-go v1.16.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/crypto v0.58.0
+	parley.internal/api v0.0.0
 	parley.internal/chat v0.0.0
 	parley.internal/pkg v0.0.0
 	parley.internal/policy v0.0.0

@@ -1,0 +1,3 @@
+module parley.internal/api
+
+go 1.26.8
