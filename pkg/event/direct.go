@@ -17,6 +17,7 @@ import (
 type Direct struct {
 	mu       sync.Mutex
 	bindings []*binding
+	ears     map[*Ear][]string // with the types that they hear
 }
 
 // binding outlives who runs it, as a durable queue would.
@@ -88,7 +89,43 @@ func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
 			results[i] = errors.Join(results[i], err)
 		}
 	}
+	for i, m := range batch {
+		// What was refused is published again, and heard then.
+		if results[i] == nil || errors.Is(results[i], ErrUnroutable) {
+			d.tell(m)
+		}
+	}
 	return results
+}
+
+// Listen implements Listener. An event is heard after its subscriptions have
+// taken it.
+func (d *Direct) Listen(types []string, heard func(Message), missed func()) (run func(context.Context) error) {
+	return func(ctx context.Context) error {
+		ear := NewEar(heard, missed)
+		ear.Miss()
+		d.mu.Lock()
+		if d.ears == nil {
+			d.ears = make(map[*Ear][]string)
+		}
+		d.ears[ear] = types
+		d.mu.Unlock()
+		ear.Run(ctx)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.ears, ear)
+		return nil
+	}
+}
+
+func (d *Direct) tell(m Message) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for ear, types := range d.ears {
+		if slices.Contains(types, m.Type) {
+			ear.Hear(m)
+		}
+	}
 }
 
 // share is what of a batch a binding wants.

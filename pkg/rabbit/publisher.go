@@ -87,6 +87,9 @@ func (t *Transport) openLane(ctx context.Context, conn *amqp.Connection) error {
 	if err := t.declareExchange(ch); err != nil {
 		return err
 	}
+	if err := t.declareListeners(ch); err != nil {
+		return err
+	}
 	if err := ch.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
@@ -166,8 +169,7 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 	confirms := make([]*amqp.DeferredConfirmation, len(window))
 	results := make([]error, len(window))
 	for i, m := range window {
-		confirms[i], err = l.ch.PublishWithDeferredConfirm(t.cfg.Exchange, m.Type, true, false, publishing(m))
-		if err != nil {
+		if confirms[i], err = t.send(l.ch, m); err != nil {
 			for j := i; j < len(window); j++ {
 				results[j] = fmt.Errorf("%w: %w", errLost, err)
 			}
@@ -183,6 +185,22 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 		}
 	}
 	return results
+}
+
+// send publishes a message for those who keep it, and for listeners a copy that
+// nobody waits for: it is on the same channel, so what loses it loses the
+// confirm of the message too, which then is published again.
+func (t *Transport) send(ch *amqp.Channel, m event.Message) (*amqp.DeferredConfirmation, error) {
+	p := publishing(m)
+	confirm, err := ch.PublishWithDeferredConfirm(t.cfg.Exchange, m.Type, true, false, p)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // publish says what it was doing.
+	}
+	p.DeliveryMode = amqp.Transient
+	if _, err = ch.PublishWithDeferredConfirm(Listeners(t.cfg.Exchange), m.Type, false, false, p); err != nil {
+		return nil, err //nolint:wrapcheck // As above.
+	}
+	return confirm, nil
 }
 
 // collect waits for the confirms. A broker that confirms nothing is given up,

@@ -17,6 +17,39 @@ func (t *Transport) declareExchange(ch *amqp.Channel) error {
 	return declared(err, "exchange "+t.cfg.Exchange)
 }
 
+// Listeners is the exchange through which listeners hear what is published on
+// another: each message goes to both. Queues of listeners bound to the first
+// would count as somebody who keeps the message, and hide that nobody does.
+func Listeners(exchange string) string { return exchange + "-listeners" }
+
+func (t *Transport) declareListeners(ch *amqp.Channel) error {
+	name := Listeners(t.cfg.Exchange)
+	return declared(ch.ExchangeDeclare(name, amqp.ExchangeDirect, true, false, false, false, nil), "exchange "+name)
+}
+
+// declareEar makes a queue that lives as long as its connection. On the main
+// exchange it is bound to the types in lower case only, which other services
+// publish and this transport never does.
+func (t *Transport) declareEar(ch *amqp.Channel, types []string) (name string, err error) {
+	queue, err := ch.QueueDeclare("", false, true, true, false, nil)
+	if err != nil {
+		return "", declared(err, "a listener's queue")
+	}
+	for _, eventType := range types {
+		if err := ch.QueueBind(queue.Name, eventType, Listeners(t.cfg.Exchange), false, nil); err != nil {
+			return "", fmt.Errorf("bind a listener's queue to %s: %w", eventType, err)
+		}
+		foreign := strings.ToLower(eventType)
+		if foreign == eventType {
+			continue
+		}
+		if err := ch.QueueBind(queue.Name, foreign, t.cfg.Exchange, false, nil); err != nil {
+			return "", fmt.Errorf("bind a listener's queue to %s: %w", foreign, err)
+		}
+	}
+	return queue.Name, nil
+}
+
 // declareQueue makes a queue and binds it to a type of event, and to the type
 // in lower case, which is what the original's services publish.
 func (t *Transport) declareQueue(ch *amqp.Channel, service, eventType string) (name string, err error) {

@@ -17,10 +17,11 @@ import (
 	"parley.internal/pkg/event"
 )
 
-// Transport is both ends of one transport.
+// Transport is all ends of one transport.
 type Transport interface {
 	event.Publisher
 	event.Subscriber
+	event.Listener
 }
 
 // patience bounds every wait of the suite; nothing is measured with it.
@@ -39,6 +40,9 @@ func Run(t *testing.T, start func(t *testing.T) Transport) {
 		"one publisher's messages of one type keep their order": keepsOrder,
 		"nothing is lost among many publishers":                 manyPublishers,
 		"the end waits for the batch in hand":                   endWaits,
+		"each listener hears its types":                         listenersHear,
+		"a listener keeps nothing for anybody":                  listenersKeepNothing,
+		"a slow listener holds up nobody":                       slowListener,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, start(t)) })

@@ -1,0 +1,81 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/event"
+)
+
+// Listen implements event.Listener. A listener has a connection of its own, and
+// on each new one a queue of its own, which is gone with it. Of what other
+// services publish it hears the types in lower case.
+func (t *Transport) Listen(
+	types []string, heard func(event.Message), missed func(),
+) (run func(context.Context) error) {
+	name := "listening to " + strings.Join(types, ", ")
+	return func(ctx context.Context) error {
+		t.trouble(name, lostConnection+"not yet")
+		ear := event.NewEar(heard, missed)
+		ctx, stop := context.WithCancel(ctx)
+		var calls sync.WaitGroup
+		defer calls.Wait()
+		defer stop()
+		calls.Go(func() { ear.Run(ctx) })
+		return t.keep(ctx, name, func(ctx context.Context, conn *amqp.Connection) error {
+			deliveries, err := t.openEar(conn, types)
+			if err != nil {
+				return err
+			}
+			ear.Miss() // What was published before the queue was there.
+			t.up(ctx, name, conn)
+			return hear(ctx, ear, types, deliveries)
+		})
+	}
+}
+
+func (t *Transport) openEar(conn *amqp.Connection, types []string) (<-chan amqp.Delivery, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	if err := t.declareExchange(ch); err != nil {
+		return nil, err
+	}
+	if err := t.declareListeners(ch); err != nil {
+		return nil, err
+	}
+	queue, err := t.declareEar(ch, types)
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := ch.Consume(queue, "", true, true, false, false, nil)
+	if err != nil {
+		return nil, fmt.Errorf("consume a listener's queue: %w", err)
+	}
+	return deliveries, nil
+}
+
+// hear never waits for the listener: the library would keep what comes, without
+// a bound.
+func hear(ctx context.Context, ear *event.Ear, types []string, deliveries <-chan amqp.Delivery) error {
+	byKey := make(map[string]string, len(types))
+	for _, eventType := range types {
+		byKey[strings.ToLower(eventType)] = eventType
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case d, open := <-deliveries:
+			if !open {
+				return fmt.Errorf("a listener's queue ended: %w", amqp.ErrClosed)
+			}
+			ear.Hear(received(d, byKey[strings.ToLower(d.RoutingKey)]))
+		}
+	}
+}
