@@ -8,10 +8,12 @@ COMMANDS       = $(patsubst %/main.go,./%,$(wildcard services/*/cmd/*/main.go))
 # of the built tool, which then sees the workspace.
 TOOL           = "$$(GOWORK=off go -C $(CURDIR)/deployments/tools tool -n $(1))"
 NPM            = npm --prefix frontend
-.PHONY: help run build web check fmt test audit
+# What follows from the contracts.
+GENERATED      = api/asyncapi/events.yaml $(wildcard services/*/rest/api.gen.go frontend/src/api/*.gen.ts)
+.PHONY: help run build web generate check fresh fmt test audit
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build everything and start parley
 	@exec bin/parley
@@ -26,7 +28,16 @@ frontend/node_modules: frontend/package-lock.json
 	$(NPM) ci --no-audit --no-fund
 	@touch $@
 
-check: frontend/node_modules ## what needs no server: format, lint, imports, tidy modules, front end
+generate: frontend/node_modules ## events.yaml, servers and front-end types from api/
+	deployments/tools/generate.sh
+
+# What is generated is committed. Compared with what was there, not with git, so
+# that one may check before one commits.
+fresh: frontend/node_modules
+	@before=$$(sha256sum $(GENERATED)); $(MAKE) generate; \
+		diff <(echo "$$before") <(sha256sum $(GENERATED)) || { echo 'what is generated was not fresh; now it is'; exit 1; }
+
+check: frontend/node_modules fresh ## what needs no server: format, lint, imports, tidy modules, front end
 	$(call TOOL,golangci-lint) fmt --diff
 	go vet work
 	$(call TOOL,golangci-lint) run $(addsuffix /...,$(MODULES))

@@ -4,7 +4,7 @@ import vue from 'eslint-plugin-vue'
 import a11y from 'eslint-plugin-vuejs-accessibility'
 
 export default defineConfigWithVueTs(
-  { ignores: ['node_modules', 'test-results', 'playwright-report', 'public'] },
+  { ignores: ['node_modules', 'test-results', 'playwright-report', 'public', 'src/api/*.gen.ts'] },
   vue.configs['flat/recommended'],
   a11y.configs['flat/recommended'],
   vueTsConfigs.strict,
