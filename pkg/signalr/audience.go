@@ -9,6 +9,8 @@ type Audience struct {
 	scope  scope
 	name   string
 	except []*Conn
+	within int
+	behind func(*Conn) // nil: nobody asks for Within
 }
 
 type scope uint8
@@ -37,6 +39,16 @@ func (a Audience) Except(conns ...*Conn) Audience {
 	return a
 }
 
+// Within is the audience without those for whom more than so many bytes would
+// wait then. They are not disconnected: if the audience is a group they have
+// left it, so that they hear no more of it behind the hole, and behind is called
+// for each of them before Send returns. A client without anything waiting
+// always is within.
+func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
+	a.within, a.behind = bytes, behind
+	return a
+}
+
 // Send calls target at everyone in the audience. The arguments are encoded
 // once, and the error is only about those that cannot be. Send never waits: a
 // client that is a Backlog behind is disconnected and told to come back. What
@@ -58,3 +70,6 @@ func (h *Hub) Join(c *Conn, group string) { h.members.join(c, group) }
 
 // Leave undoes Join. The end of a connection leaves all its groups.
 func (h *Hub) Leave(c *Conn, group string) { h.members.leave(c, group) }
+
+// Dissolve has every connection leave the group, and says which did.
+func (h *Hub) Dissolve(group string) []*Conn { return h.members.dissolve(group) }

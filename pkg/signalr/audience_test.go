@@ -1,11 +1,14 @@
 package signalr_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -145,5 +148,73 @@ func TestWhatOneSendsArrivesInOrderWhateverItIsSentTo(t *testing.T) {
 				next[s]++
 			}
 		}
+	})
+}
+
+func TestWhoFallsBehindLeavesTheGroupAndStaysConnected(t *testing.T) {
+	keep(t, named, func(t *testing.T, d *diary, n *network) {
+		slow := n.stalled(t, "/hub", as("slow"))
+		slow.send(`{"protocol":"json","version":1}` + sep)
+		if _, answer, err := slow.ws.ReadMessage(); err != nil || string(answer) != "{}"+sep {
+			t.Fatalf("got %q, error %v", answer, err)
+		}
+		slowConn := <-d.conns
+		fast := n.greeted(t, as("fast"))
+		fastConn := <-d.conns
+		var behind []*signalr.Conn
+		group := d.Group("g").Within(100, func(c *signalr.Conn) { behind = append(behind, c) })
+		for _, c := range []*signalr.Conn{slowConn, fastConn} {
+			d.Join(c, "g")
+		}
+		long := strings.Repeat("x", 40) // Two of them are too much.
+		for i := range 5 {
+			if err := group.Send("N", i, long); err != nil {
+				t.Fatal(err)
+			}
+			fast.expect(fmt.Sprintf(`{"type":1,"target":"N","arguments":[%d,%q]}`, i, long))
+			synctest.Wait() // What is being written counts as waiting.
+		}
+		if len(behind) != 1 || behind[0] != slowConn {
+			t.Fatalf("%d connections fell behind, want the slow one, once", len(behind))
+		}
+		if fits, err := slowConn.SendWithin(100, "N", long); fits || err != nil {
+			t.Errorf("one more message fits: %t, error %v", fits, err)
+		}
+		if err := slowConn.Send("Behind"); err != nil {
+			t.Fatal(err)
+		}
+		slow.records, slow.pings = make(chan string, 100), make(chan time.Time, 100)
+		slow.reading.Go(slow.read)
+		slow.expect(fmt.Sprintf(`{"type":1,"target":"N","arguments":[0,%q]}`, long), `{"type":1,"target":"Behind","arguments":[]}`)
+		slow.expectNothing()
+		d.Join(slowConn, "g")
+		if err := group.Send("Again"); err != nil {
+			t.Fatal(err)
+		}
+		slow.expect(`{"type":1,"target":"Again","arguments":[]}`)
+		if fits, err := slowConn.SendWithin(100, "Here"); !fits || err != nil {
+			t.Errorf("a message fits: %t, error %v", fits, err)
+		}
+		slow.expect(`{"type":1,"target":"Here","arguments":[]}`)
+	})
+}
+
+func TestADissolvedGroupIsEmpty(t *testing.T) {
+	keep(t, named, func(t *testing.T, d *diary, n *network) {
+		c := n.greeted(t, as("jim"))
+		conn := <-d.conns
+		d.Join(conn, "g")
+		d.Join(conn, "other")
+		if who := d.Dissolve("g"); len(who) != 1 || who[0] != conn {
+			t.Errorf("%v were in it", who)
+		}
+		if who := d.Dissolve("g"); len(who) != 0 {
+			t.Errorf("then %v were", who)
+		}
+		if err := errors.Join(d.Group("g").Send("Lost"), d.Group("other").Send("Kept")); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(`{"type":1,"target":"Kept","arguments":[]}`)
+		c.expectNothing()
 	})
 }

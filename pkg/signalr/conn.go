@@ -37,6 +37,8 @@ type Conn struct {
 
 	groups map[string]struct{} // guarded by members.mu
 
+	after []func(context.Context) error // of the method that runs; for run's goroutine alone
+
 	mu      sync.Mutex
 	closing chan struct{} // closed when ending is set
 	ending  *ending
@@ -93,6 +95,17 @@ func (c *Conn) Send(target string, args ...any) error {
 	}
 	c.push(record)
 	return nil
+}
+
+// SendWithin is Send if no more than so many bytes wait for the client then. It
+// reports false, and sends nothing, if there would be more: the client reads
+// too slowly for this message, and is not disconnected for it.
+func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
+	record, err := encodeInvocation(target, args)
+	if err != nil {
+		return false, err
+	}
+	return c.queue.offer(record, bytes), nil
 }
 
 // Close ends the connection at once; what was sent before is still delivered if

@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 )
@@ -8,15 +9,26 @@ import (
 // answer runs what an invocation asks for and queues its completion, behind
 // whatever the method has sent to this connection.
 func (c *Conn) answer(m *message) {
+	c.after = nil
 	record, refusal := c.invoke(m)
-	if !m.blocking() {
-		return
-	}
 	if refusal != "" {
-		record = encodeFailure(m.invocationID, refusal)
+		record, c.after = encodeFailure(m.invocationID, refusal), nil
 	}
-	c.push(record)
+	if m.blocking() {
+		c.push(record)
+	}
+	for _, fn := range c.after {
+		if err := c.hub.guard(func() error { return fn(c.ctx) }); err != nil {
+			c.logFailure(m.target, err)
+		}
+	}
 }
+
+// AfterCompletion has fn run when the method that runs now has succeeded and its
+// completion is queued, before the next method: what fn sends to this connection
+// arrives right behind the result. An error of fn is only logged. Only the
+// running method may call it, on its own goroutine.
+func (c *Conn) AfterCompletion(fn func(context.Context) error) { c.after = append(c.after, fn) }
 
 // invoke returns the record of a result, or why there is none.
 func (c *Conn) invoke(m *message) (record []byte, refusal string) {

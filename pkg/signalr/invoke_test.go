@@ -33,6 +33,18 @@ func calculator() *signalr.Hub {
 	h.Handle("Break", signalr.Action0(func(context.Context, *signalr.Conn) error { return errors.New("the password is x") }))
 	h.Handle("Panic", signalr.Action0(func(context.Context, *signalr.Conn) error { panic("the password is x") }))
 	h.Handle("Unencodable", signalr.Func0(func(context.Context, *signalr.Conn) (chan int, error) { return make(chan int), nil }))
+	h.Handle("Optional", signalr.Func4(func(_ context.Context, _ *signalr.Conn, a int, b []int, c map[string]int, d *int) ([]any, error) {
+		return []any{a, b, c, d}, nil
+	}))
+	h.Handle("After", signalr.Func1(func(_ context.Context, c *signalr.Conn, fails *bool) (string, error) {
+		c.AfterCompletion(func(context.Context) error { return c.Send("First") })
+		c.AfterCompletion(func(context.Context) error { panic("the password is x") })
+		c.AfterCompletion(func(context.Context) error { return c.Send("Second") })
+		if fails != nil {
+			return "", signalr.HubError("not today")
+		}
+		return "done", c.Send("During")
+	}))
 	h.Handle("Greet", signalr.Func1(func(_ context.Context, c *signalr.Conn, name string) (int, error) {
 		for i := range 3 {
 			if err := c.Send("Greeting", name, i); err != nil {
@@ -151,6 +163,43 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":1,"target":"Greeting","arguments":["jim",2]}`,
 				`{"type":3,"invocationId":"1","result":3}`,
 			},
+		},
+		"what can be nil may be left out at the end": {
+			send: `{"type":1,"invocationId":"1","target":"Optional","arguments":[1]}` + sep +
+				`{"type":1,"invocationId":"2","target":"Optional","arguments":[1,[2]]}` + sep +
+				`{"type":1,"invocationId":"3","target":"Optional","arguments":[1,null,{"a":3},4]}`,
+			want: []string{
+				`{"type":3,"invocationId":"1","result":[1,null,null,null]}`,
+				`{"type":3,"invocationId":"2","result":[1,[2],null,null]}`,
+				`{"type":3,"invocationId":"3","result":[1,null,{"a":3},4]}`,
+			},
+		},
+		"what cannot be nil may not": {
+			send: `{"type":1,"invocationId":"1","target":"Optional","arguments":[]}`,
+			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Optional")},
+		},
+		"what is to happen after a completion does, before the next invocation": {
+			send: `{"type":1,"invocationId":"1","target":"After","arguments":[]}` + sep +
+				`{"type":1,"invocationId":"2","target":"Zero","arguments":[]}`,
+			want: []string{
+				`{"type":1,"target":"During","arguments":[]}`,
+				`{"type":3,"invocationId":"1","result":"done"}`,
+				`{"type":1,"target":"First","arguments":[]}`,
+				`{"type":1,"target":"Second","arguments":[]}`,
+				`{"type":3,"invocationId":"2","result":"zero"}`,
+			},
+		},
+		"and also when nobody waits for the completion": {
+			send: `{"type":1,"target":"After","arguments":[]}`,
+			want: []string{
+				`{"type":1,"target":"During","arguments":[]}`,
+				`{"type":1,"target":"First","arguments":[]}`,
+				`{"type":1,"target":"Second","arguments":[]}`,
+			},
+		},
+		"but not after a failure": {
+			send: `{"type":1,"invocationId":"1","target":"After","arguments":[true]}`,
+			want: []string{failure(unexpected+` HubException: not today`, "After")},
 		},
 		"nobody waits for a completion, so none is sent, not even of an error": {
 			send: `{"type":1,"target":"Echo","arguments":["hi"]}` + sep +

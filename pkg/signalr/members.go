@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"maps"
 	"slices"
 	"sync"
 )
@@ -71,6 +72,11 @@ func (m *members) join(c *Conn, group string) {
 func (m *members) leave(c *Conn, group string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.withdraw(c, group)
+}
+
+// withdraw is for callers that hold mu.
+func (m *members) withdraw(c *Conn, group string) {
 	delete(c.groups, group)
 	withdraw(m.groups, group, c)
 }
@@ -78,6 +84,10 @@ func (m *members) leave(c *Conn, group string) {
 // send queues the record for each member of the audience. Those too slow for it
 // are disconnected after the lock is given back.
 func (m *members) send(a Audience, record []byte) {
+	if a.behind != nil {
+		m.sendWithin(a, record)
+		return
+	}
 	var slow []*Conn
 	m.mu.RLock()
 	for c := range m.of(a) {
@@ -89,6 +99,38 @@ func (m *members) send(a Audience, record []byte) {
 	for _, c := range slow {
 		c.tooSlow()
 	}
+}
+
+// sendWithin queues the record for those who keep up, and takes the others out
+// of the group before anything else is sent to it.
+func (m *members) sendWithin(a Audience, record []byte) {
+	var behind []*Conn
+	m.mu.Lock()
+	for c := range m.of(a) {
+		if !slices.Contains(a.except, c) && !c.queue.offer(record, a.within) {
+			behind = append(behind, c)
+		}
+	}
+	if a.scope == scopeGroup {
+		for _, c := range behind {
+			m.withdraw(c, a.name)
+		}
+	}
+	m.mu.Unlock()
+	for _, c := range behind {
+		a.behind(c)
+	}
+}
+
+// dissolve takes everyone out of the group.
+func (m *members) dissolve(group string) []*Conn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	conns := slices.Collect(maps.Keys(m.groups[group]))
+	for _, c := range conns {
+		m.withdraw(c, group)
+	}
+	return conns
 }
 
 func (m *members) of(a Audience) set {

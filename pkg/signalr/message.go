@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"unicode/utf8"
 )
 
@@ -37,17 +38,33 @@ func (m *message) blocking() bool { return m.invocationID != "" }
 // arguments of an invocation, undecoded: only the method knows their types.
 type arguments []json.RawMessage
 
-// bind decodes the arguments into the parameters, which must be as many.
+// bind decodes the arguments into the parameters, which must be as many; those
+// at the end that can be nil may be left out.
 func (a arguments) bind(parameters ...any) error {
-	if len(a) != len(parameters) {
+	if len(a) > len(parameters) {
 		return fmt.Errorf("%w: %d sent, %d wanted", errArguments, len(a), len(parameters))
 	}
-	for i, p := range parameters {
-		if err := json.Unmarshal(a[i], p); err != nil {
+	for _, p := range parameters[len(a):] {
+		if !canBeNil(p) {
+			return fmt.Errorf("%w: %d sent, %d wanted", errArguments, len(a), len(parameters))
+		}
+	}
+	for i, argument := range a {
+		if err := json.Unmarshal(argument, parameters[i]); err != nil {
 			return fmt.Errorf("%w: argument %d: %w", errArguments, i, err)
 		}
 	}
 	return nil
+}
+
+// canBeNil is about what parameter points to.
+func canBeNil(parameter any) bool {
+	switch reflect.TypeOf(parameter).Elem().Kind() {
+	case reflect.Map, reflect.Pointer, reflect.Slice:
+		return true
+	default:
+		return false
+	}
 }
 
 // errMalformed is what a client gets its connection closed for.

@@ -6,7 +6,8 @@ import "context"
 // with a result, Action0 to Action4 of one without.
 //
 // A connection's methods run one after the other, in the order of the client's
-// invocations. The context ends with the connection. An error that is a HubError
+// invocations. Parameters at the end that are a map, a pointer or a slice may be
+// left out by the client, and are nil then. The context ends with the connection. An error that is a HubError
 // is told to the client; any other one, and a panic, only that something went
 // wrong, and the logger gets the rest.
 type Method struct {

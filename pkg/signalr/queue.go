@@ -25,11 +25,26 @@ func newQueue(limit int) queue {
 func (q *queue) put(record []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !q.append(record, q.limit) {
+		q.waiting, q.sealed = nil, true
+		return false
+	}
+	return true
+}
+
+// offer is put that changes nothing when there would be more than limit bytes.
+func (q *queue) offer(record []byte, limit int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.append(record, min(limit, q.limit))
+}
+
+// append says whether the record fits. The caller holds mu.
+func (q *queue) append(record []byte, limit int) bool {
 	if q.sealed {
 		return true
 	}
-	if q.bytes > 0 && q.bytes+len(record) > q.limit {
-		q.waiting, q.sealed = nil, true
+	if q.bytes > 0 && q.bytes+len(record) > limit {
 		return false
 	}
 	q.waiting = append(q.waiting, record)
