@@ -19,7 +19,6 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
 )
 
 // Querier runs statements: a Tx, or a DB outside of one.
@@ -79,17 +78,19 @@ func openSQLite(path string) (*DB, error) {
 	if err := private(path); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	write, err := sql.Open("sqlite", "file:"+path+"?"+sqlitePragmas+"&_txlock=immediate")
+	f := &file{path: path}
+	write, err := f.connector(sqlitePragmas + "&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	write.SetMaxOpenConns(1)
-	read, err := sql.Open("sqlite", "file:"+path+"?"+sqlitePragmas+"&_pragma=query_only(1)&_txlock=deferred")
+	read, err := f.connector(sqlitePragmas + "&_pragma=query_only(1)&_txlock=deferred")
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), write.Close())
+		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	read.SetMaxOpenConns(sqliteReaders)
-	return &DB{Dialect: SQLite, write: write, read: read}, nil
+	db := &DB{Dialect: SQLite, write: sql.OpenDB(write), read: sql.OpenDB(read)}
+	db.write.SetMaxOpenConns(1)
+	db.read.SetMaxOpenConns(sqliteReaders)
+	return db, nil
 }
 
 // private makes the file, readable by this user alone: SQLite gives the files
