@@ -1,5 +1,12 @@
 package policy
 
+import "parley.internal/pkg/event"
+
+// bought is what a sale tells.
+func bought(p *Policy) []event.Event {
+	return []event.Event{created(p)}
+}
+
 // PolicyCreated says that an offer was bought.
 type PolicyCreated struct {
 	PolicyNumber string `json:"policyNumber"`
@@ -29,6 +36,23 @@ type PolicyTerminated struct {
 
 // Type is the event's name on the wire.
 func (PolicyTerminated) Type() string { return "PolicyTerminated" }
+
+// ProductActivated says that a product can be sold from now on.
+type ProductActivated struct {
+	ProductCode string `json:"productCode"`
+	ProductName string `json:"productName"`
+}
+
+// Type is the event's name on the wire.
+func (ProductActivated) Type() string { return "ProductActivated" }
+
+// TariffChanged says that a product has other prices from now on.
+type TariffChanged struct {
+	ProductCode string `json:"productCode"`
+}
+
+// Type is the event's name on the wire.
+func (TariffChanged) Type() string { return "TariffChanged" }
 
 func created(p *Policy) PolicyCreated {
 	v := p.Versions[len(p.Versions)-1]

@@ -123,7 +123,7 @@ func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now tim
 			Total:    o.Total,
 		}},
 	}
-	return p, []event.Event{created(p)}, nil
+	return p, bought(p), nil
 }
 
 func total(premiums []CoverPremium) (Money, error) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 
+	"parley.internal/pkg/event"
 	"parley.internal/pkg/fault"
 )
 
@@ -43,7 +44,17 @@ type Cover struct {
 var (
 	ErrProductUnknown   = fault.New(fault.NotFound, "product-unknown", "There is no such product.")
 	ErrProductNotActive = fault.New(fault.Conflict, "product-not-active", "Product %s is not sold yet.")
+	ErrProductActive    = fault.New(fault.Conflict, "product-active", "Product %s is sold already.")
 )
+
+// Activate puts a draft on sale.
+func (p *Product) Activate() ([]event.Event, error) {
+	if p.Status == ProductActive {
+		return nil, ErrProductActive.With(p.Code)
+	}
+	p.Status = ProductActive
+	return []event.Event{ProductActivated{ProductCode: p.Code, ProductName: p.Name}}, nil
+}
 
 // What is wrong with the covers that an offer is to have.
 var (

@@ -1,11 +1,15 @@
 package policy
 
-import "parley.internal/pkg/fault"
+import (
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/fault"
+)
 
 // Tariff is how a product is priced. It is data: rules are expressions over the
 // codes of the product's questions.
 type Tariff struct {
 	ProductCode string     `json:"productCode"`
+	Version     int        `json:"version"` // 1, and one more with each change
 	Base        []BaseRule `json:"base"`
 	Markups     []Markup   `json:"markups"`
 }
@@ -36,8 +40,30 @@ type Pricer interface {
 	Price(covers []string, values map[string]Value) ([]CoverPremium, error)
 }
 
-// ErrTariffInvalid refuses a tariff that cannot price its product.
-var ErrTariffInvalid = fault.New(fault.Invalid, "tariff-invalid", "Tariff of product %s, %s: %s.")
+// Compile makes a tariff ready to be applied. It refuses, with
+// ErrTariffInvalid, one that cannot price its product.
+type Compile func(*Product, Tariff) (Pricer, error)
+
+// What is wrong with a tariff.
+var (
+	ErrTariffInvalid  = fault.New(fault.Invalid, "tariff-invalid", "Tariff of product %s, %s: %s.")
+	ErrTariffConflict = fault.New(fault.Conflict, "tariff-conflict",
+		"The tariff of product %s was changed by somebody else: its version is %d.")
+)
+
+// Change replaces the rules by those of another tariff of the product. That
+// one's Version, unless it is 0, is the version to be replaced.
+func (t *Tariff) Change(product *Product, to Tariff, compile Compile) ([]event.Event, error) {
+	if to.Version != 0 && to.Version != t.Version {
+		return nil, ErrTariffConflict.With(product.Code, t.Version)
+	}
+	to.ProductCode, to.Version = product.Code, t.Version+1
+	if _, err := compile(product, to); err != nil {
+		return nil, err
+	}
+	*t = to
+	return []event.Event{TariffChanged{ProductCode: product.Code}}, nil
+}
 
 // What is wrong with a price.
 var (

@@ -16,9 +16,6 @@ import (
 	"parley.internal/policy"
 )
 
-// maxRules bounds the base rules of a tariff, and its markups.
-const maxRules = 100
-
 // Tariff is a compiled tariff. It is a policy.Pricer, safe for concurrent use.
 type Tariff struct {
 	base    []baseRule
@@ -38,47 +35,29 @@ type markup struct {
 
 // Compile refuses, with policy.ErrTariffInvalid, a tariff that does not fit the
 // product: a broken expression, a name that is no question's code, a cover that
-// the product has not or that no rule prices.
+// the product has not or that no rule prices. The error points to all of them.
 func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
-	refuse := func(where string, why any) error {
-		return policy.ErrTariffInvalid.With(product.Code, where, why)
-	}
-	if len(tariff.Base) > maxRules || len(tariff.Markups) > maxRules {
-		return nil, refuse("as a whole", fmt.Sprintf("more than %d rules of a kind", maxRules))
+	c := compilation{product: product, language: languageOf(product)}
+	c.bound("base", len(tariff.Base))
+	c.bound("markups", len(tariff.Markups))
+	if c.refusal != nil {
+		return nil, c.refusal
 	}
 	var compiled Tariff
-	language := languageOf(product)
 	for i, rule := range tariff.Base {
-		where := fmt.Sprintf("base rule %d", i+1)
-		if !slices.ContainsFunc(product.Covers, func(c policy.Cover) bool { return c.Code == rule.Cover }) {
-			return nil, refuse(where, fmt.Sprintf("the product has no cover %.40q", rule.Cover))
-		}
-		when, err := language.condition(rule.When)
-		if err != nil {
-			return nil, refuse(where+", when", err)
-		}
-		premium, err := language.amount(rule.Premium)
-		if err != nil {
-			return nil, refuse(where+", premium", err)
-		}
-		compiled.base = append(compiled.base, baseRule{rule.Cover, when, premium})
+		compiled.base = append(compiled.base, c.base(i, rule))
 	}
 	for i, rule := range tariff.Markups {
-		where := fmt.Sprintf("markup %d", i+1)
-		when, err := language.condition(rule.When)
-		if err != nil {
-			return nil, refuse(where+", when", err)
-		}
-		factor, err := language.amount(rule.Factor)
-		if err != nil {
-			return nil, refuse(where+", factor", err)
-		}
-		compiled.markups = append(compiled.markups, markup{when, factor})
+		at := place{"markup", "markups", i}
+		compiled.markups = append(compiled.markups, markup{c.condition(at, rule.When), c.amount(at, "factor", rule.Factor)})
 	}
 	for _, cover := range product.Covers {
 		if !slices.ContainsFunc(compiled.base, func(r baseRule) bool { return r.cover == cover.Code }) {
-			return nil, refuse("as a whole", "no rule prices cover "+cover.Code)
+			c.refuse("as a whole", "#/base", "no rule prices cover "+cover.Code)
 		}
+	}
+	if c.refusal != nil {
+		return nil, c.refusal
 	}
 	return &compiled, nil
 }

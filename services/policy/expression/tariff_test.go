@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"parley.internal/pkg/fault"
 	"parley.internal/policy"
 	"parley.internal/policy/expression"
 )
@@ -272,6 +273,29 @@ func TestATariffFitsItsProduct(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.why)
 			}
 		})
+	}
+}
+
+func TestARefusalPointsToAllThatIsWrong(t *testing.T) {
+	_, err := expression.Compile(shop(), policy.Tariff{
+		Base: []policy.BaseRule{
+			{Cover: "C1", When: "AREA", Premium: "AREA *"}, {Cover: "C1", Premium: "1"}, {Cover: "C9", Premium: "1"},
+		},
+		Markups: []policy.Markup{{Factor: "1"}, {When: "X", Factor: "true"}},
+	})
+	got := map[string]string{}
+	for _, field := range fault.Of(err).Fields {
+		got[field.Pointer] = field.Detail
+	}
+	want := map[string]string{
+		"#/base/0/when":      "is not true or false",
+		"#/base/0/premium":   "unexpected token EOF, at character 6",
+		"#/base/2/cover":     `the product has no cover "C9"`,
+		"#/markups/1/when":   "unknown name X, at character 1",
+		"#/markups/1/factor": "is not a number",
+	}
+	if diff := cmp.Diff(want, got); diff != "" || !strings.Contains(err.Error(), "base rule 1, when: is not true or false") {
+		t.Errorf("error %v, fields (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
+	"parley.internal/policy/cache"
 	"parley.internal/policy/expression"
 	"parley.internal/policy/rest"
 	"parley.internal/policy/store"
@@ -53,6 +54,7 @@ type Broker = rabbit.Settings
 type Server struct {
 	db     *database.DB
 	store  *store.Store
+	cache  *cache.Cache
 	relay  *outbox.Relay     // nil if nobody takes the events
 	broker *rabbit.Transport // nil if there is none
 	api    http.Handler
@@ -92,7 +94,8 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.connect(events, cfg); err != nil {
 		return err
 	}
-	s.store = store.New(s.db, events, compile)
+	s.store = store.New(s.db, events, func() { s.cache.Drop() })
+	s.cache = cache.New(s.store.Catalogue, compile)
 	catalogue, err := policy.Standard()
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.store.Seed(ctx, catalogue); err != nil {
 		return err
 	}
-	api := &rest.API{Products: s.store, Offers: s.store, Policies: s.store, Requests: s.store, Now: now}
+	api := &rest.API{Products: s.cache, Offers: s.store, Policies: s.store, Requests: s.store, Now: now}
 	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(api.Handler()))))
 	return nil
 }
@@ -165,6 +168,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer disconnect()
 	if s.broker != nil {
 		group.Go(func() error { return s.broker.Run(connected) })
+		group.Go(func() error { return s.hearChanges(ctx) })
 	}
 	group.Go(func() error {
 		defer disconnect()
@@ -188,6 +192,13 @@ func (s *Server) carry(ctx context.Context) error {
 		return nil
 	}
 	return s.relay.Run(ctx)
+}
+
+// hearChanges drops the cache when the catalogue was changed, on this node or
+// another, and when that may have been missed.
+func (s *Server) hearChanges(ctx context.Context) error {
+	types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
+	return s.broker.Listen(types, func(event.Message) { s.cache.Drop() }, s.cache.Drop)(ctx)
 }
 
 // Serve is the whole service as a program of its own: its API, its health, and

@@ -27,7 +27,7 @@ func ExampleStore_Once() {
 	if err := store.Migrate(ctx, db); err != nil {
 		panic(err)
 	}
-	s := store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), nil)
+	s := store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), func() {})
 
 	request := policy.Request{AgentLogin: "jimmy.solid", Method: "POST", Path: "/api/offers", Key: "k1"}
 	for range 2 {

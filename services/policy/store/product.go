@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
 
@@ -43,26 +44,54 @@ func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 	})
 }
 
-// Products lists at most limit products whose codes follow after, in the order
-// of their codes; drafts only for those who see all.
-func (s *Store) Products(ctx context.Context, viewer policy.Viewer, after string, limit int) ([]policy.Product, error) {
-	products, err := database.All(ctx, s.db.Query(ctx), scanProduct, `
-		SELECT status, definition FROM product
-		WHERE code > $1 AND (status <> $2 OR $3)
-		ORDER BY code LIMIT $4`,
-		after, string(policy.ProductDraft), viewer.SeesAll, limit)
+// Catalogue is all products, drafts too, and their tariffs, in the order of
+// their codes.
+func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err error) {
+	err = s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+		catalogue.Products, err = database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product ORDER BY code")
+		if err != nil {
+			return err
+		}
+		catalogue.Tariffs, err = database.All(ctx, tx, scanTariff, "SELECT version, rules FROM tariff ORDER BY product_code")
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("list products: %w", err)
+		return policy.Catalogue{}, fmt.Errorf("read catalogue: %w", err)
 	}
-	return products, nil
+	return catalogue, nil
 }
 
-// Product is one product, a draft only for those who see all.
-func (s *Store) Product(ctx context.Context, viewer policy.Viewer, code string) (*policy.Product, error) {
-	products, err := database.All(ctx, s.db.Query(ctx), scanProduct, `
-		SELECT status, definition FROM product
-		WHERE code = $1 AND (status <> $2 OR $3)`,
-		code, string(policy.ProductDraft), viewer.SeesAll)
+// Activate stores what activate did to the product, and what it says happened.
+// Two at once are one after the other.
+func (s *Store) Activate(
+	ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error),
+) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		product, err := s.product(ctx, tx, code, s.db.Dialect.ForUpdate())
+		if err != nil {
+			return err
+		}
+		seen := product.Status
+		events, err := activate(product)
+		if err != nil {
+			return err
+		}
+		// The lock makes this sure; the condition makes it sure without the lock.
+		changed, err := database.Affected(tx.ExecContext(ctx,
+			"UPDATE product SET status = $1 WHERE code = $2 AND status = $3", string(product.Status), code, string(seen)))
+		if err != nil {
+			return fmt.Errorf("activate product %s: %w", code, err)
+		}
+		if changed != 1 {
+			return policy.ErrProductActive.With(code)
+		}
+		tx.AfterCommit(s.changed)
+		return s.outbox.Write(ctx, tx, code, events...)
+	})
+}
+
+func (s *Store) product(ctx context.Context, tx *database.Tx, code, lock string) (*policy.Product, error) {
+	products, err := database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product WHERE code = $1"+lock, code)
 	if err != nil {
 		return nil, fmt.Errorf("read product %s: %w", code, err)
 	}
@@ -73,15 +102,11 @@ func (s *Store) Product(ctx context.Context, viewer policy.Viewer, code string) 
 }
 
 func scanProduct(scan func(...any) error) (policy.Product, error) {
+	var product policy.Product
 	var status, definition string
 	if err := scan(&status, &definition); err != nil {
 		return policy.Product{}, err
 	}
-	return decodeProduct(status, definition)
-}
-
-func decodeProduct(status, definition string) (policy.Product, error) {
-	var product policy.Product
 	if err := json.Unmarshal([]byte(definition), &product); err != nil {
 		return policy.Product{}, fmt.Errorf("decode product: %w", err)
 	}

@@ -16,7 +16,6 @@ import (
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/outbox"
-	"parley.internal/policy"
 )
 
 //go:embed migrations
@@ -31,27 +30,18 @@ func Migrate(ctx context.Context, db *database.DB) error {
 	return database.Migrate(ctx, db, "policy", files)
 }
 
-// Compile makes a tariff ready to be applied to its product.
-type Compile func(*policy.Product, policy.Tariff) (policy.Pricer, error)
-
 // Store is safe for concurrent use.
 type Store struct {
 	db      *database.DB
 	outbox  *outbox.Outbox
-	compile Compile
+	changed func()
 
 	mu       sync.Mutex
-	compiled map[string]compiled     // by the code of the product
 	inFlight map[requestKey]struct{} // at most one for each HTTP request under way
 }
 
-// New is the store in db, which has been migrated.
-func New(db *database.DB, events *outbox.Outbox, compile Compile) *Store {
-	return &Store{
-		db:       db,
-		outbox:   events,
-		compile:  compile,
-		compiled: make(map[string]compiled),
-		inFlight: make(map[requestKey]struct{}),
-	}
+// New is the store in db, which has been migrated. After a commit that changed
+// the catalogue, it calls changed.
+func New(db *database.DB, events *outbox.Outbox, changed func()) *Store {
+	return &Store{db: db, outbox: events, changed: changed, inFlight: make(map[requestKey]struct{})}
 }

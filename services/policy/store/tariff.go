@@ -6,62 +6,76 @@ import (
 	"fmt"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
 
-// compiled is a tariff with the texts it was made from. There is at most one
-// for each product, and it is used only while the texts are still the same.
-type compiled struct {
-	status, definition, rules string
-
-	product *policy.Product
-	pricer  policy.Pricer
+// Tariff is a product's tariff as it is now, a draft's too.
+func (s *Store) Tariff(ctx context.Context, productCode string) (policy.Tariff, error) {
+	return tariff(ctx, s.db.Query(ctx), productCode, "")
 }
 
-// Tariff is a product, drafts too, and its tariff, compiled when it is first
-// needed and again when it was changed.
-func (s *Store) Tariff(ctx context.Context, productCode string) (*policy.Product, policy.Pricer, error) {
-	var stored compiled
-	found, err := database.One(ctx, s.db.Query(ctx), `
-		SELECT product.status, product.definition, tariff.rules
-		FROM product JOIN tariff ON tariff.product_code = product.code
-		WHERE product.code = $1`,
-		[]any{productCode}, &stored.status, &stored.definition, &stored.rules)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read tariff of %s: %w", productCode, err)
-	}
-	if !found {
-		return nil, nil, policy.ErrProductUnknown
-	}
-	current, err := s.current(productCode, stored)
-	if err != nil {
-		return nil, nil, fmt.Errorf("compile tariff of %s: %w", productCode, err)
-	}
-	return current.product, current.pricer, nil
+// ChangeTariff stores what change did to the tariff of a product, and what it
+// says happened. Two at once are one after the other: the second finds the
+// version of the first.
+func (s *Store) ChangeTariff(
+	ctx context.Context, productCode string, change func(*policy.Product, *policy.Tariff) ([]event.Event, error),
+) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		current, err := tariff(ctx, tx, productCode, s.db.Dialect.ForUpdate())
+		if err != nil {
+			return err
+		}
+		product, err := s.product(ctx, tx, productCode, "")
+		if err != nil {
+			return err
+		}
+		seen := current.Version
+		events, err := change(product, &current)
+		if err != nil {
+			return err
+		}
+		rules, err := json.Marshal(current)
+		if err != nil {
+			return fmt.Errorf("change tariff of %s: %w", productCode, err)
+		}
+		// The lock makes this sure; the condition makes it sure without the lock.
+		changed, err := database.Affected(tx.ExecContext(ctx,
+			"UPDATE tariff SET version = $1, rules = $2 WHERE product_code = $3 AND version = $4",
+			current.Version, string(rules), productCode, seen))
+		if err != nil {
+			return fmt.Errorf("change tariff of %s: %w", productCode, err)
+		}
+		if changed != 1 {
+			return policy.ErrTariffConflict.With(productCode, current.Version)
+		}
+		tx.AfterCommit(s.changed)
+		return s.outbox.Write(ctx, tx, productCode, events...)
+	})
 }
 
-func (s *Store) current(productCode string, stored compiled) (compiled, error) {
-	s.mu.Lock()
-	have, ok := s.compiled[productCode]
-	s.mu.Unlock()
-	if ok && have.status == stored.status && have.definition == stored.definition && have.rules == stored.rules {
-		return have, nil
-	}
-	product, err := decodeProduct(stored.status, stored.definition)
+func tariff(ctx context.Context, q database.Querier, productCode, lock string) (policy.Tariff, error) {
+	tariffs, err := database.All(ctx, q, scanTariff,
+		"SELECT version, rules FROM tariff WHERE product_code = $1"+lock, productCode)
 	if err != nil {
-		return compiled{}, err
+		return policy.Tariff{}, fmt.Errorf("read tariff of %s: %w", productCode, err)
 	}
+	if len(tariffs) == 0 {
+		return policy.Tariff{}, policy.ErrProductUnknown
+	}
+	return tariffs[0], nil
+}
+
+func scanTariff(scan func(...any) error) (policy.Tariff, error) {
 	var tariff policy.Tariff
-	if err := json.Unmarshal([]byte(stored.rules), &tariff); err != nil {
-		return compiled{}, fmt.Errorf("decode tariff: %w", err)
+	var version int
+	var rules string
+	if err := scan(&version, &rules); err != nil {
+		return policy.Tariff{}, err
 	}
-	stored.product = &product
-	// What the database holds was accepted once: a caller can do nothing about it.
-	if stored.pricer, err = s.compile(&product, tariff); err != nil {
-		return compiled{}, fmt.Errorf("%v", err) //nolint:errorlint // Not the caller's fault.
+	if err := json.Unmarshal([]byte(rules), &tariff); err != nil {
+		return policy.Tariff{}, fmt.Errorf("decode tariff: %w", err)
 	}
-	s.mu.Lock()
-	s.compiled[productCode] = stored
-	s.mu.Unlock()
-	return stored, nil
+	tariff.Version = version
+	return tariff, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,8 +29,12 @@ func Run(t *testing.T, url func(*testing.T) string) {
 		"an agent sees their own, an admin everything":  visibility,
 		"the list is paged, newest first, no one twice": paging,
 		"products that are there are left as they are":  seeding,
-		"drafts are for those who see all":              drafts,
-		"a tariff that changed is compiled again":       changedTariff,
+		"a draft is activated, and told about, once":    activation,
+		"of two concurrent activations one wins":        concurrentActivations,
+		"a tariff that changed is told about":           changedTariff,
+		"a tariff that was refused stays as it was":     refusedTariff,
+		"of two changes of one version one wins":        concurrentTariffs,
+		"a catalogue that changed is told here at once": changedCatalogue,
 		"a request is done once and replayed":           once,
 		"what failed is not kept":                       failed,
 		"a key and what it did commit together":         together,
@@ -55,7 +60,8 @@ var (
 type fixture struct {
 	*store.Store
 
-	db *database.DB
+	db      *database.DB
+	changes atomic.Int32 // of the catalogue, as the store told
 }
 
 func open(t *testing.T, url string) *fixture {
@@ -72,7 +78,8 @@ func open(t *testing.T, url string) *fixture {
 	})
 	must(t, outbox.Migrate(ctx, db))
 	must(t, store.Migrate(ctx, db))
-	f := &fixture{db: db, Store: store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), compile)}
+	f := &fixture{db: db}
+	f.Store = store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), func() { f.changes.Add(1) })
 	catalogue, err := policy.Standard()
 	must(t, err)
 	must(t, f.Seed(ctx, catalogue))
