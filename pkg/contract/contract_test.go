@@ -1,0 +1,309 @@
+package contract_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/web"
+)
+
+func library(tb testing.TB) *contract.Contract {
+	tb.Helper()
+	c, err := contract.Open(os.DirFS("testdata"), "openapi/library.yaml")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// echo answers the body that it got.
+var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	_, _ = w.Write(body)
+})
+
+// answered is the problem that a request is refused with, zero if it is let in.
+func answered(t *testing.T, r *http.Request) web.Problem {
+	t.Helper()
+	w := httptest.NewRecorder()
+	library(t).Middleware(web.Refuse)(echo).ServeHTTP(w, r)
+	var p web.Problem
+	if w.Code != http.StatusOK {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+		}
+	}
+	return p
+}
+
+func post(body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/books", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+func get(target string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, target, http.NoBody)
+	r.Header.Set("Reader-Card", "r-7")
+	return r
+}
+
+func TestWhatFitsIsLetInWithItsBody(t *testing.T) {
+	const book = `{"title":"Snow","authors":[{"name":"Pamuk","born":1952},{"name":"?","born":null}],` +
+		`"price":12.30,"edition":1,"printed":"2004-02-29","a/b c":true,"readers":["x"],"unknown":{"Deep":[1e2]}}`
+	w := httptest.NewRecorder()
+	library(t).Middleware(web.Refuse)(echo).ServeHTTP(w, post(book))
+	if w.Code != http.StatusOK || w.Body.String() != book {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestABodyIsToldAllThatIsWrong(t *testing.T) {
+	type fields = []web.Field
+	at := func(pointer, detail string) web.Field { return web.Field{Pointer: pointer, Detail: detail} }
+	const rest = `"title":"Snow","authors":[{"name":"Pamuk"}],"price":1`
+	tests := map[string]struct {
+		body string
+		want fields
+	}{
+		"no object":         {`[]`, fields{at("#", "must be an object")}},
+		"null":              {`null`, fields{at("#", "must be an object")}},
+		"missing":           {`{"title":"Snow"}`, fields{at("#/authors", "is required"), at("#/price", "is required")}},
+		"several":           {`{"title":7,"authors":[],"price":-1.5}`, fields{at("#/authors", "must not be empty"), at("#/price", "must be at least 0"), at("#/title", "must be a string")}},
+		"deep":              {`{"title":"Snow","authors":[{"name":"a"},{"born":1.5}],"price":1}`, fields{at("#/authors/1/born", "must be an integer or null"), at("#/authors/1/name", "is required")}},
+		"empty":             {`{"title":"","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must not be empty")}},
+		"long":              {`{"title":"` + strings.Repeat("ł", 21) + `","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must have at most 20 characters")}},
+		"a third decimal":   {`{"title":"Snow","authors":[{"name":"a"}],"price":1.005}`, fields{at("#/price", "must be a multiple of 0.01")}},
+		"just too much":     {`{"title":"Snow","authors":[{"name":"a"}],"price":10000000000000.00}`, fields{at("#/price", "must be at most 9999999999999.99")}},
+		"a monster":         {`{"title":"Snow","authors":[{"name":"a"}],"price":1e999999999}`, fields{at("#/price", "has too many digits")}},
+		"a long monster":    {`{"title":"Snow","authors":[{"name":"a"}],"price":0.` + strings.Repeat("0", 200) + `}`, fields{at("#/price", "has too many digits")}},
+		"one of":            {`{` + rest + `,"state":"worn"}`, fields{at("#/state", "must be one of new, used")}},
+		"no date":           {`{` + rest + `,"printed":"2003-02-29"}`, fields{at("#/printed", "must be a date, YYYY-MM-DD")}},
+		"not more":          {`{` + rest + `,"edition":0}`, fields{at("#/edition", "must be more than 0")}},
+		"no alternative":    {`{` + rest + `,"readers":7}`, fields{at("#/readers", "must be a string or an array")}},
+		"the meant one":     {`{` + rest + `,"readers":["a",""]}`, fields{at("#/readers/1", "must not be empty")}},
+		"the other one":     {`{` + rest + `,"readers":""}`, fields{at("#/readers", "must not be empty")}},
+		"unknown":           {`{"title":"Snow","authors":[{"name":"a","age":7}],"price":1}`, fields{at("#/authors/0/age", "is not known here")}},
+		"an odd name":       {`{` + rest + `,"a/b c":1}`, fields{at("#/a~1b%20c", "must be a boolean")}},
+		"twice":             {`{` + rest + `,"price":2}`, fields{at("#/price", "is given twice")}},
+		"twice, deep":       {`{"title":"Snow","authors":[{"name":"a","name":"a"}],"price":1}`, fields{at("#/authors/0/name", "is given twice")}},
+		"in another case":   {`{` + rest + `,"EDITION":-1}`, fields{at("#/EDITION", "is written edition")}},
+		"in another letter": {`{` + rest + `,"ſtate":"worn"}`, fields{at("#/%C5%BFtate", "is written state")}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := answered(t, post(tt.body))
+			if diff := cmp.Diff(tt.want, p.Errors); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if p.Status != http.StatusBadRequest || p.Code != "request-invalid" || !strings.HasSuffix(p.Detail, tt.want[0].Pointer+" "+tt.want[0].Detail) {
+				t.Errorf("got %+v", p)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoJSONIsRefusedAsSuch(t *testing.T) {
+	plain := post(`{}`)
+	plain.Header.Set("Content-Type", "text/plain")
+	tests := map[string]struct {
+		request *http.Request
+		status  int
+		code    string
+		detail  string
+	}{
+		"another type":   {plain, 415, "not-json", ""},
+		"too much":       {post(`"` + strings.Repeat("x", web.MaxBody) + `"`), 413, "body-too-large", ""},
+		"nothing":        {post(""), 400, "body-invalid", "broken JSON"},
+		"broken":         {post(`{"title":}`), 400, "body-invalid", "broken JSON at byte 10"},
+		"two":            {post(`{} {}`), 400, "body-invalid", "broken JSON at byte 4"},
+		"no text at all": {post("\"\xff\""), 400, "body-invalid", "UTF-8"},
+		"a deep hole":    {post(strings.Repeat(`[`, 30000) + strings.Repeat(`]`, 30000)), 400, "body-invalid", "nested more than 100 deep"},
+		"a deep tree":    {post(strings.Repeat(`{"authors":`, 101) + `1` + strings.Repeat(`}`, 101)), 400, "body-invalid", "nested more than 100 deep"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := answered(t, tt.request)
+			if p.Status != tt.status || p.Code != tt.code || !strings.Contains(p.Detail, tt.detail) {
+				t.Errorf("got %+v", p)
+			}
+		})
+	}
+}
+
+func TestParametersAreChecked(t *testing.T) {
+	at := func(parameter, detail string) []web.Field { return []web.Field{{Parameter: parameter, Detail: detail}} }
+	noCard := get("/books")
+	noCard.Header.Del("Reader-Card")
+	twoCards := get("/books")
+	twoCards.Header.Add("Reader-Card", "r-8")
+	tests := map[string]struct {
+		request *http.Request
+		want    []web.Field
+	}{
+		"none":                    {get("/books"), nil},
+		"all":                     {get("/books?limit=200&after=9223372036854775807&price=-1.5e2&lent=false&shelf=1&shelf=2&words=ab,cd"), nil},
+		"unknown":                 {get("/books?color=red&color=blue"), nil},
+		"no integer":              {get("/books?limit=ten"), at("limit", "must be an integer")},
+		"empty":                   {get("/books?limit="), at("limit", "must be an integer")},
+		"hexadecimal":             {get("/books?limit=0x10"), at("limit", "must be an integer")},
+		"with a plus":             {get("/books?limit=%2B5"), at("limit", "must be an integer")},
+		"too small":               {get("/books?limit=0"), at("limit", "must be at least 1")},
+		"twice":                   {get("/books?limit=1&limit=1"), at("limit", "is given more than once")},
+		"beyond 64 bits":          {get("/books?after=9223372036854775808"), at("after", "must be an integer of 64 bits")},
+		"no number":               {get("/books?price=NaN"), at("price", "must be a number")},
+		"a monster":               {get("/books?price=1e999999999"), at("price", "must be a number")},
+		"no boolean":              {get("/books?lent=1"), at("lent", "must be a boolean")},
+		"a wrong item":            {get("/books?shelf=1&shelf=x"), at("shelf", "must be an integer")},
+		"too many items":          {get("/books?shelf=1&shelf=2&shelf=3"), at("shelf", "must have at most 2 items")},
+		"a short item":            {get("/books?words=ab,c"), at("words", "must have at least 2 characters")},
+		"a missing header":        {noCard, at("Reader-Card", "is required")},
+		"a header twice":          {twoCards, at("Reader-Card", "is given more than once")},
+		"a path":                  {get("/books/12%2F34"), nil},
+		"a path that is not one":  {get("/books/12%2F3x"), at("isbn", "must match ^[0-9/]+$")},
+		"no such path":            {get("/shelves/x"), nil},
+		"no such method":          {httptest.NewRequest(http.MethodDelete, "/books/1x", http.NoBody), nil},
+		"the head of what is got": {httptest.NewRequest(http.MethodHead, "/books/1x", http.NoBody), at("isbn", "must match ^[0-9/]+$")},
+		"a body that may be left": {httptest.NewRequest(http.MethodPut, "/books/1/loan", http.NoBody), nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, answered(t, tt.request).Errors); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if p := answered(t, get("/books?a=%zz")); p.Code != "request-invalid" {
+		t.Errorf("a query that is none: %+v", p)
+	}
+}
+
+func TestBombsAreCheap(t *testing.T) {
+	bombs := map[string]string{
+		"exponents":  `{"price":[` + strings.Repeat(`1e300,`, 9000) + `1]}`,
+		"wrong ones": `{"authors":[` + strings.Repeat(`1,`, 30000) + `1]}`,
+		"names":      `{` + strings.Repeat(`"price":1,`, 6000) + `"title":1}`,
+	}
+	for name, bomb := range bombs {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			p := answered(t, post(bomb))
+			if took := time.Since(start); p.Status != http.StatusBadRequest || len(p.Errors) > 100 || took > 2*time.Second {
+				t.Errorf("%d with %d errors after %s", p.Status, len(p.Errors), took)
+			}
+		})
+	}
+}
+
+func TestAnswersAreChecked(t *testing.T) {
+	const book, js, problem = `{"title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`, "application/json", "application/problem+json"
+	tests := map[string]struct {
+		status      int
+		contentType string
+		body        string
+		wrong       string // a part, empty if it fits
+	}{
+		"fits":             {201, js + "; charset=utf-8", book, ""},
+		"no body":          {204, "", "", ""},
+		"a problem":        {409, problem, `{"status":409,"code":"x"}`, ""},
+		"unknown success":  {200, js, book, "answers 200: the contract has only 201, 204, default"},
+		"a body too many":  {204, js, book, "has no body"},
+		"a wrong type":     {201, "text/plain", book, `"text/plain" is none of application/json`},
+		"a wrong problem":  {500, js, `{"status":500,"code":"x"}`, "is none of application/problem+json"},
+		"a wrong body":     {201, js, `{"title":"Snow","authors":[{"name":"Pamuk"}]}`, "#/price is required"},
+		"a misspelt field": {201, js, `{"Title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`, "#/Title is written title"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			header := http.Header{"Content-Type": {tt.contentType}, "Location": {"/books/1"}}
+			err := library(t).CheckAnswer(post(""), tt.status, header, []byte(tt.body))
+			if tt.wrong == "" && err != nil || tt.wrong != "" && (err == nil || !strings.Contains(err.Error(), tt.wrong)) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if err := library(t).CheckAnswer(post(""), 201, http.Header{"Content-Type": {js}}, []byte(book)); err == nil {
+		t.Error("a missing header is not noticed")
+	}
+	if err := library(t).CheckAnswer(get("/healthz"), 418, nil, nil); err != nil {
+		t.Errorf("what the contract does not know is not its business: %v", err)
+	}
+}
+
+func TestSchemasAndMessagesAreFound(t *testing.T) {
+	schemas, err := contract.Schemas(os.DirFS("testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := contract.Messages(os.DirFS("testdata"), "asyncapi/hub.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, schema := range map[string]*contract.Schema{
+		`{"isbn":"1"}`:   schemas["events/BookLent"],
+		`[{"isbn":"1"}]`: messages["Lent"],
+		`{"isbn":"2"}`:   messages["BookLent"],
+		`{"name":"x"}`:   schemas["Author"],
+	} {
+		if err := schema.Validate([]byte(body)); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	err = messages["Lent"].Validate([]byte(`[{"isbn":1}]`))
+	if err == nil || !strings.Contains(err.Error(), "#/0/isbn must be a string") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADocumentThatIsNotUnderstoodIsNotOpened(t *testing.T) {
+	const parameter = `openapi: 3.1.0
+paths: {/a: {get: {parameters: [{name: q, in: query, schema: %}], responses: {}}}}`
+	tests := map[string]string{
+		"no YAML":             `{`,
+		"no operations":       `{}`,
+		"twice":               `{a: 1, a: 2}`,
+		"a missing schema":    strings.ReplaceAll(parameter, "%", "{$ref: Nowhere.yaml}"),
+		"a broken schema":     strings.ReplaceAll(parameter, "%", "{type: strin}"),
+		"an object parameter": strings.ReplaceAll(parameter, "%", "{type: object}"),
+		"another style":       strings.ReplaceAll(parameter, "schema: %", "style: pipeDelimited, schema: {}"),
+		"a cookie":            strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "cookie"),
+		"a path without it":   strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "path"),
+		"a form":              `paths: {/a: {post: {requestBody: {content: {text/html: {schema: {}}}}}}}`,
+		"an unknown answer":   `paths: {/a: {get: {responses: {"200": {$ref: "#/components/responses/No"}}}}}`,
+	}
+	for name, document := range tests {
+		t.Run(name, func(t *testing.T) {
+			fsys := fstest.MapFS{"a.yaml": &fstest.MapFile{Data: []byte(document)}}
+			if c, err := contract.Open(fsys, "a.yaml"); err == nil {
+				t.Errorf("opened %v", c.Operations)
+			}
+		})
+	}
+}
+
+func BenchmarkMiddleware(b *testing.B) {
+	handler := library(b).Middleware(web.Refuse)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	const book = `{"title":"Snow","authors":[{"name":"Pamuk","born":1952}],"price":12.30,"edition":1,"printed":"2004-02-29"}`
+	r, w := post(""), httptest.NewRecorder()
+	body := strings.NewReader(book)
+	b.ReportAllocs()
+	for b.Loop() {
+		body.Reset(book)
+		r.Body = io.NopCloser(body)
+		r.ContentLength = int64(len(book))
+		handler.ServeHTTP(w, r)
+	}
+	if w.Code != http.StatusOK {
+		b.Fatal(w.Code, w.Body)
+	}
+}

@@ -1,0 +1,139 @@
+package contract
+
+import (
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// base is where the files seem to be, for references to resolve against.
+const base = "contract:///"
+
+// loader compiles schemas of the files in a file system.
+type loader struct {
+	fsys     fs.FS
+	compiler *jsonschema.Compiler
+	files    map[string]any
+}
+
+func newLoader(fsys fs.FS) *loader {
+	l := &loader{fsys: fsys, compiler: jsonschema.NewCompiler(), files: map[string]any{}}
+	l.compiler.DefaultDraft(jsonschema.Draft2020)
+	l.compiler.AssertFormat()
+	for _, format := range formats {
+		l.compiler.RegisterFormat(format)
+	}
+	l.compiler.UseLoader(l)
+	return l
+}
+
+// Load implements jsonschema.URLLoader.
+func (l *loader) Load(name string) (any, error) {
+	file, ok := strings.CutPrefix(name, base)
+	if !ok {
+		return nil, fmt.Errorf("%s is outside the contract", name)
+	}
+	if content, ok := l.files[file]; ok {
+		return content, nil
+	}
+	text, err := fs.ReadFile(l.fsys, file)
+	if err != nil {
+		return nil, err
+	}
+	content, err := fromYAML(text)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	l.files[file] = content
+	return content, nil
+}
+
+// node is a place in a file.
+type node struct {
+	file    string
+	pointer string // URI fragment
+	value   any
+	root    any
+}
+
+func (l *loader) at(file string) (node, error) {
+	value, err := l.Load(base + file)
+	return node{file: file, value: value, root: value}, err
+}
+
+// get is what an object has under key; its value is nil if it has nothing.
+func (n node) get(key string) node {
+	object, _ := n.value.(map[string]any)
+	token := strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return node{n.file, n.pointer + "/" + url.PathEscape(token), object[key], n.root}
+}
+
+// each is what an object has, by key.
+func (n node) each() iter.Seq2[string, node] {
+	return func(yield func(string, node) bool) {
+		object, _ := n.value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(object)) {
+			if !yield(key, n.get(key)) {
+				return
+			}
+		}
+	}
+}
+
+// items is what a list has.
+func (n node) items() iter.Seq[node] {
+	return func(yield func(node) bool) {
+		list, _ := n.value.([]any)
+		for i, value := range list {
+			if !yield(node{n.file, fmt.Sprintf("%s/%d", n.pointer, i), value, n.root}) {
+				return
+			}
+		}
+	}
+}
+
+func (n node) text(key string) string { s, _ := n.get(key).value.(string); return s }
+func (n node) flag(key string) bool   { b, _ := n.get(key).value.(bool); return b }
+
+// resolve follows a reference within the document. Schemas, which may refer to
+// other files, are the compiler's business.
+func (n node) resolve() (node, error) {
+	ref := n.text("$ref")
+	if ref == "" {
+		return n, nil
+	}
+	path, ok := strings.CutPrefix(ref, "#/")
+	if !ok {
+		return n, fmt.Errorf("$ref %s: only a schema may be in another file", ref)
+	}
+	at := node{file: n.file, value: n.root, root: n.root}
+	for token := range strings.SplitSeq(path, "/") {
+		at = at.get(strings.NewReplacer("~1", "/", "~0", "~").Replace(token))
+	}
+	if at.value == nil {
+		return n, fmt.Errorf("$ref %s: there is nothing", ref)
+	}
+	return at.resolve()
+}
+
+// schema compiles the one at n.
+func (l *loader) schema(n node) (*Schema, error) {
+	if n.value == nil {
+		return nil, fmt.Errorf("%s#%s: there is no schema", n.file, n.pointer)
+	}
+	location := base + n.file
+	if n.pointer != "" {
+		location += "#" + n.pointer
+	}
+	compiled, err := l.compiler.Compile(location)
+	if err != nil {
+		return nil, err
+	}
+	return newSchema(compiled), nil
+}

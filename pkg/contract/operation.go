@@ -1,0 +1,101 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const contentJSON = "application/json"
+
+// operation reads one method of a path.
+func (l *loader) operation(method, path string, item, raw node) (*Operation, error) {
+	o := &Operation{
+		ID: raw.text("operationId"), Method: method, Path: path,
+		segments: strings.Split(path, "/"), answers: map[string]*answer{},
+	}
+	for _, list := range []node{raw.get("parameters"), item.get("parameters")} {
+		for n := range list.items() {
+			if err := l.parameter(o, n); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := l.body(o, raw.get("requestBody")); err != nil {
+		return nil, err
+	}
+	for status, n := range raw.get("responses").each() {
+		a, err := l.answer(n)
+		if err != nil {
+			return nil, fmt.Errorf("answer %s: %w", status, err)
+		}
+		o.answers[status] = a
+	}
+	return o, nil
+}
+
+func (l *loader) parameter(o *Operation, n node) error {
+	n, err := n.resolve()
+	if err != nil {
+		return err
+	}
+	p := &Parameter{Name: n.text("name"), In: n.text("in"), Required: n.flag("required"), explode: true}
+	// What an operation says comes first, and goes before what its path says.
+	if slices.ContainsFunc(o.Parameters, func(q *Parameter) bool { return q.Name == p.Name && q.In == p.In }) {
+		return nil
+	}
+	style := n.text("style")
+	switch p.In {
+	case "path":
+		if !slices.Contains(o.segments, "{"+p.Name+"}") {
+			return fmt.Errorf("the path has no {%s}", p.Name)
+		}
+		err = only(style, "simple")
+	case "query":
+		err = only(style, "form")
+		if explode, ok := n.get("explode").value.(bool); ok {
+			p.explode = explode
+		}
+	case "header":
+		err = only(style, "simple")
+		p.explode = false
+	default:
+		err = fmt.Errorf("parameters in a %s are not understood", p.In)
+	}
+	if err != nil {
+		return fmt.Errorf("parameter %s: %w", p.Name, err)
+	}
+	if p.Schema, err = l.schema(n.get("schema")); err != nil {
+		return fmt.Errorf("parameter %s: %w", p.Name, err)
+	}
+	if p.Schema.takes("object") {
+		return fmt.Errorf("parameter %s: objects are not understood", p.Name)
+	}
+	o.Parameters = append(o.Parameters, p)
+	return nil
+}
+
+func only(style, known string) error {
+	if style != "" && style != known {
+		return fmt.Errorf("the style %s is not understood", style)
+	}
+	return nil
+}
+
+func (l *loader) body(o *Operation, n node) error {
+	if n.value == nil {
+		return nil
+	}
+	n, err := n.resolve()
+	if err != nil {
+		return err
+	}
+	content, _ := n.get("content").value.(map[string]any)
+	if len(content) != 1 || content[contentJSON] == nil {
+		return errors.New("a request body is application/json and nothing else")
+	}
+	o.Body = &Body{Required: n.flag("required")}
+	o.Body.Schema, err = l.schema(n.get("content").get(contentJSON).get("schema"))
+	return err
+}

@@ -1,0 +1,149 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"parley.internal/pkg/fault"
+	"parley.internal/pkg/web"
+)
+
+const (
+	maxDepth    = 100
+	maxDigits   = 100 // of a number, all in all
+	maxExponent = 300
+)
+
+// parse reads JSON, with its numbers as they are written. What it finds wrong
+// is what a schema cannot see: encoding/json takes any case for a name, and
+// merges what comes twice, so a handler might read what was never checked.
+//
+// Names are those of a schema's properties, by how they fold.
+func parse(body []byte, names map[string]string) (any, []fault.Field, error) {
+	if depthOf(body) > maxDepth {
+		return nil, nil, web.ErrBadBody.With("it is nested more than " + strconv.Itoa(maxDepth) + " deep")
+	}
+	var whole json.RawMessage
+	if err := web.Unmarshal(body, &whole); err != nil {
+		return nil, nil, err
+	}
+	p := parser{decoder: json.NewDecoder(bytes.NewReader(body)), names: names}
+	p.decoder.UseNumber()
+	value := p.value()
+	return value, p.fields, nil
+}
+
+// depthOf is how many brackets are open at once at most.
+func depthOf(body []byte) int {
+	depth, deepest, inText := 0, 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// parser reads what is known to be JSON, so its decoder has no errors.
+type parser struct {
+	decoder *json.Decoder
+	names   map[string]string
+	at      []string
+	fields  []fault.Field
+}
+
+func (p *parser) wrong(detail string) {
+	p.fields = append(p.fields, fault.Field{Pointer: pointer(p.at), Detail: detail})
+}
+
+func (p *parser) value() any {
+	token, _ := p.decoder.Token()
+	switch t := token.(type) {
+	case json.Delim:
+		if t == '{' {
+			return p.object()
+		}
+		return p.array()
+	case json.Number:
+		if isMonstrous(string(t)) {
+			p.wrong("has too many digits")
+			return json.Number("0")
+		}
+		return t
+	default:
+		return t
+	}
+}
+
+func (p *parser) object() any {
+	object, seen := map[string]any{}, map[string]bool{}
+	for p.decoder.More() {
+		token, _ := p.decoder.Token()
+		name, _ := token.(string)
+		p.at = append(p.at, name)
+		folded := fold(name)
+		if seen[folded] {
+			p.wrong("is given twice")
+		} else if known, ok := p.names[folded]; ok && known != name {
+			p.wrong("is written " + known)
+		}
+		seen[folded] = true
+		object[name] = p.value()
+		p.at = p.at[:len(p.at)-1]
+	}
+	_, _ = p.decoder.Token() // the closing brace
+	return object
+}
+
+func (p *parser) array() any {
+	array := []any{}
+	for p.decoder.More() {
+		p.at = append(p.at, strconv.Itoa(len(array)))
+		array = append(array, p.value())
+		p.at = p.at[:len(p.at)-1]
+	}
+	_, _ = p.decoder.Token() // the closing bracket
+	return array
+}
+
+// isMonstrous tells numbers that would take long to compare.
+func isMonstrous(number string) bool {
+	if len(number) > maxDigits {
+		return true
+	}
+	i := strings.IndexAny(number, "eE")
+	if i < 0 {
+		return false
+	}
+	exponent, err := strconv.Atoi(number[i+1:])
+	return err != nil || exponent > maxExponent || exponent < -maxExponent
+}
+
+// fold is the name that all names have that encoding/json takes for the same.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError {
+			return r
+		}
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next
+			}
+			r = next
+		}
+	}, name)
+}

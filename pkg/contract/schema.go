@@ -1,0 +1,154 @@
+package contract
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"parley.internal/pkg/fault"
+)
+
+// Schema is a compiled JSON schema.
+type Schema struct {
+	Compiled *jsonschema.Schema
+	names    map[string]string // of all properties in it, by how they fold
+}
+
+func newSchema(compiled *jsonschema.Schema) *Schema {
+	s := &Schema{Compiled: compiled, names: map[string]string{}}
+	walk(compiled, map[*jsonschema.Schema]bool{}, func(inner *jsonschema.Schema) {
+		for name := range inner.Properties {
+			s.names[fold(name)] = name
+		}
+	})
+	return s
+}
+
+// Schemas compiles every file in the folder schemas, by its path in there
+// without extension: "Entry", "events/PolicyCreated".
+func Schemas(fsys fs.FS) (map[string]*Schema, error) {
+	l := newLoader(fsys)
+	all := map[string]*Schema{}
+	err := fs.WalkDir(fsys, "schemas", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".yaml" {
+			return err
+		}
+		n, err := l.at(file)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "schemas/"), ".yaml")
+		all[name], err = l.schema(n)
+		return err
+	})
+	return all, err
+}
+
+// Messages compiles the payload of each message in the components of an
+// AsyncAPI document, by its name.
+func Messages(fsys fs.FS, document string) (map[string]*Schema, error) {
+	l := newLoader(fsys)
+	root, err := l.at(document)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*Schema{}
+	for name, message := range root.get("components").get("messages").each() {
+		payload := message.get("payload")
+		if payload.get("schemaFormat").value != nil {
+			payload = payload.get("schema")
+		}
+		if all[name], err = l.schema(payload); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Validate checks JSON. What is wrong with it is an ErrRequest or, if it
+// cannot be read at all, a web.ErrBadBody.
+func (s *Schema) Validate(body []byte) error {
+	fields, err := s.check(body)
+	if err != nil {
+		return err
+	}
+	return refusal(fields)
+}
+
+func (s *Schema) check(body []byte) ([]fault.Field, error) {
+	value, fields, err := parse(body, s.names)
+	if err != nil {
+		return nil, err
+	}
+	return append(fields, s.fields(value)...), nil
+}
+
+// fields is all that is wrong with a value.
+func (s *Schema) fields(value any) []fault.Field {
+	err := s.Compiled.Validate(value)
+	if e, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		return fieldsOf(e, nil)
+	}
+	if err != nil {
+		return []fault.Field{{Pointer: "#", Detail: err.Error()}}
+	}
+	return nil
+}
+
+// refusal makes an error of what is wrong, nil if that is nothing.
+func refusal(fields []fault.Field) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	fields = tidy(fields)
+	first := fields[0]
+	return ErrRequest.With(first.Parameter + first.Pointer + " " + first.Detail).At(fields...)
+}
+
+// takes reports whether a value of that type may fit.
+func (s *Schema) takes(kind string) bool {
+	return takes(s.Compiled, kind)
+}
+
+func takes(s *jsonschema.Schema, kind string) bool {
+	for s.Ref != nil && s.Types == nil {
+		s = s.Ref
+	}
+	if s.Types == nil {
+		for _, alternatives := range [][]*jsonschema.Schema{s.OneOf, s.AnyOf, s.AllOf} {
+			for _, one := range alternatives {
+				if takes(one, kind) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return slices.Contains(s.Types.ToStrings(), kind)
+}
+
+// walk calls visit once for each schema inside s.
+func walk(s *jsonschema.Schema, seen map[*jsonschema.Schema]bool, visit func(*jsonschema.Schema)) {
+	if s == nil || seen[s] {
+		return
+	}
+	seen[s] = true
+	visit(s)
+	inner := []*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else, s.Items2020, s.Contains, s.PropertyNames}
+	for _, more := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, s.PrefixItems} {
+		inner = append(inner, more...)
+	}
+	for _, property := range s.Properties {
+		inner = append(inner, property)
+	}
+	if others, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
+		inner = append(inner, others)
+	}
+	for _, one := range inner {
+		walk(one, seen, visit)
+	}
+}
