@@ -19,6 +19,7 @@ import (
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 	policy "parley.internal/policy/server"
+	"parley.internal/portal/docs"
 	"parley.internal/portal/session"
 	app "parley.internal/portal/web"
 )
@@ -54,6 +55,7 @@ type Server struct {
 	policy   service
 	chat     service
 	sessions *session.Sessions
+	docs     http.Handler
 	origins  web.Origins
 }
 
@@ -78,6 +80,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if s.origins, err = web.ParseOrigins(cfg.AllowedOrigins); err != nil {
+		return err
+	}
+	if s.docs, err = docs.Handler(); err != nil {
 		return err
 	}
 	agents, err := readAgents(cfg.AgentsFile)
@@ -159,7 +164,8 @@ func readAgents(path string) (*session.Agents, error) {
 func (s *Server) routes() http.Handler {
 	var mux, own web.Mux
 	s.sessions.Register(&own)
-	sessions, policies, chats := web.Deadline(s.origins.CORS(&own)), s.policy.Handler(), s.chat.Handler()
+	sessions, apps := web.Deadline(s.origins.CORS(&own)), app.Handler()
+	policies, chats := s.policy.Handler(), s.chat.Handler()
 	for path, handler := range map[string]http.Handler{
 		"/api/":        &own, // and what nobody serves
 		"/api/session": sessions, "/api/session/": sessions,
@@ -167,8 +173,13 @@ func (s *Server) routes() http.Handler {
 		"/api/offers": policies, "/api/offers/": policies,
 		"/api/policies": policies, "/api/policies/": policies,
 		"/api/messages": chats, "/api/messages/": chats,
+		"/api/streams": chats, "/api/streams/": chats,
+		"/api/agents": chats, "/api/agents/": chats,
+		"/api/notifications": chats, "/api/notifications/": chats,
 		"/agentsChat": chats, "/agentsChat/": chats, // below it: chat says what there is
-		"/": app.Handler(),
+		"/hub": chats, "/hub/": chats,
+		docs.Path: s.docs, docs.Script: apps,
+		"/": apps,
 	} {
 		mux.Handle(path, handler)
 	}

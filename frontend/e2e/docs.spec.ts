@@ -1,0 +1,35 @@
+import { expect, test } from './fixtures'
+
+const pages = {
+  policy: 'End a policy early',
+  chat: 'Say something in the General room',
+  session: 'Get the next token',
+  events: 'policyHolder.taxId',
+  hubs: 'sendOptions.replyTo',
+}
+
+test('the contracts are documented, and nothing is fetched from elsewhere', async ({
+  page,
+  parley,
+}) => {
+  const problems: string[] = []
+  page.on('pageerror', ({ message }) => problems.push(message))
+  page.on('console', message => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('request', request => {
+    if (new URL(request.url()).origin !== parley.url) problems.push(request.url())
+  })
+  for (const [name, says] of Object.entries(pages)) {
+    await page.goto(`${parley.url}/docs`)
+    await page.locator(`a[href="/docs/${name}"]`).click()
+    await expect(page.getByText(says).locator('visible=true').first()).toBeVisible()
+  }
+  expect(problems).toEqual([])
+})
+
+test('the documentation of REST can be searched', async ({ page, parley }) => {
+  await page.goto(`${parley.url}/docs/policy`)
+  await page.getByPlaceholder('Search').fill('termination')
+  await expect(page.getByRole('search').getByText('End a policy early')).toBeVisible()
+})
