@@ -17,24 +17,6 @@ import (
 	"parley.internal/policy"
 )
 
-// Defines values for PolicyStatus.
-const (
-	PolicyStatusActive     PolicyStatus = "Active"
-	PolicyStatusTerminated PolicyStatus = "Terminated"
-)
-
-// Valid indicates whether the value is a known member of the PolicyStatus enum.
-func (e PolicyStatus) Valid() bool {
-	switch e {
-	case PolicyStatusActive:
-		return true
-	case PolicyStatusTerminated:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ProblemType.
 const (
 	AboutBlank ProblemType = "about:blank"
@@ -50,115 +32,23 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
-// Defines values for ProductStatus.
-const (
-	ProductStatusActive ProductStatus = "active"
-	ProductStatusDraft  ProductStatus = "draft"
-)
-
-// Valid indicates whether the value is a known member of the ProductStatus enum.
-func (e ProductStatus) Valid() bool {
-	switch e {
-	case ProductStatusActive:
-		return true
-	case ProductStatusDraft:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for QuestionType.
-const (
-	QuestionTypeChoice  QuestionType = "Choice"
-	QuestionTypeNumeric QuestionType = "Numeric"
-	QuestionTypeText    QuestionType = "Text"
-)
-
-// Valid indicates whether the value is a known member of the QuestionType enum.
-func (e QuestionType) Valid() bool {
-	switch e {
-	case QuestionTypeChoice:
-		return true
-	case QuestionTypeNumeric:
-		return true
-	case QuestionTypeText:
-		return true
-	default:
-		return false
-	}
-}
-
 // Address Where the policy holder lives.
-type Address struct {
-	// City Examples: Warsaw
-	City string `json:"city"`
-
-	// Country Examples: Poland
-	Country string `json:"country"`
-
-	// Street Examples: Chłodna 52
-	Street string `json:"street"`
-
-	// ZipCode Examples: 00-133
-	ZipCode string `json:"zipCode"`
-}
+type Address = policy.Address
 
 // Answer An agent's answer to a question of the product.
 type Answer = policy.Answer
 
 // BaseRule Prices a cover. Of a cover's rules the first that holds counts.
-type BaseRule struct {
-	// Cover Examples: C1
-	Cover string `json:"cover"`
-
-	// Premium An expression, exact decimals: + - * and parentheses.
-	//
-	// Examples: NUM_OF_ADULTS * 26
-	Premium string `json:"premium"`
-
-	// When An expression over the questions' codes; absent or empty holds always.
-	//
-	// Examples: DESTINATION == "EUR"
-	When *string `json:"when,omitempty"`
-}
+type BaseRule = policy.BaseRule
 
 // Choice One answer that a question of type Choice takes.
-type Choice struct {
-	// Code Examples: EUR
-	Code string `json:"code"`
-
-	// Label Examples: Europe
-	Label string `json:"label"`
-}
+type Choice = policy.Choice
 
 // Cover One risk that a product insures.
-type Cover struct {
-	// Code Examples: C1
-	Code        string `json:"code"`
-	Description string `json:"description"`
-
-	// Name Examples: Luggage
-	Name string `json:"name"`
-
-	// Optional What most customers may do without. Which covers an offer has is the agent's choice.
-	Optional bool `json:"optional"`
-
-	// SumInsured An amount in the company's currency, with two decimals.
-	//
-	// Examples: 98
-	SumInsured *Money `json:"sumInsured,omitempty"`
-}
+type Cover = policy.Cover
 
 // CoverPremium defines model for CoverPremium.
-type CoverPremium struct {
-	Code string `json:"code"`
-
-	// Premium An amount in the company's currency, with two decimals.
-	//
-	// Examples: 98
-	Premium Money `json:"premium"`
-}
+type CoverPremium = policy.CoverPremium
 
 // Date A day, YYYY-MM-DD, from 1900-01-01 to 9999-12-31. Days are UTC days.
 //
@@ -171,13 +61,7 @@ type Date = policy.Date
 type Login = string
 
 // Markup Multiplies the premium of every cover if it holds, and rounds it to two digits, half to even. All that hold are applied, in order.
-type Markup struct {
-	// Factor Examples: 1.25
-	Factor string `json:"factor"`
-
-	// When Examples: NUM_OF_CLAIM > 1
-	When *string `json:"when,omitempty"`
-}
+type Markup = policy.Markup
 
 // Money An amount in the company's currency, with two decimals.
 //
@@ -251,16 +135,7 @@ type Policy struct {
 }
 
 // PolicyHolder Who the policy is made out to.
-type PolicyHolder struct {
-	// FirstName Examples: Anna
-	FirstName string `json:"firstName"`
-
-	// LastName Examples: Nowak
-	LastName string `json:"lastName"`
-
-	// TaxId Examples: 11111111116
-	TaxId string `json:"taxId"`
-}
+type PolicyHolder = policy.Holder
 
 // PolicyPage Policies, the newest first.
 type PolicyPage struct {
@@ -277,7 +152,7 @@ type PolicyReply struct {
 }
 
 // PolicyStatus defines model for PolicyStatus.
-type PolicyStatus string
+type PolicyStatus = policy.Status
 
 // PolicySummary A policy in a list, as of its version that is valid today.
 type PolicySummary struct {
@@ -371,29 +246,7 @@ type Problem struct {
 type ProblemType string
 
 // Product Something that can be insured.
-type Product struct {
-	// Code Examples: TRI
-	Code        string  `json:"code"`
-	Covers      []Cover `json:"covers"`
-	Description string  `json:"description"`
-
-	// Icon The name of an icon of lucide's.
-	Icon string `json:"icon"`
-
-	// Image The path of a picture.
-	Image              string `json:"image"`
-	MaxNumberOfInsured int    `json:"maxNumberOfInsured"`
-
-	// Name Examples: Safe Traveller
-	Name      string     `json:"name"`
-	Questions []Question `json:"questions"`
-
-	// Status A draft is seen by administrators and sold by nobody.
-	Status ProductStatus `json:"status"`
-}
-
-// ProductStatus A draft is seen by administrators and sold by nobody.
-type ProductStatus string
+type Product = policy.Product
 
 // ProductPage defines model for ProductPage.
 type ProductPage struct {
@@ -420,49 +273,16 @@ type PurchaseRequest struct {
 }
 
 // Question What a tariff must know to price a product.
-type Question struct {
-	// Choices Of a Choice.
-	Choices *[]Choice `json:"choices,omitempty"`
-	Index   int       `json:"index"`
-
-	// Integer Of a Numeric: only whole numbers.
-	Integer *bool `json:"integer,omitempty"`
-
-	// Maximum Of a Numeric; itself a good answer.
-	Maximum *float32 `json:"maximum,omitempty"`
-
-	// Minimum Of a Numeric; itself a good answer.
-	Minimum *float32 `json:"minimum,omitempty"`
-
-	// QuestionCode Examples: DESTINATION
-	QuestionCode string `json:"questionCode"`
-
-	// QuestionType A Text and a Choice are answered by a string, a Numeric by a number.
-	QuestionType QuestionType `json:"questionType"`
-	Text         string       `json:"text"`
-}
+type Question = policy.Question
 
 // QuestionType A Text and a Choice are answered by a string, a Numeric by a number.
-type QuestionType string
+type QuestionType = policy.QuestionType
 
 // Tariff How a product is priced.
-type Tariff struct {
-	Base        []BaseRule `json:"base"`
-	Markups     []Markup   `json:"markups"`
-	ProductCode string     `json:"productCode"`
-
-	// Version Counts the tariff's changes.
-	Version int `json:"version"`
-}
+type Tariff = policy.Tariff
 
 // TariffChange The rules that a product is priced by from now on. Offers that were made keep their price.
-type TariffChange struct {
-	Base    []BaseRule `json:"base"`
-	Markups []Markup   `json:"markups"`
-
-	// Version The version that is to be replaced; another one in the meantime is a conflict. Absent: whichever it is.
-	Version *int `json:"version,omitempty"`
-}
+type TariffChange = policy.Tariff
 
 // Termination defines model for Termination.
 type Termination struct {

@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"parley.internal/api"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
 	"parley.internal/policy"
 	"parley.internal/policy/rest"
 )
@@ -25,11 +27,15 @@ func (shelf) Product(_ context.Context, _ policy.Viewer, code string) (*policy.P
 }
 
 func ExampleAPI() {
-	api := rest.API{Products: shelf{}, Now: time.Now}
+	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
+	if err != nil {
+		panic(err)
+	}
+	policies := rest.API{Contract: obeyed, Products: shelf{}, Now: time.Now}
 	ctx := auth.NewContext(context.Background(), auth.Identity{Agent: auth.Agent{Login: "jimmy.solid"}})
 	for _, path := range []string{"/api/products/CAR", "/api/products/XXX"} {
 		recorder := httptest.NewRecorder()
-		api.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+		policies.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
 		fmt.Println(recorder.Code, recorder.Header().Get("Content-Type"))
 	}
 	// Output:

@@ -3,71 +3,62 @@ package rest
 import (
 	"encoding/base64"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"parley.internal/pkg/web"
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/fault"
 	"parley.internal/policy"
 )
 
-const (
-	usualPage = 50
-	mostItems = 200
-)
+const usualPage = 50 // as the contract says
 
-// list is a page of items. Next is the cursor of the page after it, null when
-// there is none.
-type list[T any] struct {
-	Items []T     `json:"items"`
-	Next  *string `json:"next"`
-}
-
-// pageOf makes the page of at most limit items, of which one more was asked
-// for: only so does one know whether there is another page.
-func pageOf[From, To any](all []From, limit int, item func(From) To, cursor func(From) string) list[To] {
-	page := list[To]{Items: make([]To, 0, limit)}
-	for i, from := range all {
-		if i == limit {
-			next := base64.RawURLEncoding.EncodeToString([]byte(cursor(all[i-1])))
-			page.Next = &next
-			break
-		}
-		page.Items = append(page.Items, item(from))
+func limitOf(limit *int) int {
+	if limit == nil {
+		return usualPage
 	}
-	return page
+	return *limit
 }
 
-// cursorOf is the text inside the query parameter cursor, "" if it is absent.
-func cursorOf(r *http.Request) (string, error) {
-	text := r.URL.Query().Get("cursor")
-	if text == "" {
+// cut makes the page of at most limit items, of which one more was asked for:
+// only so does one know whether there is another page. Next is its cursor.
+func cut[T any](all []T, limit int, cursor func(T) string) (items []T, next *string) {
+	if len(all) <= limit {
+		return append([]T{}, all...), nil // Never null in JSON.
+	}
+	text := base64.RawURLEncoding.EncodeToString([]byte(cursor(all[limit-1])))
+	return all[:limit], &text
+}
+
+// insideOf is the text inside a cursor, "" if there is none.
+func insideOf(cursor *string) (string, error) {
+	if cursor == nil || *cursor == "" {
 		return "", nil
 	}
-	inside, err := base64.RawURLEncoding.DecodeString(text)
+	inside, err := base64.RawURLEncoding.DecodeString(*cursor)
 	if err != nil || !isVisible(string(inside), maxNumber+len(".-9223372036854775808")) {
-		return "", errBadCursor()
+		return "", errBadCursor
 	}
 	return string(inside), nil
 }
 
-func errBadCursor() error {
-	return web.ErrBadQuery.With("cursor", "is not one that this list has given")
-}
+var errBadCursor = contract.ErrRequest.With("cursor is not one that this list has given").
+	At(fault.Field{Parameter: "cursor", Detail: "is not one that this list has given"})
 
 func cursorOfPolicy(p *policy.Policy) string {
 	return fmt.Sprintf("%d.%s", p.CreatedAt.UnixMicro(), p.Number)
 }
 
-func positionOf(cursor string) (policy.Position, error) {
-	if cursor == "" {
-		return policy.Position{}, nil
+func positionOf(cursor *string) (policy.Position, error) {
+	inside, err := insideOf(cursor)
+	if err != nil || inside == "" {
+		return policy.Position{}, err
 	}
-	at, number, _ := strings.Cut(cursor, ".")
+	at, number, _ := strings.Cut(inside, ".")
 	micros, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || number == "" {
-		return policy.Position{}, errBadCursor()
+		return policy.Position{}, errBadCursor
 	}
 	return policy.Position{CreatedAt: time.UnixMicro(micros), Number: number}, nil
 }

@@ -6,150 +6,74 @@ import (
 	"net/http"
 
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/web"
 	"parley.internal/policy"
 )
 
-type buyRequest struct {
-	OfferNumber         *string        `json:"offerNumber"`
-	PolicyHolder        policy.Holder  `json:"policyHolder"`
-	PolicyHolderAddress policy.Address `json:"policyHolderAddress"`
-}
-
-type buyReply struct {
-	PolicyNumber string `json:"policyNumber"`
-}
-
-func (a *API) buy(_ context.Context, order order) (commit, error) {
-	var request buyRequest
-	if err := web.Unmarshal(order.body, &request); err != nil {
-		return nil, err
-	}
-	if request.OfferNumber == nil {
-		return nil, ErrFieldMissing.With("offerNumber")
-	}
-	if !isNumber(*request.OfferNumber) {
-		return nil, policy.ErrOfferUnknown
-	}
-	return func(ctx context.Context) (policy.Reply, error) {
-		number := newNumber()
-		err := a.Offers.Buy(ctx, order.viewer, *request.OfferNumber,
-			func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
-				return offer.Buy(number, request.PolicyHolder, request.PolicyHolderAddress, a.Now())
-			})
-		if err != nil {
-			return policy.Reply{}, fmt.Errorf("buy offer %s: %w", *request.OfferNumber, err)
-		}
-		return replyOf(http.StatusCreated, "/api/policies/"+number, buyReply{PolicyNumber: number})
-	}, nil
-}
-
-type terminationRequest struct {
-	TerminationDate *string `json:"terminationDate"`
-}
-
-type terminationReply struct {
-	PolicyNumber  string       `json:"policyNumber"`
-	MoneyToReturn policy.Money `json:"moneyToReturn"`
-}
-
-func (a *API) terminate(_ context.Context, order order) (commit, error) {
-	var request terminationRequest
-	if err := web.Unmarshal(order.body, &request); err != nil {
-		return nil, err
-	}
-	date, err := dateOf("terminationDate", request.TerminationDate)
+// ListPolicies implements StrictServerInterface.
+func (a *API) ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error) {
+	viewer, err := viewer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (policy.Reply, error) {
-		var toReturn policy.Money
-		err := a.Policies.Terminate(ctx, order.viewer, order.number, func(p *policy.Policy) (events []event.Event, err error) {
-			toReturn, events, err = p.Terminate(date)
-			return events, err
-		})
-		if err != nil {
-			return policy.Reply{}, fmt.Errorf("terminate policy %s: %w", order.number, err)
-		}
-		return replyOf(http.StatusOK, "", terminationReply{PolicyNumber: order.number, MoneyToReturn: toReturn})
-	}, nil
-}
-
-// summary is a policy in a list, as of today's version.
-type summary struct {
-	Number       string        `json:"number"`
-	DateFrom     policy.Date   `json:"dateFrom"`
-	DateTo       policy.Date   `json:"dateTo"`
-	PolicyHolder string        `json:"policyHolder"`
-	TotalPremium policy.Money  `json:"totalPremium"`
-	ProductCode  string        `json:"productCode"`
-	Status       policy.Status `json:"status"`
-	AgentLogin   string        `json:"agentLogin"`
-}
-
-type detail struct {
-	summary
-
-	Covers   []string  `json:"covers"`
-	Versions []version `json:"versions"`
-}
-
-type version struct {
-	VersionNumber int                   `json:"versionNumber"`
-	CoverFrom     policy.Date           `json:"coverFrom"`
-	CoverTo       policy.Date           `json:"coverTo"`
-	ValidFrom     policy.Date           `json:"validFrom"`
-	ValidTo       policy.Date           `json:"validTo"`
-	TotalPremium  policy.Money          `json:"totalPremium"`
-	Covers        []policy.CoverPremium `json:"covers"`
-}
-
-func (a *API) policies(w http.ResponseWriter, r *http.Request) error {
-	viewer, err := viewer(r.Context())
+	after, err := positionOf(request.Params.Cursor)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	limit, err := web.Limit(r, usualPage, mostItems)
+	limit := limitOf(request.Params.Limit)
+	policies, err := a.Policies.Policies(ctx, viewer, after, limit+1)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cursor, err := cursorOf(r)
-	if err != nil {
-		return err
-	}
-	after, err := positionOf(cursor)
-	if err != nil {
-		return err
-	}
-	policies, err := a.Policies.Policies(r.Context(), viewer, after, limit+1)
-	if err != nil {
-		return err
-	}
+	policies, next := cut(policies, limit, cursorOfPolicy)
+	page := PolicyPage{Items: make([]PolicySummary, len(policies)), Next: next}
 	today := policy.DateOf(a.Now())
-	web.Reply(w, http.StatusOK, pageOf(policies, limit,
-		func(p *policy.Policy) summary { return summaryOf(p, p.Shown(today)) }, cursorOfPolicy))
-	return nil
+	for i, p := range policies {
+		page.Items[i] = summaryOf(p, p.Shown(today))
+	}
+	return ListPolicies200JSONResponse(page), nil
 }
 
-func (a *API) policy(w http.ResponseWriter, r *http.Request) error {
-	viewer, err := viewer(r.Context())
+// GetPolicy implements StrictServerInterface.
+func (a *API) GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error) {
+	viewer, err := viewer(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	number := r.PathValue("number")
+	if !isNumber(request.Number) {
+		return nil, policy.ErrPolicyUnknown
+	}
+	p, err := a.Policies.Policy(ctx, viewer, request.Number)
+	if err != nil {
+		return nil, err
+	}
+	return GetPolicy200JSONResponse{Policy: detailOf(p, policy.DateOf(a.Now()))}, nil
+}
+
+// TerminatePolicy implements StrictServerInterface.
+func (a *API) TerminatePolicy(
+	ctx context.Context, request TerminatePolicyRequestObject,
+) (TerminatePolicyResponseObject, error) {
+	number := request.Number
 	if !isNumber(number) {
-		return policy.ErrPolicyUnknown
+		return nil, policy.ErrPolicyUnknown
 	}
-	p, err := a.Policies.Policy(r.Context(), viewer, number)
-	if err != nil {
-		return err
-	}
-	web.Reply(w, http.StatusOK, map[string]detail{"policy": detailOf(p, policy.DateOf(a.Now()))})
-	return nil
+	return a.once(ctx, request.Params.IdempotencyKey, func(_ context.Context, viewer policy.Viewer) (commit, error) {
+		return func(ctx context.Context) (policy.Reply, error) {
+			var toReturn policy.Money
+			err := a.Policies.Terminate(ctx, viewer, number, func(p *policy.Policy) (events []event.Event, err error) {
+				toReturn, events, err = p.Terminate(request.Body.TerminationDate)
+				return events, err
+			})
+			if err != nil {
+				return policy.Reply{}, fmt.Errorf("terminate policy %s: %w", number, err)
+			}
+			return replyOf(http.StatusOK, "", Termination{PolicyNumber: number, MoneyToReturn: toReturn})
+		}, nil
+	})
 }
 
-func summaryOf(p *policy.Policy, shown *policy.Version) summary {
-	return summary{
+func summaryOf(p *policy.Policy, shown *policy.Version) PolicySummary {
+	return PolicySummary{
 		Number:       p.Number,
 		DateFrom:     shown.Cover.From,
 		DateTo:       shown.Cover.To,
@@ -161,14 +85,26 @@ func summaryOf(p *policy.Policy, shown *policy.Version) summary {
 	}
 }
 
-func detailOf(p *policy.Policy, today policy.Date) detail {
+func detailOf(p *policy.Policy, today policy.Date) Policy {
 	shown := p.Shown(today)
-	d := detail{summary: summaryOf(p, shown)}
-	for _, cover := range shown.Covers {
-		d.Covers = append(d.Covers, cover.Code)
+	summary := summaryOf(p, shown)
+	detail := Policy{
+		Number:       summary.Number,
+		DateFrom:     summary.DateFrom,
+		DateTo:       summary.DateTo,
+		PolicyHolder: summary.PolicyHolder,
+		TotalPremium: summary.TotalPremium,
+		ProductCode:  summary.ProductCode,
+		Status:       summary.Status,
+		AgentLogin:   summary.AgentLogin,
+		Covers:       make([]string, len(shown.Covers)),
+		Versions:     make([]PolicyVersion, len(p.Versions)),
 	}
-	for _, v := range p.Versions {
-		d.Versions = append(d.Versions, version{
+	for i, cover := range shown.Covers {
+		detail.Covers[i] = cover.Code
+	}
+	for i, v := range p.Versions {
+		detail.Versions[i] = PolicyVersion{
 			VersionNumber: v.Number,
 			CoverFrom:     v.Cover.From,
 			CoverTo:       v.Cover.To,
@@ -176,7 +112,7 @@ func detailOf(p *policy.Policy, today policy.Date) detail {
 			ValidTo:       v.Validity.To,
 			TotalPremium:  v.Total,
 			Covers:        v.Covers,
-		})
+		}
 	}
-	return d
+	return detail
 }

@@ -1,5 +1,5 @@
 // Package rest is the HTTP side of policy: products, offers and policies, as
-// JSON.
+// JSON. Its server interface and its types are made from the contract.
 //
 // It promises that whatever is sent, the answer is a shape of the contract or a
 // problem that says what is wrong; that who acts is taken from the token alone;
@@ -12,16 +12,25 @@ import (
 	"time"
 
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
 )
 
-// Products is where products and their tariffs are kept.
+// Products are the products and their tariffs, as agents see them.
 type Products interface {
 	Products(ctx context.Context, viewer policy.Viewer, after string, limit int) ([]policy.Product, error)
 	Product(ctx context.Context, viewer policy.Viewer, code string) (*policy.Product, error)
 	Tariff(ctx context.Context, productCode string) (*policy.Product, policy.Pricer, error)
+}
+
+// Catalogue is where products and tariffs are changed.
+type Catalogue interface {
+	Activate(ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error)) error
+	Tariff(ctx context.Context, productCode string) (policy.Tariff, error)
+	ChangeTariff(ctx context.Context, productCode string,
+		change func(*policy.Product, *policy.Tariff) ([]event.Event, error)) error
 }
 
 // Offers is where offers are kept until they are bought.
@@ -48,34 +57,24 @@ type Requests interface {
 
 // API answers requests. All fields are needed.
 type API struct {
-	Products Products
-	Offers   Offers
-	Policies Policies
-	Requests Requests
-	Now      func() time.Time
+	Contract  *contract.Contract
+	Products  Products
+	Catalogue Catalogue
+	Compile   policy.Compile
+	Offers    Offers
+	Policies  Policies
+	Requests  Requests
+	Now       func() time.Time
 }
 
 // Handler serves the API. The agent who asks must be in the request's context.
 func (a *API) Handler() http.Handler {
-	var mux web.Mux
-	mux.Handle("GET /api/products", handler(a.products))
-	mux.Handle("GET /api/products/{code}", handler(a.product))
-	mux.Handle("POST /api/offers", a.post(a.offer))
-	mux.Handle("POST /api/policies", a.post(a.buy))
-	mux.Handle("GET /api/policies", handler(a.policies))
-	mux.Handle("GET /api/policies/{number}", handler(a.policy))
-	mux.Handle("POST /api/policies/{number}/termination", a.post(a.terminate))
-	return &mux
-}
-
-// handler answers a request, or says why not.
-type handler func(w http.ResponseWriter, r *http.Request) error
-
-// ServeHTTP implements http.Handler.
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := h(w, r); err != nil {
-		web.Refuse(w, r, err)
-	}
+	strict := NewStrictHandlerWithOptions(a, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc: malformed, ResponseErrorHandlerFunc: web.Refuse,
+	})
+	return HandlerWithOptions(strict, StdHTTPServerOptions{
+		BaseRouter: &routes{contract: a.Contract.Middleware(web.Refuse)}, ErrorHandlerFunc: malformed,
+	})
 }
 
 func viewerOf(agent auth.Agent) policy.Viewer {

@@ -7,9 +7,31 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"parley.internal/api"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
+	"parley.internal/policy"
 )
 
+type products = Products
+
+// broken is a shelf that nothing can be taken from.
+type broken struct {
+	products
+
+	err error
+}
+
+func (b broken) Product(context.Context, policy.Viewer, string) (*policy.Product, error) {
+	return nil, b.err
+}
+
 func TestAnErrorIsAnsweredByItsCause(t *testing.T) {
+	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		gone   bool // the caller
 		err    error
@@ -21,14 +43,14 @@ func TestAnErrorIsAnsweredByItsCause(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, cancel := context.WithCancel(auth.NewContext(t.Context(), auth.Identity{}))
 			defer cancel()
 			if tt.gone {
 				cancel()
 			}
 			recorder := httptest.NewRecorder()
-			handler(func(http.ResponseWriter, *http.Request) error { return tt.err }).
-				ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+			policies := API{Contract: obeyed, Products: broken{err: tt.err}}
+			policies.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/products/CAR", nil))
 			if recorder.Code != tt.status || (recorder.Body.Len() == 0) != (tt.status == http.StatusOK) {
 				t.Errorf("got %d %s", recorder.Code, recorder.Body)
 			}
@@ -48,10 +70,9 @@ func TestAPageKnowsWhetherThereIsAnother(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			same := func(s string) string { return s }
-			page := pageOf(make([]string, tt.found), 2, same, same)
-			if len(page.Items) != tt.items || (page.Next != nil) != tt.next || page.Items == nil {
-				t.Errorf("got %v", page)
+			items, next := cut(make([]string, tt.found), 2, func(s string) string { return s })
+			if len(items) != tt.items || (next != nil) != tt.next || items == nil {
+				t.Errorf("got %v, next %v", items, next)
 			}
 		})
 	}

@@ -109,6 +109,11 @@ type problem struct {
 	Status int    `json:"status"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
+	Errors []struct {
+		Pointer   string `json:"pointer"`
+		Parameter string `json:"parameter"`
+		Detail    string `json:"detail"`
+	} `json:"errors"`
 }
 
 func (a answer) problem(t *testing.T) problem {

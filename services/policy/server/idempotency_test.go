@@ -65,7 +65,7 @@ func TestAKeyIsTheAgentsOwnAndForOneBody(t *testing.T) {
 func TestWhatWasRefusedMayBeTriedAgainWithItsKey(t *testing.T) {
 	s := start(t)
 	offer := s.offer(t, jimmy)
-	spoilt := strings.Replace(buyBody(offer), `"Anna"`, `""`, 1)
+	spoilt := strings.Replace(buyBody(offer), `"Anna"`, `" "`, 1)
 	for range 2 {
 		if got := s.call(t, jimmy, http.MethodPost, "/api/policies", spoilt, key, "k1").problem(t); got.Code != "text-invalid" {
 			t.Errorf("got %v", got)

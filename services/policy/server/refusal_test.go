@@ -40,8 +40,11 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 	ending := func(body string, status int, code, says string) bad {
 		return bad{agent: jimmy, path: "/api/policies/" + number + "/termination", body: body, status: status, code: code, says: says}
 	}
+	changing := func(body string, status int, code, says string) bad {
+		return bad{agent: admin, method: http.MethodPut, path: "/api/products/CAR/tariff", body: body, status: status, code: code, says: says}
+	}
 	keyed := func(keys ...string) bad {
-		b := bad{agent: jimmy, path: "/api/offers", body: offerBody(), status: 400, code: "idempotency-key-invalid"}
+		b := bad{agent: jimmy, path: "/api/offers", body: offerBody(), status: 400, code: "request-invalid"}
 		for _, k := range keys {
 			b.headers = append(b.headers, key, k)
 		}
@@ -62,24 +65,26 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"an empty body":        {agent: jimmy, path: "/api/offers", headers: []string{"Content-Type", "application/json"}, status: 400, code: "body-invalid"},
 		"broken JSON":          {agent: jimmy, path: "/api/offers", body: `{"productCode": `, status: 400, code: "body-invalid"},
 		"trailing data":        {agent: jimmy, path: "/api/offers", body: offerBody() + "{}", status: 400, code: "body-invalid"},
-		"an array":             {agent: jimmy, path: "/api/offers", body: "[]", status: 400, code: "body-invalid"},
-		"null":                 {agent: jimmy, path: "/api/offers", body: "null", status: 400, code: "field-missing", says: "productCode"},
+		"an array":             {agent: jimmy, path: "/api/offers", body: "[]", status: 400, code: "request-invalid"},
+		"null":                 {agent: jimmy, path: "/api/offers", body: "null", status: 400, code: "request-invalid", says: "must be an object"},
 		"what is not UTF-8":    badOffer("TRI", "T\xffI", 400, "body-invalid", "UTF-8"),
 
-		"a product code that is a number": badOffer(`"TRI"`, "1", 400, "body-invalid", "productCode"),
+		"a product code that is a number": badOffer(`"TRI"`, "1", 400, "request-invalid", "productCode"),
 		"a product that is none":          badOffer("TRI", "XXX", 404, "product-unknown", ""),
 		"a product code with a NUL":       badOffer("TRI", `TRI\u0000`, 404, "product-unknown", ""),
 		"a draft":                         badOffer("TRI", "PET", 409, "product-not-active", "PET"),
-		"no beginning":                    badOffer("policyFrom", "from", 400, "field-missing", "policyFrom"),
-		"a beginning that is no date":     badOffer(day(0), "tomorrow", 400, "date-invalid", "policyFrom"),
-		"an end that is an instant":       badOffer(day(5), day(5)+"T00:00:00Z", 400, "date-invalid", "policyTo"),
-		"an end that is a number":         badOffer(`"`+day(5)+`"`, "5", 400, "body-invalid", "policyTo"),
+		"no beginning":                    badOffer("policyFrom", "from", 400, "request-invalid", "policyFrom"),
+		"a beginning that is no date":     badOffer(day(0), "tomorrow", 400, "request-invalid", "policyFrom"),
+		"an end that is an instant":       badOffer(day(5), day(5)+"T00:00:00Z", 400, "request-invalid", "policyTo"),
+		"an end that is a number":         badOffer(`"`+day(5)+`"`, "5", 400, "request-invalid", "policyTo"),
 		"an end on the day it begins":     badOffer(day(5), day(0), 400, "period-empty", ""),
 		"an end before it begins":         badOffer(day(5), day(-1), 400, "period-empty", ""),
 		"an end after eleven years":       badOffer(day(5), day(11*366), 400, "period-too-long", ""),
+		"a beginning before 1900":         badOffer(day(0), "1899-12-31", 400, "request-invalid", "from 1900-01-01 on"),
+		"a name in another case":          badOffer("productCode", "ProductCode", 400, "request-invalid", "productCode"),
 		"no covers":                       badOffer(`["C1", "C2", "C3"]`, "[]", 400, "cover-missing", ""),
-		"covers that are null":            badOffer(`["C1", "C2", "C3"]`, "null", 400, "cover-missing", ""),
-		"covers that are a text":          badOffer(`["C1", "C2", "C3"]`, `"C1"`, 400, "body-invalid", "selectedCovers"),
+		"covers that are null":            badOffer(`["C1", "C2", "C3"]`, "null", 400, "request-invalid", "#/selectedCovers must be an array"),
+		"covers that are a text":          badOffer(`["C1", "C2", "C3"]`, `"C1"`, 400, "request-invalid", "selectedCovers"),
 		"a cover that is none":            badOffer(`"C2"`, `"C9"`, 400, "cover-unknown", "C9"),
 		"a cover twice":                   badOffer(`"C2"`, `"C1"`, 400, "cover-repeated", "C1"),
 		"a question not answered":         badOffer("NUM_OF_CHILDREN", "NUM_OF_ADULTS", 400, "answer-repeated", "NUM_OF_ADULTS"),
@@ -89,38 +94,63 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a number in a text":              badOffer(`"answer": 1`, `"answer": "1"`, 400, "answer-invalid", "NUM_OF_ADULTS"),
 		"half an adult":                   badOffer(`"answer": 1`, `"answer": 0.5`, 400, "answer-invalid", "whole number"),
 		"less than no adults":             badOffer(`"answer": 1`, `"answer": -1`, 400, "answer-invalid", "at least 0"),
-		"a crowd of adults":               badOffer(`"answer": 1`, `"answer": 1e308`, 400, "answer-invalid", "at most 1000"),
+		"a crowd of adults":               badOffer(`"answer": 1`, `"answer": 1001`, 400, "answer-invalid", "at most 1000"),
 
-		"no offer number":                 buying("offerNumber", "number", 400, "field-missing", "offerNumber"),
+		"a salesman who activates":           {agent: jimmy, path: "/api/products/PET/activation", status: 403, code: "forbidden"},
+		"a salesman who reads a tariff":      {agent: jimmy, method: http.MethodGet, path: "/api/products/CAR/tariff", status: 403, code: "forbidden"},
+		"a salesman who changes a tariff":    {agent: jimmy, method: http.MethodPut, path: "/api/products/CAR/tariff", body: "{}", status: 403, code: "forbidden"},
+		"what is active":                     {agent: admin, path: "/api/products/CAR/activation", status: 409, code: "product-active", says: "CAR"},
+		"no product to activate":             {agent: admin, path: "/api/products/XXX/activation", status: 404, code: "product-unknown"},
+		"a product to activate with a NUL":   {agent: admin, path: "/api/products/%00/activation", status: 404, code: "product-unknown"},
+		"no product whose tariff to read":    {agent: admin, method: http.MethodGet, path: "/api/products/XXX/tariff", status: 404, code: "product-unknown"},
+		"a tariff to read with a NUL":        {agent: admin, method: http.MethodGet, path: "/api/products/%00/tariff", status: 404, code: "product-unknown"},
+		"a tariff to change with a NUL":      {agent: admin, method: http.MethodPut, path: "/api/products/%00/tariff", body: tariffBody("1"), status: 404, code: "product-unknown"},
+		"a tariff of no product":             {agent: admin, method: http.MethodPut, path: "/api/products/XXX/tariff", body: tariffBody("1"), status: 404, code: "product-unknown"},
+		"a tariff that is broken":            changing(tariffBody("120 *"), 400, "tariff-invalid", "base rule 1, premium: unexpected token EOF"),
+		"a tariff of what nobody asks":       changing(tariffBody("AGE"), 400, "tariff-invalid", "unknown name AGE"),
+		"a tariff that calls":                changing(tariffBody("now()"), 400, "tariff-invalid", ""),
+		"a tariff that divides by nothing":   changing(tariffBody("1 / 0"), 400, "tariff-invalid", "division"),
+		"a tariff without a rule":            changing(`{"base": [], "markups": []}`, 400, "request-invalid", "#/base"),
+		"a tariff of another's cover":        changing(`{"base": [{"cover": "C9", "premium": "1"}], "markups": []}`, 400, "tariff-invalid", "C9"),
+		"a tariff without markups":           changing(`{"base": [{"cover": "C1", "premium": "1"}]}`, 400, "request-invalid", "#/markups is required"),
+		"a premium that is a number":         changing(`{"base": [{"cover": "C1", "premium": 1}], "markups": []}`, 400, "request-invalid", "#/base/0/premium must be a string"),
+		"a version that is none":             changing(tariffBody("1", `"version": 1.0,`), 400, "request-invalid", "#/version"),
+		"a version that is no longer":        changing(tariffBody("1", `"version": 7,`), 409, "tariff-conflict", "version is 1"),
+		"a tariff with another key's letter": changing(tariffBody("1", `"BASE": [],`), 400, "request-invalid", "#/"),
+
+		"no offer number":                 buying("offerNumber", "number", 400, "request-invalid", "offerNumber"),
 		"an offer that is none":           buying(offer, "none", 404, "offer-unknown", ""),
 		"an offer number with a NUL":      buying(offer, `\u0000`, 404, "offer-unknown", ""),
 		"a holder without a name":         buying(`"Anna"`, `" "`, 400, "text-invalid", "policyHolder.firstName"),
-		"a holder without a tax id":       buying(`"taxId"`, `"id"`, 400, "text-invalid", "policyHolder.taxId"),
-		"a tax id that is a number":       buying(`"`+taxID+`"`, taxID, 400, "body-invalid", "policyHolder.taxId"),
-		"a holder that is null":           buying(`"policyHolder":`, `"policyHolder": null, "x":`, 400, "text-invalid", "policyHolder.firstName"),
+		"a holder without a tax id":       buying(`"taxId"`, `"id"`, 400, "request-invalid", "#/policyHolder/taxId is required"),
+		"a tax id that is a number":       buying(`"`+taxID+`"`, taxID, 400, "request-invalid", "#/policyHolder/taxId must be a string"),
+		"a holder that is null":           buying(`"policyHolder":`, `"policyHolder": null, "x":`, 400, "request-invalid", "#/policyHolder must be an object"),
 		"a street with a control sign":    buying("Chłodna", `\u0007`, 400, "text-invalid", "policyHolderAddress.street"),
-		"a city of 201 characters":        buying("Warszawa", strings.Repeat("ą", 201), 400, "text-invalid", "policyHolderAddress.city"),
-		"no termination date":             ending(`{}`, 400, "field-missing", "terminationDate"),
-		"a termination date that is none": ending(`{"terminationDate": "2026-02-30"}`, 400, "date-invalid", "terminationDate"),
+		"a city of 201 characters":        buying("Warszawa", strings.Repeat("ą", 201), 400, "request-invalid", "#/policyHolderAddress/city must have at most 200 characters"),
+		"no termination date":             ending(`{}`, 400, "request-invalid", "terminationDate"),
+		"a termination date that is none": ending(`{"terminationDate": "2026-02-30"}`, 400, "request-invalid", "terminationDate"),
 		"a termination before it begins":  ending(`{"terminationDate": "`+day(-1)+`"}`, 409, "no-version-at-date", "No valid policy "+number+" version exists at "+day(-1)+". Policy cannot be terminated."),
 		"a termination after its end":     ending(`{"terminationDate": "`+day(6)+`"}`, 409, "no-version-at-date", ""),
 		"a policy that is none":           {agent: jimmy, path: "/api/policies/none/termination", body: `{"terminationDate": "` + day(1) + `"}`, status: 404, code: "policy-unknown"},
-		"a policy number with a NUL":      {agent: jimmy, path: "/api/policies/%00/termination", body: "{}", headers: []string{key, "k"}, status: 404, code: "policy-unknown"},
+		"a policy number with a NUL":      {agent: jimmy, path: "/api/policies/%00/termination", body: `{"terminationDate": "` + day(1) + `"}`, headers: []string{key, "k"}, status: 404, code: "policy-unknown"},
 		"a policy to read that is none":   get("/api/policies/none", 404, "policy-unknown"),
 		"a policy to read with a NUL":     get("/api/policies/%00", 404, "policy-unknown"),
 		"a product to read that is none":  get("/api/products/XXX", 404, "product-unknown"),
 		"a product to read with a NUL":    get("/api/products/%00", 404, "product-unknown"),
-		"a page of nothing":               get("/api/policies?limit=0", 400, "query-invalid"),
-		"a page too large":                get("/api/policies?limit=201", 400, "query-invalid"),
-		"a page of some":                  get("/api/products?limit=some", 400, "query-invalid"),
-		"a cursor nobody gave":            get("/api/policies?cursor=!", 400, "query-invalid"),
-		"a cursor of another list":        get("/api/policies?cursor=VFJJ", 400, "query-invalid"),
-		"a cursor with a NUL":             get("/api/products?cursor=AAAA", 400, "query-invalid"),
+		"a page of nothing":               get("/api/policies?limit=0", 400, "request-invalid"),
+		"a page too large":                get("/api/policies?limit=201", 400, "request-invalid"),
+		"a page of some":                  get("/api/products?limit=some", 400, "request-invalid"),
+		"a cursor nobody gave":            get("/api/policies?cursor=!", 400, "request-invalid"),
+		"a cursor of another list":        get("/api/policies?cursor=VFJJ", 400, "request-invalid"),
+		"a cursor with a NUL":             get("/api/products?cursor=AAAA", 400, "request-invalid"),
+		"a page of 1e1":                   get("/api/policies?limit=1e1", 400, "request-invalid"),
+		"a page of two limits":            get("/api/policies?limit=1&limit=2", 400, "request-invalid"),
 		"a key of 256 characters":         keyed(strings.Repeat("k", 256)),
 		"a key with a space":              keyed("a b"),
 		"a key with letters beyond ASCII": keyed("ł"),
 		"two keys":                        keyed("a", "b"),
 	}
+	points := map[string]bool{"request-invalid": true, "tariff-invalid": true}
 	before := s.rows(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -131,6 +161,9 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 			p := got.problem(t)
 			if got.status != tt.status || p.Status != tt.status || p.Code != tt.code || !strings.Contains(p.Detail, tt.says) {
 				t.Errorf("got %d %+v, want %d %s saying %q", got.status, p, tt.status, tt.code, tt.says)
+			}
+			if pointed := len(p.Errors) > 0 && p.Errors[0].Pointer+p.Errors[0].Parameter != ""; pointed != points[tt.code] {
+				t.Errorf("%s points to %v", tt.code, p.Errors)
 			}
 		})
 	}

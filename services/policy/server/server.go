@@ -16,7 +16,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"parley.internal/api"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
@@ -103,8 +105,15 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.store.Seed(ctx, catalogue); err != nil {
 		return err
 	}
-	api := &rest.API{Products: s.cache, Offers: s.store, Policies: s.store, Requests: s.store, Now: now}
-	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(api.Handler()))))
+	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
+	if err != nil {
+		return err
+	}
+	routes := &rest.API{
+		Contract: obeyed, Products: s.cache, Catalogue: s.store, Compile: compile,
+		Offers: s.store, Policies: s.store, Requests: s.store, Now: now,
+	}
+	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(routes.Handler()))))
 	return nil
 }
 

@@ -220,7 +220,7 @@ func TestOfConcurrentBuysExactlyOneWins(t *testing.T) {
 			won++
 			continue
 		}
-		want := problem{409, "offer-not-new", "Offer " + offer + " is not in new status and cannot be bought"}
+		want := problem{Status: 409, Code: "offer-not-new", Detail: "Offer " + offer + " is not in new status and cannot be bought"}
 		if diff := cmp.Diff(want, got.problem(t)); diff != "" {
 			t.Errorf("a loser (-want +got):\n%s", diff)
 		}

@@ -77,5 +77,8 @@ func scanTariff(scan func(...any) error) (policy.Tariff, error) {
 		return policy.Tariff{}, fmt.Errorf("decode tariff: %w", err)
 	}
 	tariff.Version = version
+	if tariff.Markups == nil {
+		tariff.Markups = []policy.Markup{} // The contract has a list.
+	}
 	return tariff, nil
 }

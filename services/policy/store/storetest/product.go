@@ -25,9 +25,12 @@ func seeding(t *testing.T, f *fixture) {
 	must(t, err)
 	for i := range want.Tariffs {
 		want.Tariffs[i].Version = 1
+		if want.Tariffs[i].Markups == nil {
+			want.Tariffs[i].Markups = []policy.Markup{}
+		}
 	}
 	want.Products = append(want.Products, changed.Products[1])
-	want.Tariffs = append(want.Tariffs, policy.Tariff{ProductCode: "NEW", Version: 1})
+	want.Tariffs = append(want.Tariffs, policy.Tariff{ProductCode: "NEW", Version: 1, Markups: []policy.Markup{}})
 	slices.SortFunc(want.Products, func(a, b policy.Product) int { return strings.Compare(a.Code, b.Code) })
 	slices.SortFunc(want.Tariffs, func(a, b policy.Tariff) int { return strings.Compare(a.ProductCode, b.ProductCode) })
 	got, err := f.Catalogue(t.Context())
@@ -111,7 +114,7 @@ func (f *fixture) oneWon(t *testing.T, results []error, lost error) {
 
 // dearer is CAR's tariff with another price.
 func dearer(version int, premium string) policy.Tariff {
-	return policy.Tariff{Version: version, Base: []policy.BaseRule{{Cover: "C1", Premium: premium}}}
+	return policy.Tariff{Version: version, Base: []policy.BaseRule{{Cover: "C1", Premium: premium}}, Markups: []policy.Markup{}}
 }
 
 func (f *fixture) change(ctx context.Context, code string, to policy.Tariff) error {
