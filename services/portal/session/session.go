@@ -15,7 +15,9 @@ import (
 	"strconv"
 	"time"
 
+	"parley.internal/api"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
@@ -25,17 +27,11 @@ import (
 var migrations embed.FS
 
 const (
-	tokenLife   = 15 * time.Minute
-	signInTime  = 10 * time.Second // an attempt waits so long for its turn
-	maxLogin    = 200              // bytes
-	maxPassword = 1000             // bytes
+	tokenLife  = 15 * time.Minute
+	signInTime = 10 * time.Second // an attempt waits so long for its turn
 )
 
-var (
-	errIncomplete = fault.New(fault.Invalid, "credentials-incomplete",
-		"send a login of 1 to 200 and a password of 1 to 1000 bytes")
-	errForeign = fault.New(fault.Forbidden, "origin-forbidden", "pages of this origin may not use sessions")
-)
+var errForeign = fault.New(fault.Forbidden, "origin-forbidden", "pages of this origin may not use sessions")
 
 // Sessions serve /api/session. They are safe for concurrent use.
 type Sessions struct {
@@ -43,6 +39,7 @@ type Sessions struct {
 	tokens   *auth.Secret
 	cookies  cookies
 	origins  web.Origins
+	contract *contract.Contract
 	attempts attempts
 }
 
@@ -62,14 +59,33 @@ func New(
 	if err != nil {
 		return nil, err
 	}
-	return &Sessions{agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins}, nil
+	obeyed, err := contract.Open(api.Files, "openapi/portal.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return &Sessions{
+		agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins, contract: obeyed,
+	}, nil
 }
 
 // Register adds the routes to mux.
 func (s *Sessions) Register(mux *web.Mux) {
-	mux.HandleFunc("POST /api/session", s.answer(s.signIn))
-	mux.HandleFunc("POST /api/session/refresh", s.answer(s.refresh))
-	mux.HandleFunc("DELETE /api/session", s.signOut)
+	mux.Handle("POST /api/session", s.guard(s.answer(s.signIn)))
+	mux.Handle("POST /api/session/refresh", s.guard(s.answer(s.refresh)))
+	mux.Handle("DELETE /api/session", s.guard(s.signOut))
+}
+
+// guard keeps out foreign pages, and requests that do not fit the contract. A
+// browser might send the cookie of who visits such a page in spite of SameSite.
+func (s *Sessions) guard(next http.HandlerFunc) http.Handler {
+	inside := s.contract.Middleware(web.Refuse)(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.origins.Allow(r) {
+			web.Refuse(w, r, errForeign)
+			return
+		}
+		inside.ServeHTTP(w, r)
+	})
 }
 
 // granted is what a client gets: the token is for its memory, not its storage.
@@ -83,11 +99,7 @@ func (s *Sessions) answer(
 	grant func(http.ResponseWriter, *http.Request) (granted, error),
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var g granted
-		err := s.checkOrigin(r)
-		if err == nil {
-			g, err = grant(w, r)
-		}
+		g, err := grant(w, r)
 		if err != nil {
 			if e, ok := errors.AsType[slowDownError](err); ok {
 				w.Header().Set("Retry-After", strconv.Itoa(int(e.wait/time.Second)))
@@ -99,15 +111,6 @@ func (s *Sessions) answer(
 	}
 }
 
-// checkOrigin keeps foreign pages from acting with the cookie of who visits
-// them, should a browser send it in spite of SameSite.
-func (s *Sessions) checkOrigin(r *http.Request) error {
-	if !s.origins.Allow(r) {
-		return errForeign
-	}
-	return nil
-}
-
 func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (granted, error) {
 	var in struct {
 		Login    string `json:"login"`
@@ -115,9 +118,6 @@ func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (granted, erro
 	}
 	if err := web.Decode(w, r, &in); err != nil {
 		return granted{}, err
-	}
-	if in.Login == "" || len(in.Login) > maxLogin || in.Password == "" || len(in.Password) > maxPassword {
-		return granted{}, errIncomplete
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
@@ -160,11 +160,7 @@ func (s *Sessions) grant(w http.ResponseWriter, r *http.Request, who account, se
 // signOut ends the session, if there is one: who is signed out already is told
 // the same.
 func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) {
-	err := s.checkOrigin(r)
-	if err == nil {
-		err = s.end(r)
-	}
-	if err != nil {
+	if err := s.end(r); err != nil {
 		web.Refuse(w, r, err)
 		return
 	}

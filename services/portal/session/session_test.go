@@ -7,6 +7,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ type answer struct {
 	Agent     auth.Agent
 	Code      string
 	Detail    string
+	Errors    []web.Field
 
 	status  int
 	header  http.Header
@@ -288,20 +290,31 @@ func TestBadSignInsAreRefusedClearly(t *testing.T) {
 	for name, tt := range map[string]struct {
 		body   string
 		status int
+		code   string
+		wrong  []string // where
 	}{
-		"nothing":               {"", 400},
-		"broken JSON":           {`{"login":`, 400},
-		"null":                  {"null", 400},
-		"no password":           {`{"login":"jimmy.solid"}`, 400},
-		"no login":              {`{"password":"secret"}`, 400},
-		"a number":              {`{"login":1,"password":"secret"}`, 400},
-		"a password of a book":  {`{"login":"jimmy.solid","password":"` + strings.Repeat("x", 1001) + `"}`, 400},
-		"a body beyond measure": {`{"login":"` + strings.Repeat("x", web.MaxBody) + `"}`, 413},
-		"another case":          {`{"login":"Jimmy.Solid","password":"secret"}`, 401},
-		"SQL":                   {`{"login":"' OR 1=1 --","password":"x"}`, 401},
+		"nothing":               {body: "", status: 400, code: "body-invalid"},
+		"broken JSON":           {body: `{"login":`, status: 400, code: "body-invalid"},
+		"null":                  {body: "null", status: 400, code: "request-invalid", wrong: []string{"#"}},
+		"no password":           {body: `{"login":"jimmy.solid"}`, status: 400, code: "request-invalid", wrong: []string{"#/password"}},
+		"neither":               {body: `{}`, status: 400, code: "request-invalid", wrong: []string{"#/login", "#/password"}},
+		"a number, and a blank": {body: `{"login":1,"password":""}`, status: 400, code: "request-invalid", wrong: []string{"#/login", "#/password"}},
+		"a password of a book": {
+			body:   `{"login":"jimmy.solid","password":"` + strings.Repeat("x", 1001) + `"}`,
+			status: 400, code: "request-invalid", wrong: []string{"#/password"},
+		},
+		"a body beyond measure": {body: `{"login":"` + strings.Repeat("x", web.MaxBody) + `"}`, status: 413, code: "body-too-large"},
+		"another case":          {body: `{"login":"Jimmy.Solid","password":"secret"}`, status: 401, code: "credentials-wrong"},
+		"SQL":                   {body: `{"login":"' OR 1=1 --","password":"x"}`, status: 401, code: "credentials-wrong"},
 	} {
-		if a := b.call(http.MethodPost, "/api/session", tt.body); a.status != tt.status || a.Detail == "" {
-			t.Errorf("%s: %d %s", name, a.status, a.Detail)
+		a := b.call(http.MethodPost, "/api/session", tt.body)
+		var wrong []string
+		for _, field := range a.Errors {
+			wrong = append(wrong, field.Pointer)
+		}
+		slices.Sort(wrong)
+		if a.status != tt.status || a.Code != tt.code || a.Detail == "" || !slices.Equal(wrong, tt.wrong) {
+			t.Errorf("%s: %d %s %s %v", name, a.status, a.Code, a.Detail, a.Errors)
 		}
 	}
 	if a := b.call(http.MethodPost, "/api/session", "{}", "Content-Type", "text/plain"); a.status != 415 {
