@@ -46,7 +46,7 @@ func (l *loader) answer(n node) (*answer, error) {
 // content type or a body that the contract does not have. It has no opinion on
 // requests that the contract does not know.
 func (c *Contract) CheckAnswer(r *http.Request, status int, header http.Header, body []byte) error {
-	o := c.of(r)
+	o := c.Find(r)
 	if o == nil {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (o *Operation) check(method string, status int, header http.Header, body []
 		return fmt.Errorf("the contract has only %s", strings.Join(slices.Sorted(maps.Keys(o.answers)), ", "))
 	}
 	for _, p := range a.headers {
-		if wrong := p.check(header.Values(p.Name)); len(wrong) > 0 {
+		if wrong := p.Check(header.Values(p.Name)); len(wrong) > 0 {
 			return fmt.Errorf("the header %s %s", p.Name, wrong[0].Detail)
 		}
 	}

@@ -39,7 +39,7 @@ type Parameter struct {
 	Name, In string
 	Required bool
 	Schema   *Schema
-	explode  bool // a list is a=1&a=2, not a=1,2
+	Explode  bool // a list is a=1&a=2, not a=1,2
 }
 
 // Body is what a request carries, as application/json.
@@ -76,8 +76,8 @@ func Open(fsys fs.FS, document string) (*Contract, error) {
 	return c, nil
 }
 
-// of is the operation that a request is for, nil if there is none.
-func (c *Contract) of(r *http.Request) *Operation {
+// Find is the operation that a request is for, nil if there is none.
+func (c *Contract) Find(r *http.Request) *Operation {
 	handler, _ := c.mux.Handler(r)
 	o, _ := handler.(*Operation)
 	return o

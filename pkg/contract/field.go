@@ -18,8 +18,8 @@ import (
 // maxFields is how many faults one refusal names.
 const maxFields = 100
 
-// pointer is a JSON pointer as a URI fragment.
-func pointer(at []string) string {
+// Pointer is the JSON pointer to a place in a body, as a URI fragment.
+func Pointer(at []string) string {
 	var path strings.Builder
 	for _, token := range at {
 		path.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
@@ -67,9 +67,9 @@ func alternatives(e *jsonschema.ValidationError) []fault.Field {
 	case fields != nil:
 		return fields
 	case want != nil:
-		return []fault.Field{{Pointer: pointer(e.InstanceLocation), Detail: "must be " + typeNames(want)}}
+		return []fault.Field{{Pointer: Pointer(e.InstanceLocation), Detail: "must be " + typeNames(want)}}
 	default:
-		return []fault.Field{{Pointer: pointer(e.InstanceLocation), Detail: "must fit one of the alternatives, and no other"}}
+		return []fault.Field{{Pointer: Pointer(e.InstanceLocation), Detail: "must fit one of the alternatives, and no other"}}
 	}
 }
 
@@ -93,7 +93,7 @@ func leaf(e *jsonschema.ValidationError) []fault.Field {
 	inside := func(names []string, detail string) []fault.Field {
 		fields := make([]fault.Field, len(names))
 		for i, name := range names {
-			fields[i] = fault.Field{Pointer: pointer(append(slices.Clone(e.InstanceLocation), name)), Detail: detail}
+			fields[i] = fault.Field{Pointer: Pointer(append(slices.Clone(e.InstanceLocation), name)), Detail: detail}
 		}
 		return fields
 	}
@@ -105,7 +105,7 @@ func leaf(e *jsonschema.ValidationError) []fault.Field {
 	case *kind.AdditionalProperties:
 		return inside(k.Properties, "is not known here")
 	default:
-		return []fault.Field{{Pointer: pointer(e.InstanceLocation), Detail: detailOf(e.ErrorKind)}}
+		return []fault.Field{{Pointer: Pointer(e.InstanceLocation), Detail: detailOf(e.ErrorKind)}}
 	}
 }
 

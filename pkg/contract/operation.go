@@ -40,7 +40,7 @@ func (l *loader) parameter(o *Operation, n node) error {
 	if err != nil {
 		return err
 	}
-	p := &Parameter{Name: n.text("name"), In: n.text("in"), Required: n.flag("required"), explode: true}
+	p := &Parameter{Name: n.text("name"), In: n.text("in"), Required: n.flag("required"), Explode: true}
 	// What an operation says comes first, and goes before what its path says.
 	if slices.ContainsFunc(o.Parameters, func(q *Parameter) bool { return q.Name == p.Name && q.In == p.In }) {
 		return nil
@@ -55,11 +55,11 @@ func (l *loader) parameter(o *Operation, n node) error {
 	case "query":
 		err = only(style, "form")
 		if explode, ok := n.get("explode").value.(bool); ok {
-			p.explode = explode
+			p.Explode = explode
 		}
 	case "header":
 		err = only(style, "simple")
-		p.explode = false
+		p.Explode = false
 	default:
 		err = fmt.Errorf("parameters in a %s are not understood", p.In)
 	}
@@ -69,7 +69,7 @@ func (l *loader) parameter(o *Operation, n node) error {
 	if p.Schema, err = l.schema(n.get("schema")); err != nil {
 		return fmt.Errorf("parameter %s: %w", p.Name, err)
 	}
-	if p.Schema.takes("object") {
+	if p.Schema.Takes("object") {
 		return fmt.Errorf("parameter %s: objects are not understood", p.Name)
 	}
 	o.Parameters = append(o.Parameters, p)

@@ -66,7 +66,7 @@ type parser struct {
 }
 
 func (p *parser) wrong(detail string) {
-	p.fields = append(p.fields, fault.Field{Pointer: pointer(p.at), Detail: detail})
+	p.fields = append(p.fields, fault.Field{Pointer: Pointer(p.at), Detail: detail})
 }
 
 func (p *parser) value() any {

@@ -21,7 +21,7 @@ import (
 func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, error)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if o := c.of(r); o != nil {
+			if o := c.Find(r); o != nil {
 				if err := o.admit(w, r); err != nil {
 					refuse(w, r, err)
 					return
@@ -70,7 +70,7 @@ func (o *Operation) parameters(r *http.Request) ([]fault.Field, error) {
 		case "header":
 			values = r.Header.Values(p.Name)
 		}
-		fields = append(fields, p.check(values)...)
+		fields = append(fields, p.Check(values)...)
 	}
 	return fields, nil
 }
@@ -89,8 +89,8 @@ func (o *Operation) segment(u *url.URL, name string) []string {
 	return []string{text}
 }
 
-// check is what is wrong with a parameter that was given with those values.
-func (p *Parameter) check(values []string) []fault.Field {
+// Check is what is wrong with a parameter that was given with those values.
+func (p *Parameter) Check(values []string) []fault.Field {
 	wrong := func(detail string) []fault.Field { return []fault.Field{{Parameter: p.Name, Detail: detail}} }
 	if len(values) == 0 {
 		if p.Required {
@@ -111,13 +111,13 @@ func (p *Parameter) check(values []string) []fault.Field {
 
 // value is the JSON that a parameter stands for.
 func (p *Parameter) value(values []string) (any, bool) {
-	if !p.Schema.takes("array") {
+	if !p.Schema.Takes("array") {
 		if len(values) > 1 {
 			return nil, false
 		}
 		return p.scalar(values[0]), true
 	}
-	if !p.explode {
+	if !p.Explode {
 		values = strings.Split(strings.Join(values, ","), ",")
 	}
 	list := make([]any, len(values))

@@ -109,8 +109,8 @@ func refusal(fields []fault.Field) error {
 	return ErrRequest.With(first.Parameter + first.Pointer + " " + first.Detail).At(fields...)
 }
 
-// takes reports whether a value of that type may fit.
-func (s *Schema) takes(kind string) bool {
+// Takes reports whether a value of that type may fit.
+func (s *Schema) Takes(kind string) bool {
 	return takes(s.Compiled, kind)
 }
 

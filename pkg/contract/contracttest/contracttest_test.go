@@ -1,0 +1,147 @@
+package contracttest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/contract/contracttest"
+	"parley.internal/pkg/web"
+)
+
+// recorder is a test that may fail.
+type recorder struct {
+	testing.TB
+	failures []string
+}
+
+func (r *recorder) Error(args ...any) { r.failures = append(r.failures, fmt.Sprint(args...)) }
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+func library(t *testing.T) *contract.Contract {
+	t.Helper()
+	c, err := contract.Open(os.DirFS("../testdata"), "openapi/library.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const book = `{"title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`
+
+// shelf is a good service behind the contract's middleware.
+func shelf() *web.Mux {
+	mux := &web.Mux{}
+	reply := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/books/1")
+			if status != http.StatusNoContent {
+				w.Header().Set("Content-Type", "application/json")
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	mux.Handle("GET /books", reply(200, "["+book+"]"))
+	mux.Handle("POST /books", reply(201, book))
+	mux.Handle("GET /books/{isbn}", reply(200, book))
+	mux.Handle("PUT /books/{isbn}/loan", reply(204, ""))
+	return mux
+}
+
+func serve(t *testing.T, handler http.Handler) contracttest.Service {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return contracttest.Service{URL: server.URL, Client: server.Client(), Token: "t", Known: map[string][]any{"isbn": {"12/3"}}}
+}
+
+func TestAServiceThatKeepsItsContractPasses(t *testing.T) {
+	c := library(t)
+	seen := contracttest.Explore(t, c, serve(t, c.Middleware(web.Refuse)(shelf())))
+	for operation, statuses := range map[string][]int{
+		"listBooks": {200, 400}, "addBook": {201, 400, 413, 415}, "getBook": {200, 400}, "lend": {204, 400, 413, 415},
+	} {
+		for _, status := range statuses {
+			if seen[operation][status] == 0 {
+				t.Errorf("%s never answered %d: %v", operation, status, seen[operation])
+			}
+		}
+	}
+}
+
+func TestEachWayToBreakAContractIsFound(t *testing.T) {
+	c := library(t)
+	broken := func(pattern string, handler http.HandlerFunc) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/", c.Middleware(web.Refuse)(shelf()))
+		mux.Handle(pattern, c.Middleware(web.Refuse)(handler))
+		return mux
+	}
+	tests := map[string]struct {
+		service http.Handler
+		failure string // a part of one of the failures
+	}{
+		"nothing is checked": {shelf(), "does not fit, and the answer is 201"},
+		"an odd text breaks it": {broken("POST /books", func(w http.ResponseWriter, r *http.Request) {
+			var b struct{ Title string }
+			if _ = json.NewDecoder(r.Body).Decode(&b); strings.ContainsAny(b.Title, "\x00%<{ż👩") {
+				web.Refuse(w, r, io.ErrUnexpectedEOF)
+				return
+			}
+			shelf().ServeHTTP(w, r)
+		}), "the answer is 500"},
+		"an answer does not fit": {broken("GET /books/{isbn}", func(w http.ResponseWriter, _ *http.Request) {
+			web.Reply(w, 200, map[string]string{"title": "Snow"})
+		}), "#/authors is required"},
+		"it refuses what is good": {broken("PUT /books/{isbn}/loan", func(w http.ResponseWriter, r *http.Request) {
+			web.Refuse(w, r, contract.ErrRequest.With("no"))
+		}), "fits, and was refused"},
+		"it points nowhere": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c.Middleware(func(w http.ResponseWriter, r *http.Request, _ error) {
+				web.Refuse(w, r, contract.ErrRequest.With("it"))
+			})(shelf()).ServeHTTP(w, r)
+		}), "but the answer points to []"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := &recorder{TB: t}
+			service := serve(t, tt.service)
+			service.Seed = 1
+			contracttest.Explore(r, c, service)
+			all := strings.Join(r.failures, "\n")
+			if !strings.Contains(all, tt.failure) || !strings.HasPrefix(all, "seed 1: ") {
+				t.Errorf("got %d failures, like %.500s", len(r.failures), all)
+			}
+		})
+	}
+}
+
+func TestTheTransportReadsAnswersAndHandsThemOn(t *testing.T) {
+	c := library(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { web.Reply(w, 200, "hm") })
+	service := serve(t, mux)
+	r := &recorder{TB: t}
+	client := &http.Client{Transport: contracttest.Transport(r, c, http.DefaultTransport)}
+	for path, failures := range map[string]int{"/books/1": 1, "/healthz": 0} {
+		r.failures = nil
+		answer, err := client.Get(service.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if string(body) != "\"hm\"\n" || len(r.failures) != failures {
+			t.Errorf("%s: %s, %v", path, body, r.failures)
+		}
+	}
+}
