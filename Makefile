@@ -9,11 +9,12 @@ COMMANDS       = $(patsubst %/main.go,./%,$(wildcard services/*/cmd/*/main.go))
 TOOL           = "$$(GOWORK=off go -C $(CURDIR)/deployments/tools tool -n $(1))"
 NPM            = npm --prefix frontend
 # What follows from the contracts.
-GENERATED      = api/asyncapi/events.yaml $(wildcard services/*/rest/api.gen.go frontend/src/api/*.gen.ts)
-.PHONY: help run build web generate check fresh fmt test audit
+GENERATED      = api/asyncapi/events.yaml $(patsubst %,services/%/rest/api.gen.go,policy chat) \
+                 $(patsubst %,frontend/src/api/%.gen.ts,policy chat portal events hubs)
+.PHONY: help run build web generate contracts fresh release-contract check fmt test audit
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build everything and start parley
 	@exec bin/parley
@@ -37,7 +38,16 @@ fresh: frontend/node_modules
 	@before=$$(sha256sum $(GENERATED)); $(MAKE) generate; \
 		diff <(echo "$$before") <(sha256sum $(GENERATED)) || { echo 'what is generated was not fresh; now it is'; exit 1; }
 
-check: frontend/node_modules fresh ## what needs no server: format, lint, imports, tidy modules, front end
+contracts: frontend/node_modules fresh
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true frontend/node_modules/.bin/redocly lint \
+		--config api/redocly.yaml --format stylish api/openapi/*.yaml api/asyncapi/*.yaml
+
+release-contract: ## make api/ what later changes of it are compared with; before a release
+	rm -rf api/released
+	mkdir api/released
+	cp -R api/openapi api/asyncapi api/schemas api/released/
+
+check: frontend/node_modules contracts ## what needs no server: format, lint, imports, tidy modules, front end
 	$(call TOOL,golangci-lint) fmt --diff
 	go vet work
 	$(call TOOL,golangci-lint) run $(addsuffix /...,$(MODULES))
