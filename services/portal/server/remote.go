@@ -36,6 +36,9 @@ type remote struct {
 	target *url.URL
 	proxy  *httputil.ReverseProxy
 	client http.Client
+	// introduce, if there is one, is called when the service has come, and again
+	// until it works.
+	introduce func(context.Context, *http.Client) error
 	// problems are those of the last probe.
 	problems atomic.Pointer[[]string]
 }
@@ -83,8 +86,17 @@ func (r *remote) Handler() http.Handler { return r.proxy }
 func (r *remote) Run(ctx context.Context) error {
 	probe := time.NewTicker(remoteProbe)
 	defer probe.Stop()
+	introduced := false
 	for {
-		problems := r.probe(ctx)
+		problems, here := r.probe(ctx)
+		introduced = introduced && here
+		if here && !introduced && r.introduce != nil {
+			if err := r.introduce(ctx, &r.client); err != nil {
+				problems = append(problems, err.Error())
+			} else {
+				introduced = true
+			}
+		}
 		r.problems.Store(&problems)
 		select {
 		case <-ctx.Done():
@@ -95,16 +107,17 @@ func (r *remote) Run(ctx context.Context) error {
 	}
 }
 
-// probe is what is wrong with the service, in its own words if it answers.
-func (r *remote) probe(ctx context.Context) []string {
+// probe is what is wrong with the service, in its own words if it answers, and
+// whether it is here: ready to work.
+func (r *remote) probe(ctx context.Context) (problems []string, here bool) {
 	away := []string{"the " + r.name + " service does not answer"}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target.JoinPath("/readyz").String(), nil)
 	if err != nil {
-		return away
+		return away, false
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return away
+		return away, false
 	}
 	defer func() { _ = response.Body.Close() }()
 	var report struct {
@@ -113,15 +126,16 @@ func (r *remote) probe(ctx context.Context) []string {
 		Degraded []string `json:"degraded"`
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&report); err != nil {
-		return away
+		return away, false
 	}
-	if response.StatusCode != http.StatusOK {
+	here = response.StatusCode == http.StatusOK
+	if !here {
 		report.Degraded = append(report.Degraded, cmp.Or(report.Problem, report.Status))
 	}
 	for i, problem := range report.Degraded {
 		report.Degraded[i] = r.name + ": " + problem
 	}
-	return report.Degraded
+	return report.Degraded, here
 }
 
 // note writes down what a forwarded request has caused, if the service says so.

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	chat "parley.internal/chat/server"
+	"parley.internal/pkg/auth"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/telemetry"
@@ -96,7 +97,7 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if s.policy, err = openPolicy(ctx, cfg, direct); err != nil {
 		return err
 	}
-	if s.chat, err = openChat(ctx, cfg, direct); err != nil {
+	if s.chat, err = openChat(ctx, cfg, direct, agents.All()); err != nil {
 		return err
 	}
 	if s.db, err = database.Open(ctx, cfg.DatabaseURL); err != nil {
@@ -123,9 +124,18 @@ func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service,
 	return opened(policy.New(ctx, settings))
 }
 
-func openChat(ctx context.Context, cfg Config, direct *event.Direct) (service, error) {
+func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []auth.Agent) (service, error) {
 	if cfg.ChatURL != "" {
-		return newRemote("chat", cfg.ChatURL)
+		remote, err := newRemote("chat", cfg.ChatURL)
+		if err != nil {
+			return nil, err
+		}
+		known, err := newDirectory(cfg.ChatURL, cfg.Secret, agents)
+		if err != nil {
+			return nil, err
+		}
+		remote.introduce = known.tell
+		return remote, nil
 	}
 	settings := chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,

@@ -9,8 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/fault"
@@ -76,12 +80,24 @@ func ParseAgents(file []byte) (*Agents, error) {
 	return a, nil
 }
 
+// All are those who may sign in, by login.
+func (a *Agents) All() []auth.Agent {
+	all := make([]auth.Agent, 0, len(a.accounts))
+	for _, login := range slices.Sorted(maps.Keys(a.accounts)) {
+		all = append(all, a.accounts[login].Agent)
+	}
+	return all
+}
+
 func (a *Agents) add(one account) (err error) {
 	switch {
 	case one.Login == "" || one.Login != strings.TrimSpace(one.Login):
 		return errors.New("is no login")
 	case a.accounts[one.Login].Login != "":
 		return errors.New("is there twice")
+	case !isLine(one.Login, maxLogin) || !isLine(one.Name, maxName) || !isLine(one.Avatar, maxAvatar):
+		return fmt.Errorf("has a login or name of more than %d characters, an avatar of more than %d, or one that is no line of text",
+			maxLogin, maxAvatar)
 	}
 	for _, role := range one.Roles {
 		if role != auth.Salesman && role != auth.Admin {
@@ -93,6 +109,17 @@ func (a *Agents) add(one account) (err error) {
 	}
 	a.accounts[one.Login] = one
 	return nil
+}
+
+// Bounds of an agent, in characters, as the contract of chat has them.
+const (
+	maxLogin  = 200
+	maxName   = 200
+	maxAvatar = 1000
+)
+
+func isLine(text string, most int) bool {
+	return utf8.RuneCountInString(text) <= most && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // check compares a password: ErrWrong says no more than that, and takes as

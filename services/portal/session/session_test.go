@@ -16,7 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"parley.internal/api"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/contract/contracttest"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/web"
 	"parley.internal/portal/session"
@@ -83,7 +86,13 @@ func open(t *testing.T, url string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t: t, url: url, client: http.Client{Jar: jar}}
+	promised, err := contract.Open(api.Files, "openapi/portal.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t: t, url: url, client: http.Client{
+		Jar: jar, Transport: contracttest.Transport(t, promised, http.DefaultTransport),
+	}}
 }
 
 func (b *browser) call(method, path, body string, header ...string) answer {
@@ -341,6 +350,8 @@ func TestAnAgentsFileIsReadStrictly(t *testing.T) {
 		"a password in clear text": {`{"agents":[` + agent("anna", "SALESMAN", "secret") + `]}`, "argon2id"},
 		"a hash that costs a lot":  {`{"agents":[` + agent("anna", "ADMIN", strings.Replace(hash, "m=19456", "m=99999999", 1)) + `]}`, "argon2id"},
 		"a role that is none":      {`{"agents":[` + agent("anna", "BOSS", hash) + `]}`, "BOSS"},
+		"a login without an end":   {`{"agents":[` + agent(strings.Repeat("x", 201), "ADMIN", hash) + `]}`, "200 characters"},
+		"a login of two lines":     {`{"agents":[` + agent("an\nna", "ADMIN", hash) + `]}`, "line of text"},
 		"a blank login":            {`{"agents":[` + agent(" ", "ADMIN", hash) + `]}`, "login"},
 		"a misspelt field":         {`{"agent":[]}`, "unknown field"},
 		"no JSON":                  {`login: anna`, "invalid character"},
