@@ -1,9 +1,13 @@
 package database
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -32,6 +36,118 @@ func (d Dialect) ForUpdate() string {
 	return ""
 }
 
+// SkipLocked ends a SELECT that locks its rows until the transaction ends, and
+// leaves out those that somebody else has locked.
+func (d Dialect) SkipLocked() string {
+	if d == Postgres {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
+// Column is a column of a Table. Values is a []string, a []int64 or a [][]byte.
+type Column struct {
+	Name   string
+	Values any
+}
+
+// Table is a table of columns, all of one length, which a statement is handed as
+// a few arguments, however many rows it has: text follows a FROM and calls it
+// name, args are those from $first on. Texts must be valid UTF-8.
+func (d Dialect) Table(name string, first int, columns ...Column) (text string, args []any, err error) {
+	if d != Postgres {
+		return jsonTable(name, first, columns)
+	}
+	var arrays, names []string
+	for i, c := range columns {
+		kind := "text"
+		switch c.Values.(type) {
+		case []int64:
+			kind = "bigint"
+		case [][]byte:
+			kind = "bytea"
+		default:
+		}
+		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", first+i, kind))
+		names, args = append(names, c.Name), append(args, c.Values)
+	}
+	return "unnest(" + strings.Join(arrays, ", ") + ") AS " + name + " (" + strings.Join(names, ", ") + ")", args, nil
+}
+
+// jsonTable is a Table for SQLite, which has no arrays: one argument, a JSON
+// array of rows.
+func jsonTable(name string, first int, columns []Column) (text string, args []any, err error) {
+	var rows [][]any
+	var fields []string
+	cell := func(i int, value any) {
+		if i == len(rows) {
+			rows = append(rows, nil)
+		}
+		rows[i] = append(rows[i], value)
+	}
+	for at, c := range columns {
+		field := fmt.Sprintf("value ->> %d", at)
+		switch values := c.Values.(type) {
+		case []string:
+			for i, v := range values {
+				cell(i, v)
+			}
+		case []int64:
+			for i, v := range values {
+				cell(i, v)
+			}
+		case [][]byte:
+			field = "unhex(" + field + ")"
+			for i, v := range values {
+				cell(i, hex.EncodeToString(v))
+			}
+		default:
+		}
+		fields = append(fields, field+" AS "+c.Name)
+	}
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return "", nil, fmt.Errorf("make a table of %s: %w", name, err)
+	}
+	if rows == nil {
+		data = []byte("[]")
+	}
+	return fmt.Sprintf("(SELECT %s FROM json_each($%d)) AS %s", strings.Join(fields, ", "), first, name),
+		[]any{string(data)}, nil
+}
+
+// Nested runs fn, which is a part of the transaction: if fn fails, what it did
+// is undone, its AfterCommit too, and the transaction may go on. Two statements
+// are its price.
+func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT nested"); err != nil {
+		return fmt.Errorf("begin a nested transaction: %w", weather(err))
+	}
+	after := len(tx.after)
+	err := fn()
+	if err == nil {
+		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT nested"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("end a nested transaction: %w", weather(err))
+	}
+	tx.after = tx.after[:after]
+	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested"); undo != nil {
+		return errors.Join(err, fmt.Errorf("undo a nested transaction: %w", weather(undo)))
+	}
+	return err
+}
+
+// Conn is a connection for one owner, such as one that holds a lock as long as
+// it lives. Close gives it back to the pool as it is.
+func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take a connection: %w", weather(err))
+	}
+	return conn, nil
+}
+
 func (d Dialect) snapshot() *sql.TxOptions {
 	if d == Postgres {
 		return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
@@ -51,6 +167,14 @@ func IsUnique(err error) bool {
 // IsRefused reports whether the database refused what a statement holds: a
 // value that does not fit, or breaks a rule. Trying it again is pointless.
 func IsRefused(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
+			return true
+		default:
+			return false
+		}
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return false
@@ -61,6 +185,13 @@ func IsRefused(err error) bool {
 	default:
 		return false
 	}
+}
+
+// IsConflict reports whether a transaction was given up because of another one:
+// the same again may well succeed.
+func IsConflict(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "40001" || e.Code == "40P01") // serialization, deadlock
 }
 
 // awayError is a database that does not answer, or not in time.
