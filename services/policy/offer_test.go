@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,12 +99,12 @@ func TestAnOfferIsBoughtOnceAndForThirtyDays(t *testing.T) {
 				}
 				return
 			}
-			want := []event.Event{policy.PolicyCreated{
+			want := policy.PolicyCreated{
 				PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-06"),
 				PolicyHolder: anna, TotalPremium: 30000, AgentLogin: "jimmy.solid",
-			}}
-			if diff := cmp.Diff(want, events); diff != "" {
-				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			if !slices.Contains(events, event.Event(want)) { // A sale may tell more.
+				t.Errorf("events are %v, without %v", events, want)
 			}
 			if tt.offer.Status != policy.OfferConverted {
 				t.Errorf("the offer is %s, want Converted", tt.offer.Status)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"parley.internal/pkg/contract"
 	"parley.internal/pkg/fault"
+	"parley.internal/pkg/web"
 	"parley.internal/policy"
 )
 
@@ -43,8 +43,10 @@ func insideOf(cursor *string) (string, error) {
 	return string(inside), nil
 }
 
-var errBadCursor = contract.ErrRequest.With("cursor is not one that this list has given").
-	At(fault.Field{Parameter: "cursor", Detail: "is not one that this list has given"})
+// errBadCursor refuses a text that fits the contract and is no cursor.
+var errBadCursor = web.ErrBadQuery.With("cursor", notGiven).At(fault.Field{Parameter: "cursor", Detail: notGiven})
+
+const notGiven = "is not one that this list has given"
 
 func cursorOfPolicy(p *policy.Policy) string {
 	return fmt.Sprintf("%d.%s", p.CreatedAt.UnixMicro(), p.Number)

@@ -9,12 +9,16 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"parley.internal/api"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/contract/contracttest"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy/server"
@@ -44,14 +48,19 @@ func (p published) Publish(ctx context.Context, batch []event.Message) []error {
 	return results
 }
 
-func (p published) next(t *testing.T) event.Message {
+// next waits for an event of a type, and passes over others.
+func (p published) next(t *testing.T, eventType string) event.Message {
 	t.Helper()
-	select {
-	case message := <-p:
-		return message
-	case <-time.After(10 * time.Second):
-		t.Fatal("no event was published")
-		return event.Message{}
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case message := <-p:
+			if message.Type == eventType {
+				return message
+			}
+		case <-deadline:
+			t.Fatalf("no %s was published", eventType)
+		}
 	}
 }
 
@@ -61,31 +70,40 @@ type service struct {
 	events published
 	tokens *auth.Secret
 	db     *database.DB // beside the service, to count rows
+
+	degraded func() []string
 }
 
 func start(t *testing.T) *service {
 	t.Helper()
-	tokens, err := auth.NewSecret([]byte(strings.Repeat("k", auth.MinSecret)))
+	events := make(published, 1000) // more than any test tells
+	s := node(t, server.Config{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "policy.db"), Events: events})
+	s.events = events
+	return s
+}
+
+// node runs a policy service until the test ends.
+func node(t *testing.T, cfg server.Config) *service {
+	t.Helper()
+	cfg.Secret = []byte(strings.Repeat("k", auth.MinSecret))
+	tokens, err := auth.NewSecret(cfg.Secret)
 	must(t, err)
-	s := &service{events: make(published, 100), tokens: tokens} // more than any test sells
-	url := "sqlite:" + filepath.Join(t.TempDir(), "policy.db")
-	policies, err := server.New(t.Context(), server.Config{DatabaseURL: url, Secret: []byte(strings.Repeat("k", auth.MinSecret)), Events: s.events})
+	policies, err := server.New(t.Context(), cfg)
 	must(t, err)
-	s.db, err = database.Open(t.Context(), url)
+	db, err := database.Open(t.Context(), cfg.DatabaseURL)
 	must(t, err)
 
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	stopped := make(chan error, 1)
 	go func() { stopped <- policies.Run(ctx) }()
 	web := httptest.NewServer(policies.Handler())
-	s.url = web.URL
 	t.Cleanup(func() {
 		web.Close()
 		stop()
 		must(t, <-stopped)
-		must(t, s.db.Close())
+		must(t, db.Close())
 	})
-	return s
+	return &service{url: web.URL, tokens: tokens, db: db, degraded: policies.Degraded}
 }
 
 func must(t *testing.T, err error) {
@@ -94,8 +112,6 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-
-var client = &http.Client{Timeout: 20 * time.Second}
 
 // answer is a response, read to its end.
 type answer struct {
@@ -135,6 +151,16 @@ func (a answer) read(t *testing.T, status int, v any) {
 	must(t, json.Unmarshal([]byte(a.body), v))
 }
 
+// obeyed is the contract, which every answer is held to.
+func obeyed(t *testing.T) *contract.Contract {
+	t.Helper()
+	c, err := opened()
+	must(t, err)
+	return c
+}
+
+var opened = sync.OnceValues(func() (*contract.Contract, error) { return contract.Open(api.Files, "openapi/policy.yaml") })
+
 // call sends a request of an agent. Headers come in pairs; an empty body is none.
 func (s *service) call(t *testing.T, agent auth.Agent, method, path, body string, headers ...string) answer {
 	t.Helper()
@@ -153,6 +179,7 @@ func (s *service) call(t *testing.T, agent auth.Agent, method, path, body string
 		}
 		request.Header.Add(headers[i], headers[i+1])
 	}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: contracttest.Transport(t, obeyed(t), http.DefaultTransport)}
 	response, err := client.Do(request)
 	must(t, err)
 	text, err := io.ReadAll(response.Body)
@@ -202,7 +229,8 @@ func (s *service) rows(t *testing.T) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
 	for _, table := range []string{
-		"product", "tariff", "offer", "offer_cover", "policy", "policy_version", "policy_cover", "idempotency_key", "outbox_event",
+		"product", "tariff", "offer", "offer_cover", "policy", "policy_version", "policy_cover", "idempotency_key",
+		"outbox_event", sale,
 	} {
 		var n int
 		_, err := database.One(t.Context(), s.db.Query(t.Context()), "SELECT count(*) FROM "+table, nil, &n)
@@ -211,3 +239,6 @@ func (s *service) rows(t *testing.T) map[string]int {
 	}
 	return counts
 }
+
+// sale is the rows of an event that is told once at a sale.
+const sale = "outbox_event WHERE type = 'PolicyCreated'"

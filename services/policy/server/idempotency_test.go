@@ -103,7 +103,7 @@ func TestARequestSentTwiceAtOnceTakesEffectOnce(t *testing.T) {
 			}
 		}
 	}
-	if rows := s.rows(t); body == "" || rows["policy"] != 1 || rows["outbox_event"] != 1 {
+	if rows := s.rows(t); body == "" || rows["policy"] != 1 || rows[sale] != 1 {
 		t.Errorf("answered %q; stored %v", body, rows)
 	}
 }

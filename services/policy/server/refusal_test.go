@@ -140,9 +140,9 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a page of nothing":               get("/api/policies?limit=0", 400, "request-invalid"),
 		"a page too large":                get("/api/policies?limit=201", 400, "request-invalid"),
 		"a page of some":                  get("/api/products?limit=some", 400, "request-invalid"),
-		"a cursor nobody gave":            get("/api/policies?cursor=!", 400, "request-invalid"),
-		"a cursor of another list":        get("/api/policies?cursor=VFJJ", 400, "request-invalid"),
-		"a cursor with a NUL":             get("/api/products?cursor=AAAA", 400, "request-invalid"),
+		"a cursor nobody gave":            get("/api/policies?cursor=!", 400, "query-invalid"),
+		"a cursor of another list":        get("/api/policies?cursor=VFJJ", 400, "query-invalid"),
+		"a cursor with a NUL":             get("/api/products?cursor=AAAA", 400, "query-invalid"),
 		"a page of 1e1":                   get("/api/policies?limit=1e1", 400, "request-invalid"),
 		"a page of two limits":            get("/api/policies?limit=1&limit=2", 400, "request-invalid"),
 		"a key of 256 characters":         keyed(strings.Repeat("k", 256)),
@@ -150,7 +150,7 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a key with letters beyond ASCII": keyed("ł"),
 		"two keys":                        keyed("a", "b"),
 	}
-	points := map[string]bool{"request-invalid": true, "tariff-invalid": true}
+	points := map[string]bool{"request-invalid": true, "query-invalid": true, "tariff-invalid": true}
 	before := s.rows(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -66,14 +66,16 @@ func TestAPolicyIsSoldAndTerminated(t *testing.T) {
 
 	common := `"policyNumber": "NUMBER", "productCode": "TRI", "policyFrom": "DAY0",
 		"policyHolder": {"firstName": "Anna", "lastName": "Nowak", "taxId": "` + taxID + `"}, "agentLogin": "jimmy.solid"`
-	for i, want := range []struct{ kind, data string }{
+	last := int64(0)
+	for _, want := range []struct{ kind, data string }{
 		{"PolicyCreated", `{` + common + `, "policyTo": "DAY5", "totalPremium": 98}`},
 		{"PolicyTerminated", `{` + common + `, "policyTo": "DAY3", "totalPremium": 58.8, "amountToReturn": 39.2}`},
 	} {
-		got := s.events.next(t)
-		if got.Type != want.kind || got.PartitionKey != policy.PolicyNumber || got.Sequence != int64(i+1) {
+		got := s.events.next(t, want.kind)
+		if got.PartitionKey != policy.PolicyNumber || got.Sequence <= last {
 			t.Errorf("got %s %s %d", got.Type, got.PartitionKey, got.Sequence)
 		}
+		last = got.Sequence
 		equal(t, want.data, string(got.Data), replace...)
 	}
 }
@@ -226,7 +228,7 @@ func TestOfConcurrentBuysExactlyOneWins(t *testing.T) {
 		}
 	}
 	rows := s.rows(t)
-	if won != 1 || rows["policy"] != 1 || rows["outbox_event"] != 1 {
+	if won != 1 || rows["policy"] != 1 || rows[sale] != 1 {
 		t.Errorf("%d won; stored %v", won, rows)
 	}
 }
