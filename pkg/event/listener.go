@@ -14,6 +14,10 @@ type Listener interface {
 	// it begins, and whenever something may have been lost: after a connection
 	// came back, and when it was too slow. Calls come one at a time.
 	//
+	// Where events cross processes, call Listen in those that publish them too: a
+	// transport need not tell listeners elsewhere of types that it does not know
+	// to be wanted.
+	//
 	// A listener is no subscription: an event that only listeners want is
 	// ErrUnroutable.
 	Listen(types []string, heard func(Message), missed func()) (run func(ctx context.Context) error)

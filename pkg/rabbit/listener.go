@@ -12,11 +12,15 @@ import (
 )
 
 // Listen implements event.Listener. A listener has a connection of its own, and
-// on each new one a queue of its own, which is gone with it. Of what other
-// services publish it hears the types in lower case.
+// on each new one a queue of its own, which is gone with it.
+//
+// It hears what is published by transports that Listen was called on for the
+// same type, as it is in all nodes of a service; and what others publish under
+// the type in lower case.
 func (t *Transport) Listen(
 	types []string, heard func(event.Message), missed func(),
 ) (run func(context.Context) error) {
+	t.hear(types)
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
 		t.trouble(name, lostConnection+"not yet")
@@ -33,9 +37,23 @@ func (t *Transport) Listen(
 			}
 			ear.Miss() // What was published before the queue was there.
 			t.up(ctx, name, conn)
-			return hear(ctx, ear, types, deliveries)
+			return pass(ctx, ear, types, deliveries)
 		})
 	}
+}
+
+func (t *Transport) hear(types []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, eventType := range types {
+		t.heard[eventType] = true
+	}
+}
+
+func (t *Transport) isHeard(eventType string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heard[eventType]
 }
 
 func (t *Transport) openEar(conn *amqp.Connection, types []string) (<-chan amqp.Delivery, error) {
@@ -60,9 +78,9 @@ func (t *Transport) openEar(conn *amqp.Connection, types []string) (<-chan amqp.
 	return deliveries, nil
 }
 
-// hear never waits for the listener: the library would keep what comes, without
+// pass never waits for the listener: the library would keep what comes, without
 // a bound.
-func hear(ctx context.Context, ear *event.Ear, types []string, deliveries <-chan amqp.Delivery) error {
+func pass(ctx context.Context, ear *event.Ear, types []string, deliveries <-chan amqp.Delivery) error {
 	byKey := make(map[string]string, len(types))
 	for _, eventType := range types {
 		byKey[strings.ToLower(eventType)] = eventType

@@ -73,3 +73,35 @@ func TestAListenerHearsWhatOtherServicesPublish(t *testing.T) {
 		t.Errorf("heard %s %s", m.Type, m.ID)
 	}
 }
+
+// A copy for listeners is not for free.
+func TestWhatNobodyListensForIsPublishedOnce(t *testing.T) {
+	url := testenv.RabbitMQ(t)
+	r := transport(t, rabbit.Config{URLs: []string{url}})
+	e := listen(t, r, "TariffChanged")
+	got, _ := subscribe(t, r, "one", "PolicyCreated", "TariffChanged")
+	publish(t, r, eventtest.Message("PolicyCreated"))
+	got.next(t)
+	ch := foreign(t, url)
+	tap, err := ch.QueueDeclare("", false, true, true, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, eventType := range []string{"PolicyCreated", "TariffChanged"} {
+		if err := ch.QueueBind(tap.Name, eventType, rabbit.Listeners("lab-dotnet-micro"), false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copies, err := ch.Consume(tap.Name, "", true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := eventtest.Message("TariffChanged")
+	publish(t, r, eventtest.Message("PolicyCreated"), changed)
+	if m := e.next(t); m.ID != changed.ID {
+		t.Errorf("heard %s", m.Type)
+	}
+	if d := <-copies; d.MessageId != changed.ID {
+		t.Errorf("there is a copy of %s", d.Type)
+	}
+}

@@ -190,11 +190,16 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 // send publishes a message for those who keep it, and for listeners a copy that
 // nobody waits for: it is on the same channel, so what loses it loses the
 // confirm of the message too, which then is published again.
+//
+// A copy of everything would cost a third of what can be published.
 func (t *Transport) send(ch *amqp.Channel, m event.Message) (*amqp.DeferredConfirmation, error) {
 	p := publishing(m)
 	confirm, err := ch.PublishWithDeferredConfirm(t.cfg.Exchange, m.Type, true, false, p)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // publish says what it was doing.
+	}
+	if !t.isHeard(m.Type) {
+		return confirm, nil
 	}
 	p.DeliveryMode = amqp.Transient
 	if _, err = ch.PublishWithDeferredConfirm(Listeners(t.cfg.Exchange), m.Type, false, false, p); err != nil {

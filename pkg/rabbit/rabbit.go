@@ -66,11 +66,12 @@ type Transport struct {
 
 	mu    sync.Mutex
 	state map[string]string // by connection: what is wrong with it
+	heard map[string]bool   // the types that this process listens for
 }
 
 // New checks cfg; it does not connect.
 func New(cfg Config) (*Transport, error) {
-	t := &Transport{cfg: cfg, state: make(map[string]string)}
+	t := &Transport{cfg: cfg, state: make(map[string]string), heard: make(map[string]bool)}
 	t.cfg.Exchange = cmp.Or(cfg.Exchange, DefaultExchange)
 	t.cfg.QueueType = cmp.Or(cfg.QueueType, Classic)
 	t.cfg.Prefetch = cmp.Or(cfg.Prefetch, defaultPrefetch)

@@ -18,7 +18,7 @@ func (t *Transport) declareExchange(ch *amqp.Channel) error {
 }
 
 // Listeners is the exchange through which listeners hear what is published on
-// another: each message goes to both. Queues of listeners bound to the first
+// another: what they want goes to both. Queues of listeners bound to the first
 // would count as somebody who keeps the message, and hide that nobody does.
 func Listeners(exchange string) string { return exchange + "-listeners" }
 
