@@ -74,6 +74,7 @@ func TestAgentsAreTold(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	tests := map[string]struct {
+		stream   string // General by default
 		id, text string
 		refused  bool // by the rate limit
 		err      error
@@ -93,12 +94,19 @@ func TestSend(t *testing.T) {
 		"an id beyond ASCII":          {id: "ż", text: "hello", err: chat.ErrIDInvalid},
 		"an id that is too long":      {id: strings.Repeat("x", chat.MaxID+1), text: "hello", err: chat.ErrIDInvalid},
 		"an agent who is too fast":    {text: "hello", refused: true, err: chat.ErrTooFast},
+		"the company feed":            {stream: chat.Company, text: "hello", err: chat.ErrReadOnly},
+		"the own feed":                {stream: chat.Own("jimmy.solid"), text: "hello", err: chat.ErrReadOnly},
+		"another's feed":              {stream: chat.Own("danny"), text: "hello", err: chat.ErrNoStream},
+		"no stream at all":            {stream: "nowhere", text: "hello", err: chat.ErrNoStream},
 		"what is wrong is told first": {text: "", refused: true, err: chat.ErrTextEmpty},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			if tt.id == "" {
 				tt.id = "1"
+			}
+			if tt.stream == "" {
+				tt.stream = chat.General
 			}
 			var stored []chat.Draft
 			sender := chat.Sender{
@@ -108,14 +116,15 @@ func TestSend(t *testing.T) {
 					return chat.Entry{Sequence: 1}, nil
 				},
 			}
-			_, err := sender.Send(t.Context(), chat.Author{Login: "jimmy.solid", Avatar: "/a.svg"}, tt.id, tt.text)
+			_, err := sender.Send(t.Context(), chat.Author{Login: "jimmy.solid", Avatar: "/a.svg"},
+				chat.Saying{Stream: tt.stream, ID: tt.id, Text: tt.text, ReplyTo: 3})
 			if !errors.Is(err, tt.err) {
 				t.Errorf("got error %v, want %v", err, tt.err)
 			}
 			var want []chat.Draft
 			if tt.err == nil {
 				want = []chat.Draft{{
-					Stream: chat.General, ID: tt.id, Kind: chat.Message, Author: "jimmy.solid", Avatar: "/a.svg", Body: tt.text,
+					Stream: chat.General, ID: tt.id, Kind: chat.Message, Author: "jimmy.solid", Avatar: "/a.svg", Body: tt.text, ReplyTo: 3,
 				}}
 			}
 			if diff := cmp.Diff(want, stored); diff != "" {
@@ -162,5 +171,57 @@ func TestAStreamTellsItsKind(t *testing.T) {
 	}
 	if login, ok := chat.Owner(chat.Own("jimmy.solid")); !ok || login != "jimmy.solid" {
 		t.Errorf("the own feed is of %q", login)
+	}
+}
+
+func TestNotify(t *testing.T) {
+	tests := map[string]struct {
+		to, text, id string
+		streams      []string
+		err          error
+	}{
+		"all":                      {to: `"all"`, streams: []string{chat.Company}},
+		"one":                      {to: `"danny"`, streams: []string{"Own:danny"}},
+		"some, each once":          {to: `["jimmy","danny","jimmy"]`, streams: []string{"Own:danny", "Own:jimmy"}},
+		"one who is called all":    {to: `["all"]`, streams: []string{"Own:all"}},
+		"nobody":                   {to: `[]`, err: chat.ErrBadAudience},
+		"an empty name":            {to: `""`, err: chat.ErrBadAudience},
+		"a number":                 {to: `7`, err: chat.ErrBadAudience},
+		"nothing to tell":          {to: `"all"`, text: " ", err: chat.ErrTextEmpty},
+		"an id that is none":       {to: `"all"`, id: "a b", err: chat.ErrIDInvalid},
+		"an agent nobody knows of": {to: `["danny","stranger"]`, err: chat.ErrNoAgent},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if tt.text == "" {
+				tt.text = "hello"
+			}
+			if tt.id == "" {
+				tt.id = "1"
+			}
+			var announced []chat.Draft
+			sender := chat.Sender{Announce: func(_ context.Context, drafts []chat.Draft) error {
+				announced = drafts
+				return map[bool]error{true: chat.ErrNoAgent}[strings.Contains(tt.to, "stranger")]
+			}}
+			var to chat.Audience
+			err := json.Unmarshal([]byte(tt.to), &to)
+			if err == nil {
+				_, err = sender.Notify(t.Context(), chat.Author{Login: "admin"}, tt.id, tt.text, to)
+			}
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("got error %v, want %v", err, tt.err)
+			}
+			if tt.err != nil {
+				return
+			}
+			var want []chat.Draft
+			for _, stream := range tt.streams {
+				want = append(want, chat.Draft{Stream: stream, ID: tt.id, Kind: chat.Notice, Author: "admin", Body: tt.text})
+			}
+			if diff := cmp.Diff(want, announced); diff != "" {
+				t.Errorf("announced (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -14,6 +14,13 @@ type Position struct {
 	Tag      string `json:"t,omitempty"`
 }
 
+// Head is where a stream ends.
+type Head struct {
+	Position
+
+	Stream string
+}
+
 // Cursor is how far each stream has been read. A stream that is not in it has
 // not been read at all.
 type Cursor map[string]Position
@@ -53,10 +60,15 @@ func ParseCursor(s string) (Cursor, error) {
 	if err := json.Unmarshal(text, &c); err != nil || c == nil {
 		return nil, ErrBadCursor
 	}
+	return c, c.Check()
+}
+
+// Check answers ErrBadCursor for a cursor that was not given out here.
+func (c Cursor) Check() error {
 	for _, p := range c {
 		if p.Sequence < 0 || (p.Sequence > 0) != (p.Tag != "") {
-			return nil, ErrBadCursor
+			return ErrBadCursor
 		}
 	}
-	return c, nil
+	return nil
 }

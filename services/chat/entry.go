@@ -25,6 +25,8 @@ type Draft struct {
 	Author string // a login; "" for a notice
 	Avatar string // the author's picture at that time
 	Body   string
+
+	ReplyTo int64 // the sequence of the entry that it answers; 0: none
 }
 
 // Entry is what was stored in a stream.
@@ -32,13 +34,18 @@ type Entry struct {
 	Stream   string    `json:"stream"`
 	Sequence int64     `json:"sequence"` // 1, 2, 3 … in its stream
 	Tag      string    `json:"tag"`      // random: tells this entry from one that took its number after a restore
+	Ordinal  int64     `json:"ordinal"`  // messages and notices up to this one
 	ID       string    `json:"id"`
 	Kind     EntryKind `json:"kind"`
 	Author   string    `json:"author"`
 	Avatar   string    `json:"avatar"`
 	Body     string    `json:"body"`
-	At       time.Time `json:"at"` // UTC; never before the entry that precedes it
+	ReplyTo  int64     `json:"replyTo,omitempty"` // as in Draft
+	At       time.Time `json:"at"`                // UTC; never before the entry that precedes it
 }
+
+// Position is that of the entry in its stream.
+func (e Entry) Position() Position { return Position{Sequence: e.Sequence, Tag: e.Tag} }
 
 // Bounds of what an agent sends.
 const (
@@ -52,6 +59,7 @@ var (
 	ErrTextTooLong = fault.New(fault.Invalid, "text-too-long", "a message has at most %d characters")
 	ErrTextBroken  = fault.New(fault.Invalid, "text-broken", "the message holds characters that are not text")
 	ErrIDReused    = fault.New(fault.Unprocessable, "client-id-reused", "this client id stands for another message; choose a new one")
+	ErrNoReply     = fault.New(fault.NotFound, "reply-unknown", "%s has no entry %d to answer")
 	ErrIDInvalid   = fault.New(fault.Invalid, "client-id-invalid", "a client id has 1 to %d visible characters of ASCII")
 )
 

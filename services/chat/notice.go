@@ -1,11 +1,9 @@
 package chat
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"strings"
-
-	"github.com/govalues/decimal"
 
 	"parley.internal/pkg/event"
 )
@@ -17,115 +15,128 @@ type Announcement interface {
 	Notice() (stream, text string)
 }
 
-// The facts that agents are told of. Each holds the fields that its text needs,
-// and cannot be without them.
-type (
-	// PolicyCreated says that an agent sold a policy.
-	PolicyCreated struct {
-		PolicyNumber string `json:"policyNumber"`
-		ProductCode  string `json:"productCode"`
-		AgentLogin   string `json:"agentLogin"`
-	}
-	// PolicyTerminated says that an agent ended a policy.
-	PolicyTerminated struct {
-		PolicyNumber string `json:"policyNumber"`
-		ProductCode  string `json:"productCode"`
-		AgentLogin   string `json:"agentLogin"`
-	}
-	// ProductActivated says that a product can be sold now.
-	ProductActivated struct {
-		ProductCode string `json:"productCode"`
-		ProductName string `json:"productName"`
-	}
-	// TariffChanged says that a product has other prices now.
-	TariffChanged struct {
-		ProductCode string `json:"productCode"`
-	}
-	// CommissionCalculated says what an agent earned by a policy.
-	CommissionCalculated struct {
-		AgentLogin   string `json:"agentLogin"`
-		PolicyNumber string `json:"policyNumber"`
-		Amount       amount `json:"amount"`
-	}
-	// PaymentReceived says that a policy was paid for.
-	PaymentReceived struct {
-		AgentLogin   string `json:"agentLogin"`
-		PolicyNumber string `json:"policyNumber"`
-		Amount       amount `json:"amount"`
-	}
-)
+// Announce has a router announce each event that agents are told of.
+func Announce(r *event.Router, announce Announcer) {
+	tell[PolicyCreated](r, announce)
+	tell[PolicyTerminated](r, announce)
+	tell[ProductActivated](r, announce)
+	tell[TariffChanged](r, announce)
+	tell[CommissionCalculated](r, announce)
+	tell[PaymentReceived](r, announce)
+}
+
+// Announcer stores a notice in a stream.
+type Announcer func(ctx context.Context, stream, text string) error
+
+func tell[E Announcement](r *event.Router, announce Announcer) {
+	event.Handle(r, func(ctx context.Context, e E) error {
+		stream, text := e.Notice()
+		return announce(ctx, stream, text)
+	})
+}
+
+// aboutPolicy is what each event about a policy holds.
+type aboutPolicy struct {
+	PolicyNumber string `json:"policyNumber"`
+	ProductCode  string `json:"productCode"`
+	AgentLogin   string `json:"agentLogin"`
+}
+
+// Validate implements event.Validator.
+func (e aboutPolicy) Validate() error {
+	return required("policyNumber", e.PolicyNumber, "productCode", e.ProductCode, "agentLogin", e.AgentLogin)
+}
+
+// PolicyCreated says that an agent sold a policy.
+type PolicyCreated struct{ aboutPolicy }
 
 // Type implements event.Event.
 func (PolicyCreated) Type() string { return "PolicyCreated" }
-
-// Type implements event.Event.
-func (PolicyTerminated) Type() string { return "PolicyTerminated" }
-
-// Type implements event.Event.
-func (ProductActivated) Type() string { return "ProductActivated" }
-
-// Type implements event.Event.
-func (TariffChanged) Type() string { return "TariffChanged" }
-
-// Type implements event.Event.
-func (CommissionCalculated) Type() string { return "CommissionCalculated" }
-
-// Type implements event.Event.
-func (PaymentReceived) Type() string { return "PaymentReceived" }
 
 // Notice implements Announcement.
 func (e PolicyCreated) Notice() (stream, text string) {
 	return Company, e.AgentLogin + " just sold policy for " + e.ProductCode + "!!!"
 }
 
+// PolicyTerminated says that an agent ended a policy.
+type PolicyTerminated struct{ aboutPolicy }
+
+// Type implements event.Event.
+func (PolicyTerminated) Type() string { return "PolicyTerminated" }
+
 // Notice implements Announcement.
 func (e PolicyTerminated) Notice() (stream, text string) {
 	return Company, fmt.Sprintf("%s terminated policy %s (%s)", e.AgentLogin, e.PolicyNumber, e.ProductCode)
 }
+
+// ProductActivated says that a product can be sold now.
+type ProductActivated struct {
+	ProductCode string `json:"productCode"`
+	ProductName string `json:"productName"`
+}
+
+// Type implements event.Event.
+func (ProductActivated) Type() string { return "ProductActivated" }
 
 // Notice implements Announcement.
 func (e ProductActivated) Notice() (stream, text string) {
 	return Company, fmt.Sprintf("New product: %s (%s)", e.ProductName, e.ProductCode)
 }
 
+// Validate implements event.Validator.
+func (e ProductActivated) Validate() error {
+	return required("productCode", e.ProductCode, "productName", e.ProductName)
+}
+
+// TariffChanged says that a product has other prices now.
+type TariffChanged struct {
+	ProductCode string `json:"productCode"`
+}
+
+// Type implements event.Event.
+func (TariffChanged) Type() string { return "TariffChanged" }
+
 // Notice implements Announcement.
 func (e TariffChanged) Notice() (stream, text string) {
 	return Company, "Tariff changed for " + e.ProductCode
 }
+
+// Validate implements event.Validator.
+func (e TariffChanged) Validate() error { return required("productCode", e.ProductCode) }
+
+// aboutMoney is what each event about an agent's money holds.
+type aboutMoney struct {
+	AgentLogin   string `json:"agentLogin"`
+	PolicyNumber string `json:"policyNumber"`
+	Amount       amount `json:"amount"`
+}
+
+// Validate implements event.Validator.
+func (e aboutMoney) Validate() error {
+	return required("agentLogin", e.AgentLogin, "policyNumber", e.PolicyNumber, "amount", string(e.Amount))
+}
+
+// CommissionCalculated says what an agent earned by a policy.
+type CommissionCalculated struct{ aboutMoney }
+
+// Type implements event.Event.
+func (CommissionCalculated) Type() string { return "CommissionCalculated" }
 
 // Notice implements Announcement.
 func (e CommissionCalculated) Notice() (stream, text string) {
 	return Own(e.AgentLogin), fmt.Sprintf("Commission of %s for policy %s", e.Amount, e.PolicyNumber)
 }
 
+// PaymentReceived says that a policy was paid for.
+type PaymentReceived struct{ aboutMoney }
+
+// Type implements event.Event.
+func (PaymentReceived) Type() string { return "PaymentReceived" }
+
 // Notice implements Announcement.
 func (e PaymentReceived) Notice() (stream, text string) {
 	return Own(e.AgentLogin), fmt.Sprintf("Payment of %s received for policy %s", e.Amount, e.PolicyNumber)
 }
-
-// Validate implements event.Validator.
-func (e PolicyCreated) Validate() error {
-	return required("policyNumber", e.PolicyNumber, "productCode", e.ProductCode, "agentLogin", e.AgentLogin)
-}
-
-// Validate implements event.Validator.
-func (e PolicyTerminated) Validate() error { return PolicyCreated(e).Validate() }
-
-// Validate implements event.Validator.
-func (e ProductActivated) Validate() error {
-	return required("productCode", e.ProductCode, "productName", e.ProductName)
-}
-
-// Validate implements event.Validator.
-func (e TariffChanged) Validate() error { return required("productCode", e.ProductCode) }
-
-// Validate implements event.Validator.
-func (e CommissionCalculated) Validate() error {
-	return required("agentLogin", e.AgentLogin, "policyNumber", e.PolicyNumber, "amount", string(e.Amount))
-}
-
-// Validate implements event.Validator.
-func (e PaymentReceived) Validate() error { return CommissionCalculated(e).Validate() }
 
 // required refuses the first field, of pairs of name and value, that is blank
 // or holds what a text must not.
@@ -138,29 +149,5 @@ func required(pairs ...string) error {
 			return fmt.Errorf("%s: %w", pairs[i], err)
 		}
 	}
-	return nil
-}
-
-// amount is money with two decimals, as it is read by people. On the wire it
-// is a JSON number.
-type amount string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *amount) UnmarshalJSON(data []byte) error {
-	var number json.Number
-	if len(data) > 0 && data[0] == '"' || json.Unmarshal(data, &number) != nil {
-		return fmt.Errorf("%s is not an amount of money", data)
-	}
-	if number == "" { // null: as if it were missing
-		return nil
-	}
-	d, err := decimal.Parse(number.String())
-	if err != nil {
-		return fmt.Errorf("%s is not an amount of money: %w", data, err)
-	}
-	if d = d.Trim(2); d.Scale() > 2 {
-		return fmt.Errorf("%s has more than two decimals", data)
-	}
-	*a = amount(d.Pad(2).String())
 	return nil
 }

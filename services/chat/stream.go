@@ -6,13 +6,30 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 
 	"parley.internal/pkg/fault"
 )
 
-// ErrNoStream says that a stream does not exist, or is not the agent's to see.
-var ErrNoStream = fault.New(fault.NotFound, "stream-unknown", "there is no stream %s")
+// The errors of streams.
+var (
+	// ErrNoStream says that a stream does not exist, or is not the agent's to see.
+	ErrNoStream = fault.New(fault.NotFound, "stream-unknown", "there is no stream %s")
+	ErrReadOnly = fault.New(fault.Forbidden, "stream-read-only", "nobody talks in %s")
+	// ErrBadSequence says that nothing in a stream has this number.
+	ErrBadSequence = fault.New(fault.Invalid, "sequence-invalid", "%s has no entry %d")
+)
+
+// Stream is a stream as one agent sees it.
+type Stream struct {
+	ID     string     `json:"id"`
+	Kind   StreamKind `json:"kind"`
+	Title  string     `json:"title"`
+	Head   int64      `json:"head"`   // the sequence of its newest entry
+	Read   int64      `json:"read"`   // up to where the agent has read it
+	Unread int64      `json:"unread"` // messages and notices after that
+}
 
 // StreamKind says who may read and write a stream.
 type StreamKind string
@@ -48,4 +65,23 @@ func KindOf(stream string) StreamKind {
 	default:
 		return Room
 	}
+}
+
+// TitleOf is what a stream is called on a page.
+func TitleOf(stream string) string {
+	if KindOf(stream) == OwnFeed {
+		return "For you"
+	}
+	return stream
+}
+
+// Readable lists the streams that an agent may read.
+func Readable(login string) []string { return []string{General, Company, Own(login)} }
+
+// CheckReadable answers ErrNoStream for a stream that is not the agent's to see.
+func CheckReadable(login, stream string) error {
+	if slices.Contains(Readable(login), stream) {
+		return nil
+	}
+	return ErrNoStream.With(stream)
 }

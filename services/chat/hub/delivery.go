@@ -10,6 +10,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"parley.internal/chat"
@@ -17,13 +20,15 @@ import (
 
 // Log is where Delivery finds what nobody told it of.
 type Log interface {
-	Heads(ctx context.Context, since time.Time) (map[string]int64, error)
+	// Heads is where each stream ends that got an entry since a time, newest first.
+	Heads(ctx context.Context, since time.Time) ([]chat.Head, error)
 	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
+	// Lost lists the streams that do not hold what was read of them.
+	Lost(ctx context.Context, read chat.Cursor) ([]string, error)
 }
 
 const (
 	deliveryQueue = 8192             // entries told of and not pushed; more are found in the log
-	deliveryHeld  = 1024             // entries of one stream that came before their predecessor; as above
 	fillEvery     = time.Second      // how soon a hole is filled
 	fillWindow    = 10 * time.Second // how long a stream is looked after
 	fillPage      = 500
@@ -31,34 +36,43 @@ const (
 )
 
 // Delivery brings the entries of each stream into their sequence and pushes
-// them: at once when it is told of them, else when it looks.
+// them: at once when it is told of them, else when it looks. It also notices
+// when the log was set back, with whatever was stored there since.
 type Delivery struct {
-	log     Log
-	push    func(chat.Entry)
-	stored  chan chat.Entry
-	streams map[string]*progress // Run's alone
-}
+	log    Log
+	stored chan chat.Entry
+	doubt  chan struct{} // holds one: the log may have been set back
 
-// progress is how far a stream has been pushed.
-type progress struct {
-	pushed int64
-	held   map[int64]chat.Entry // behind a hole
+	push    []func(chat.Entry)
+	setBack []func(streams []string)
+
+	comparing sync.Mutex // one comparison at a time
+
+	mu      sync.Mutex
+	streams map[string]*progress
+	newest  recency
 }
 
 // NewDelivery pushes what is stored in log from now on.
-func NewDelivery(ctx context.Context, log Log, push func(chat.Entry)) (*Delivery, error) {
+func NewDelivery(ctx context.Context, log Log) (*Delivery, error) {
 	heads, err := log.Heads(ctx, time.Time{})
 	if err != nil {
 		return nil, fmt.Errorf("find where to begin delivery: %w", err)
 	}
 	d := &Delivery{
-		log: log, push: push,
-		stored: make(chan chat.Entry, deliveryQueue), streams: make(map[string]*progress, len(heads)),
+		log: log, stored: make(chan chat.Entry, deliveryQueue), doubt: make(chan struct{}, 1),
+		streams: make(map[string]*progress, len(heads)),
 	}
-	for stream, head := range heads {
-		d.stream(stream).pushed = head
-	}
+	d.begin(heads)
 	return d, nil
+}
+
+// Listen has push called for each entry, and setBack with the streams that no
+// longer hold what was pushed. They are called under a lock and must not wait.
+// Listen belongs before Run.
+func (d *Delivery) Listen(push func(chat.Entry), setBack func(streams []string)) {
+	d.push = append(d.push, push)
+	d.setBack = append(d.setBack, setBack)
 }
 
 // Stored tells of an entry that has committed. It never waits.
@@ -74,19 +88,33 @@ func (d *Delivery) Run(ctx context.Context) error {
 	fill := time.NewTicker(fillEvery)
 	defer fill.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-d.stored:
 			d.deliver(e)
 		case <-fill.C:
-			if err := d.fill(ctx); err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "log not compared with what was pushed", "error", err)
-			}
+			err = d.fill(ctx)
+		case <-d.doubt:
+			err = d.compare(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "log not compared with what was pushed", "error", err)
 		}
 	}
 }
 
+// begin starts each stream at its head.
+func (d *Delivery) begin(heads []chat.Head) {
+	d.newest = nil
+	for _, h := range slices.Backward(heads) {
+		d.stream(h.Stream).begin(h.Position)
+		d.newest.add(h.Stream)
+	}
+}
+
+// stream is for callers that hold mu.
 func (d *Delivery) stream(id string) *progress {
 	p, known := d.streams[id]
 	if !known {
@@ -97,25 +125,38 @@ func (d *Delivery) stream(id string) *progress {
 	return p
 }
 
-// deliver pushes an entry whose turn it is, and those that it held up.
-func (d *Delivery) deliver(e chat.Entry) {
-	p := d.stream(e.Stream)
-	if e.Sequence <= p.pushed {
-		return
+// deliver pushes entries whose turn it is, and those that they held up.
+func (d *Delivery) deliver(entries ...chat.Entry) {
+	for _, e := range d.pushAll(entries) {
+		slog.Info("entry pushed", "stream", e.Stream, "sequence", e.Sequence, "id", e.ID)
 	}
-	if e.Sequence > p.pushed+1 && len(p.held) >= deliveryHeld {
-		return
-	}
-	p.held[e.Sequence] = e
-	for {
-		next, here := p.held[p.pushed+1]
-		if !here {
-			return
+}
+
+func (d *Delivery) pushAll(entries []chat.Entry) (pushed []chat.Entry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range entries {
+		p := d.stream(e.Stream)
+		if p.contradicts(e.Position()) {
+			d.suspect(p)
 		}
-		delete(p.held, next.Sequence)
-		p.pushed = next.Sequence
-		d.push(next)
-		slog.Info("entry pushed", "stream", next.Stream, "sequence", next.Sequence, "id", next.ID)
+		for _, next := range p.take(e) {
+			d.newest.add(next.Stream)
+			for _, push := range d.push {
+				push(next)
+			}
+			pushed = append(pushed, next)
+		}
+	}
+	return pushed
+}
+
+// suspect has a stream begin anew. It is for callers that hold mu.
+func (d *Delivery) suspect(p *progress) {
+	p.other = true
+	select {
+	case d.doubt <- struct{}{}:
+	default:
 	}
 }
 
@@ -124,38 +165,159 @@ func (d *Delivery) deliver(e chat.Entry) {
 func (d *Delivery) fill(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, fillTimeout)
 	defer cancel()
+	pushed, checked := d.read(d.last())
+	lost, err := d.lost(ctx, pushed, checked)
+	if err != nil {
+		return err
+	}
+	if len(lost) > 0 {
+		return d.compare(ctx)
+	}
+	d.checked(pushed)
 	heads, err := d.log.Heads(ctx, time.Now().Add(-fillWindow))
 	if err != nil {
 		return err
 	}
-	for stream, head := range heads {
-		if err := d.fillOne(ctx, stream, head); err != nil {
+	for _, h := range heads {
+		if err := d.fillOne(ctx, h.Stream, h.Sequence); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *Delivery) fillOne(ctx context.Context, stream string, head int64) error {
-	p := d.stream(stream)
-	if head < p.pushed {
-		// The log was set back: what is stored there from now on is new.
-		slog.WarnContext(ctx, "log was set back", "stream", stream, "from", p.pushed, "to", head)
-		p.pushed = head
-		clear(p.held)
-	}
-	for p.pushed < head {
-		before := p.pushed
-		entries, err := d.log.After(ctx, stream, p.pushed, fillPage)
+// fillOne pushes a stream up to a sequence.
+func (d *Delivery) fillOne(ctx context.Context, stream string, upTo int64) error {
+	for {
+		from := d.pushed(stream)
+		if from.Sequence >= upTo {
+			return nil
+		}
+		entries, err := d.follows(ctx, stream, from)
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			d.deliver(e)
+		if entries == nil {
+			return d.compare(ctx)
 		}
-		if p.pushed == before {
-			return fmt.Errorf("the log of %s has a hole after %d", stream, before)
+		if len(entries) == 0 || entries[0].Sequence > from.Sequence+1 {
+			return fmt.Errorf("the log of %s has a hole after %d", stream, from.Sequence)
 		}
+		d.deliver(entries...)
+	}
+}
+
+// follows is what the log holds behind a position, nil if it does not hold that.
+func (d *Delivery) follows(ctx context.Context, stream string, from chat.Position) ([]chat.Entry, error) {
+	entries, err := d.log.After(ctx, stream, max(0, from.Sequence-1), fillPage)
+	switch {
+	case err != nil:
+		return nil, err
+	case from.Sequence == 0:
+		return append([]chat.Entry{}, entries...), nil
+	case len(entries) == 0 || entries[0].Position() != from:
+		return nil, nil
+	default:
+		return entries[1:], nil
+	}
+}
+
+// compare looks whether the log still holds what was pushed. Streams that do
+// not begin anew, at their heads.
+func (d *Delivery) compare(ctx context.Context) error {
+	d.comparing.Lock()
+	defer d.comparing.Unlock()
+	pushed, checked := d.read(d.all())
+	lost, err := d.lost(ctx, pushed, checked)
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	heads, err := d.log.Heads(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	now := make(chat.Cursor, len(heads))
+	for _, h := range heads {
+		now[h.Stream] = h.Position
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for stream := range lost {
+		p := d.stream(stream)
+		slog.WarnContext(ctx, "log was set back", "stream", stream, "from", p.pushed.Sequence, "to", now[stream].Sequence)
+		p.begin(now[stream])
+	}
+	d.newest = nil
+	for _, h := range slices.Backward(heads) {
+		d.newest.add(h.Stream)
+	}
+	for _, setBack := range d.setBack {
+		setBack(slices.Collect(maps.Keys(lost)))
 	}
 	return nil
+}
+
+func (d *Delivery) pushed(stream string) chat.Position {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stream(stream).pushed
+}
+
+// all are the streams that have been pushed, or could be.
+func (d *Delivery) all() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.streams))
+}
+
+// last are those that got the newest entries: a log that holds these was not
+// set back.
+func (d *Delivery) last() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.newest)
+}
+
+// read is what must be in the log: what was pushed last, and what was found
+// there last; between the two another log may have taken over.
+func (d *Delivery) read(streams []string) (pushed, checked chat.Cursor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	pushed, checked = make(chat.Cursor, len(streams)), make(chat.Cursor, len(streams))
+	for _, stream := range streams {
+		p := d.stream(stream)
+		pushed[stream], checked[stream] = p.pushed, p.checked
+	}
+	return pushed, checked
+}
+
+// checked notes what was found in the log.
+func (d *Delivery) checked(found chat.Cursor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for stream, at := range found {
+		d.stream(stream).checked = at
+	}
+}
+
+// lost are the streams that were set back.
+func (d *Delivery) lost(ctx context.Context, cursors ...chat.Cursor) (map[string]bool, error) {
+	lost := make(map[string]bool)
+	for _, read := range cursors {
+		streams, err := d.log.Lost(ctx, read)
+		if err != nil {
+			return nil, err
+		}
+		for _, stream := range streams {
+			lost[stream] = true
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for stream, p := range d.streams {
+		if p.other {
+			lost[stream] = true
+		}
+	}
+	return lost, nil
 }

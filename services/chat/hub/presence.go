@@ -2,10 +2,14 @@ package hub
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"parley.internal/chat"
 	"parley.internal/pkg/signalr"
 )
 
@@ -23,15 +27,22 @@ type presence struct {
 	most int // sockets of one agent; 0: no bound
 	// tell sends a text to everyone but one connection, which may be nil.
 	tell func(text string, except *signalr.Conn)
+	// show tells what has changed, each agent once. It must not wait.
+	show func([]chat.Presence)
+	// left notes who has gone.
+	left func(context.Context, []chat.Presence)
 
-	mu     sync.Mutex
-	agents map[string]*attendance
-	budget budget
+	mu      sync.Mutex
+	agents  map[string]*attendance
+	changed map[string]chat.Presence // since show was called
+	budget  budget
 }
 
 type attendance struct {
 	sockets int
-	leaves  time.Time // when sockets is 0
+	since   time.Time
+	ended   time.Time // when sockets is 0: when the last one did
+	leaves  time.Time // and when the agent is gone
 }
 
 // budget folds the texts of a burst.
@@ -41,8 +52,13 @@ type budget struct {
 	joined, left int       // to be told when it is over
 }
 
-func newPresence(most int, tell func(string, *signalr.Conn)) *presence {
-	return &presence{most: most, tell: tell, agents: make(map[string]*attendance)}
+func newPresence(most int) *presence {
+	return &presence{
+		most: most, agents: make(map[string]*attendance), changed: make(map[string]chat.Presence),
+		tell: func(string, *signalr.Conn) {},
+		show: func([]chat.Presence) {},
+		left: func(context.Context, []chat.Presence) {},
+	}
 }
 
 // connected counts a socket. It reports false, and counts nothing, when the
@@ -60,8 +76,9 @@ func (p *presence) join(login string, now time.Time) (text string, ok bool) {
 	defer p.mu.Unlock()
 	a, here := p.agents[login]
 	if !here {
-		a = &attendance{}
+		a = &attendance{since: now}
 		p.agents[login] = a
+		p.changed[login] = chat.Presence{Login: login, State: chat.Online, At: now.UTC()}
 	}
 	if p.most > 0 && a.sockets >= p.most {
 		return "", false
@@ -83,10 +100,55 @@ func (p *presence) disconnected(login string, clean bool) {
 	defer p.mu.Unlock()
 	a := p.agents[login]
 	a.sockets--
-	a.leaves = time.Now().Add(leaveBroken)
+	a.ended = time.Now()
+	a.leaves = a.ended.Add(leaveBroken)
 	if clean {
-		a.leaves = time.Now().Add(leaveClean)
+		a.leaves = a.ended.Add(leaveClean)
 	}
+}
+
+// here lists who is, by login.
+func (p *presence) here() []chat.Presence {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]chat.Presence, 0, len(p.agents))
+	for login, a := range p.agents {
+		all = append(all, chat.Presence{Login: login, State: chat.Online, At: a.since.UTC()})
+	}
+	slices.SortFunc(all, func(a, b chat.Presence) int { return strings.Compare(a.Login, b.Login) })
+	return all
+}
+
+// since is since when an agent is here.
+func (p *presence) since(login string) (at time.Time, here bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a, here := p.agents[login]
+	if !here {
+		return time.Time{}, false
+	}
+	return a.since.UTC(), true
+}
+
+// follow calls enter with what has changed since somebody was told who is here;
+// what changes from then on is shown.
+func (p *presence) follow(told []chat.Presence, enter func(changed []chat.Presence)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var changed []chat.Presence
+	known := make(map[string]bool, len(told))
+	for _, t := range told {
+		known[t.Login] = true
+		if _, here := p.agents[t.Login]; !here {
+			changed = append(changed, chat.Presence{Login: t.Login, State: chat.Offline, At: time.Now().UTC()})
+		}
+	}
+	for login, a := range p.agents {
+		if !known[login] {
+			changed = append(changed, chat.Presence{Login: login, State: chat.Online, At: a.since.UTC()})
+		}
+	}
+	enter(changed)
 }
 
 // run tells who has left, until ctx ends or drain is closed.
@@ -100,14 +162,18 @@ func (p *presence) run(ctx context.Context, drain <-chan struct{}) {
 		case <-drain:
 			return
 		case now := <-sweep.C:
-			for _, text := range p.sweep(now) {
+			texts, left := p.sweep(now)
+			for _, text := range texts {
 				p.tell(text, nil)
+			}
+			if len(left) > 0 {
+				p.left(ctx, left)
 			}
 		}
 	}
 }
 
-func (p *presence) sweep(now time.Time) (texts []string) {
+func (p *presence) sweep(now time.Time) (texts []string, left []chat.Presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for login, a := range p.agents {
@@ -115,13 +181,21 @@ func (p *presence) sweep(now time.Time) (texts []string) {
 			continue
 		}
 		delete(p.agents, login)
+		gone := chat.Presence{Login: login, State: chat.Offline, At: a.ended.UTC()}
+		p.changed[login] = gone
+		left = append(left, gone)
 		if p.budget.spend(now) {
 			texts = append(texts, login+" left chat")
 		} else {
 			p.budget.left++
 		}
 	}
-	return append(texts, p.budget.fold(now)...)
+	if len(p.changed) > 0 {
+		// Under the lock, for the order between this and follow.
+		p.show(slices.Collect(maps.Values(p.changed)))
+		clear(p.changed)
+	}
+	return append(texts, p.budget.fold(now)...), left
 }
 
 // spend reports whether one more text may be told in this second.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"parley.internal/chat"
 	"parley.internal/pkg/signalr"
 )
 
@@ -95,11 +96,12 @@ func present(t *testing.T, most int, do func(a *attend), told []string) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &attend{}
 		var mu sync.Mutex
-		a.presence = newPresence(most, func(text string, _ *signalr.Conn) {
+		a.presence = newPresence(most)
+		a.tell = func(text string, _ *signalr.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
 			a.told = append(a.told, text)
-		})
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { a.run(ctx, nil) })
@@ -162,4 +164,53 @@ func TestAnAgentHasSoManySockets(t *testing.T) {
 			t.Error("another agent was not let in")
 		}
 	}, []string{"jimmy join chat", "danny join chat"})
+}
+
+func TestPresenceIsShownInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		p := newPresence(0)
+		var shown []string
+		note := func(all []chat.Presence) {
+			for _, one := range all {
+				shown = append(shown, fmt.Sprintf("%s %s since %s", one.Login, one.State, one.At.Sub(start)))
+			}
+			shown = append(shown, fmt.Sprintf("at %s", time.Since(start)))
+		}
+		p.show = note
+		var left []chat.Presence
+		p.left = func(_ context.Context, gone []chat.Presence) { left = append(left, gone...) }
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { p.run(ctx, nil) })
+
+		p.join("jimmy", time.Now())
+		p.join("jimmy", time.Now())
+		told := p.here()
+		time.Sleep(1100 * time.Millisecond)
+		p.join("danny", time.Now())
+		p.follow(told, note) // Who was told before danny came hears of him, and again with all.
+		p.disconnected("jimmy", true)
+		p.disconnected("jimmy", true)
+		time.Sleep(10 * time.Second)
+		p.follow(told, note)
+		cancel()
+		wg.Wait()
+		want := []string{
+			"jimmy online since 0s", "at 250ms",
+			"danny online since 1.1s", "at 1.1s",
+			"danny online since 1.1s", "at 1.25s",
+			"jimmy offline since 1.1s", "at 4.25s",
+			"jimmy offline since 11.1s", "danny online since 1.1s", "at 11.1s",
+		}
+		if diff := cmp.Diff(want, shown); diff != "" {
+			t.Errorf("shown (-want +got):\n%s", diff)
+		}
+		if len(left) != 1 || left[0].Login != "jimmy" || left[0].At.Sub(start) != 1100*time.Millisecond {
+			t.Errorf("%+v have left", left)
+		}
+		if at, here := p.since("danny"); !here || at.Sub(start) != 1100*time.Millisecond {
+			t.Errorf("danny is here: %t, since %s", here, at)
+		}
+	})
 }

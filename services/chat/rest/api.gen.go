@@ -104,15 +104,7 @@ type AgentState string
 // Audience "all" is everybody, by the company's feed; else a login, or a list of them: each gets it in their own feed.
 //
 // Examples: all, jimmy.solid, ["jimmy.solid","danny.solid"]
-type Audience struct {
-	union json.RawMessage
-}
-
-// Audience0 defines model for Audience.0.
-type Audience0 = string
-
-// Audience1 defines model for Audience.1.
-type Audience1 = []Login
+type Audience = chat.Audience
 
 // Directory Agents who can be reached from now on, whether or not they have ever been here.
 type Directory struct {
@@ -120,15 +112,7 @@ type Directory struct {
 }
 
 // DirectoryEntry defines model for DirectoryEntry.
-type DirectoryEntry struct {
-	Avatar string `json:"avatar"`
-
-	// Login The name by which an agent signs in. It is what names them everywhere.
-	//
-	// Examples: jimmy.solid
-	Login Login  `json:"login"`
-	Name  string `json:"name"`
-}
+type DirectoryEntry = chat.Profile
 
 // Entry What was stored in a stream.
 type Entry = chat.Entry
@@ -150,18 +134,7 @@ type EntryPage struct {
 type Instant = time.Time
 
 // KnownAgent An agent whom chat can reach.
-type KnownAgent struct {
-	// At Since when; null if they were never here.
-	At     *time.Time `json:"at"`
-	Avatar string     `json:"avatar"`
-
-	// Login The name by which an agent signs in. It is what names them everywhere.
-	//
-	// Examples: jimmy.solid
-	Login Login      `json:"login"`
-	Name  string     `json:"name"`
-	State AgentState `json:"state"`
-}
+type KnownAgent = chat.Agent
 
 // Login The name by which an agent signs in. It is what names them everywhere.
 //
@@ -236,25 +209,7 @@ type SinceReply struct {
 }
 
 // Stream A stream as one agent sees it.
-type Stream struct {
-	// Head The sequence of its newest entry.
-	Head int `json:"head"`
-
-	// Id General is the room that everybody is in, Company the company's feed, Own:<login> an agent's own feed.
-	//
-	// Examples: General
-	Id StreamID `json:"id"`
-
-	// Kind All agents talk in a room; the company's feed is read by all, an agent's own feed by that agent.
-	Kind StreamKind `json:"kind"`
-
-	// Read Up to where the agent has read it.
-	Read  int    `json:"read"`
-	Title string `json:"title"`
-
-	// Unread Messages and notices after that.
-	Unread int `json:"unread"`
-}
+type Stream = chat.Stream
 
 // StreamID General is the room that everybody is in, Company the company's feed, Own:<login> an agent's own feed.
 //
@@ -331,68 +286,6 @@ type PostMessageJSONRequestBody = MessageRequest
 
 // NotifyJSONRequestBody defines body for Notify for application/json ContentType.
 type NotifyJSONRequestBody = NotificationRequest
-
-// AsAudience0 returns the union data inside the Audience as a Audience0
-func (t Audience) AsAudience0() (Audience0, error) {
-	var body Audience0
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromAudience0 overwrites any union data inside the Audience as the provided Audience0
-func (t *Audience) FromAudience0(v Audience0) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeAudience0 performs a merge with any union data inside the Audience, using the provided Audience0
-func (t *Audience) MergeAudience0(v Audience0) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsAudience1 returns the union data inside the Audience as a Audience1
-func (t Audience) AsAudience1() (Audience1, error) {
-	var body Audience1
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromAudience1 overwrites any union data inside the Audience as the provided Audience1
-func (t *Audience) FromAudience1(v Audience1) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeAudience1 performs a merge with any union data inside the Audience, using the provided Audience1
-func (t *Audience) MergeAudience1(v Audience1) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t Audience) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *Audience) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
-}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {

@@ -3,13 +3,14 @@ package rest
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
 )
 
@@ -17,96 +18,110 @@ import (
 type Log interface {
 	Since(ctx context.Context, login string, cursor chat.Cursor, limit int) (chat.Page, error)
 	SinceTime(ctx context.Context, login string, after time.Time, limit int) (chat.Page, error)
+	Streams(ctx context.Context, login string) ([]chat.Stream, error)
+	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
+	Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 }
 
+// Agents are those whom chat can reach.
+type Agents interface {
+	Agents(ctx context.Context, after string, limit int) ([]chat.Agent, error)
+	Introduce(ctx context.Context, profiles []chat.Profile) error
+}
+
+// Server answers what the contract names.
+type Server struct {
+	Log    Log
+	Agents Agents
+	Sender chat.Sender
+	// Since is since when an agent is here.
+	Since func(login string) (at time.Time, here bool)
+}
+
+var _ StrictServerInterface = Server{}
+
+// Register adds the routes to mux. Requests must come through auth.Middleware
+// and the contract's: what does not fit it is refused before it comes here.
+func Register(mux *web.Mux, s Server) {
+	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  refuseBody,
+		ResponseErrorHandlerFunc: web.Refuse,
+	})
+	HandlerWithOptions(strict, StdHTTPServerOptions{
+		BaseRouter:       mux,
+		Middlewares:      []MiddlewareFunc{noStore},
+		ErrorHandlerFunc: refuseParameter,
+	})
+}
+
+// noStore keeps answers out of caches: they are this agent's, and of now.
+func noStore(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseBody is about what fits the contract and is no value of ours.
+func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
+	if fault.Of(err).Kind == fault.Internal {
+		err = web.ErrBadBody.With(err.Error())
+	}
+	web.Refuse(w, r, err)
+}
+
+// refuseParameter is refuseBody for a number that is beyond ours.
+func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
+	name := ""
+	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
+		name = e.ParamName
+	}
+	web.Refuse(w, r, web.ErrBadQuery.With(name, "cannot be read"))
+}
+
+// The usual sizes of a page; the contract bounds them.
 const (
-	usualPage = 200
-	maxPage   = 1000
+	usualItems   = 50
+	usualEntries = 200
 )
 
-type messages struct {
-	log    Log
-	sender chat.Sender
+func limitOr(limit *int, usual int) int {
+	if limit == nil {
+		return usual
+	}
+	return *limit
 }
 
-// Register adds the routes to mux. Requests must come through auth.Middleware.
-func Register(mux *web.Mux, log Log, sender chat.Sender) {
-	m := messages{log: log, sender: sender}
-	mux.HandleFunc("GET /api/messages/since", m.since)
-	mux.HandleFunc("POST /api/messages", m.post)
+// pageOf is what fits of items, of which one more was asked for, and the cursor
+// behind it.
+func pageOf[T any](items []T, limit int, cursor func(T) string) (page []T, next *string) {
+	if len(items) > limit {
+		items = items[:limit]
+		text := base64.RawURLEncoding.EncodeToString([]byte(cursor(items[limit-1])))
+		next = &text
+	}
+	return append([]T{}, items...), next
 }
 
-// page is a part of the log, as it is sent.
-type page struct {
-	Entries []chat.Entry `json:"entries"`
-	Cursor  string       `json:"cursor"` // the next since
-	More    bool         `json:"more"`   // ask again at once
+// inside is what pageOf put into a cursor, "" if there is none.
+func inside(cursor *string) (string, error) {
+	if cursor == nil {
+		return "", nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(*cursor)
+	if err != nil || len(text) == 0 {
+		return "", errBadCursor()
+	}
+	return string(text), nil
 }
 
-// since answers what the agent's streams got since a cursor or, on a first
-// call, since a time.
-func (m messages) since(w http.ResponseWriter, r *http.Request) {
-	p, err := m.read(r)
-	if err != nil {
-		web.Refuse(w, r, err)
-		return
-	}
-	web.Reply(w, http.StatusOK, page{Entries: p.Entries, Cursor: p.Cursor.String(), More: p.More})
+func errBadCursor() error {
+	return web.ErrBadQuery.With("cursor", "is not one that was given out here")
 }
 
-func (m messages) read(r *http.Request) (chat.Page, error) {
-	who, err := auth.FromContext(r.Context())
-	if err != nil {
-		return chat.Page{}, err //nolint:wrapcheck // It is told to the caller as it is.
-	}
-	limit, err := web.Limit(r, usualPage, maxPage)
-	if err != nil {
-		return chat.Page{}, err //nolint:wrapcheck // As above.
-	}
-	since := r.URL.Query().Get("since")
-	if since == "" {
-		return chat.Page{}, web.ErrBadQuery.With("since", "is missing: a cursor, or a time in RFC 3339 on a first call")
-	}
-	if at, err := time.Parse(time.RFC3339, since); err == nil {
-		return m.log.SinceTime(r.Context(), who.Login, at, limit) //nolint:wrapcheck // The log says what it was doing.
-	}
-	cursor, err := chat.ParseCursor(since)
-	if err != nil {
-		return chat.Page{}, web.ErrBadQuery.With("since", "is neither a cursor that was given out here nor a time in RFC 3339")
-	}
-	return m.log.Since(r.Context(), who.Login, cursor, limit) //nolint:wrapcheck // As above.
+func caller(ctx context.Context) (auth.Agent, error) {
+	who, err := auth.FromContext(ctx)
+	return who.Agent, err
 }
 
-// post says something in the General room. A client that retries sends the
-// same clientId, and gets the same answer.
-func (m messages) post(w http.ResponseWriter, r *http.Request) {
-	entry, err := m.send(w, r)
-	if err != nil {
-		web.Refuse(w, r, err)
-		return
-	}
-	web.Reply(w, http.StatusCreated, entry)
-}
-
-func (m messages) send(w http.ResponseWriter, r *http.Request) (chat.Entry, error) {
-	who, err := auth.FromContext(r.Context())
-	if err != nil {
-		return chat.Entry{}, err //nolint:wrapcheck // It is told to the caller as it is.
-	}
-	var in struct {
-		Text     *string `json:"text"`
-		ClientID *string `json:"clientId"`
-	}
-	if err := web.Decode(w, r, &in); err != nil {
-		return chat.Entry{}, err //nolint:wrapcheck // As above.
-	}
-	if in.Text == nil {
-		return chat.Entry{}, web.ErrBadBody.With("text is missing")
-	}
-	id := uuid.NewString()
-	if in.ClientID != nil {
-		id = *in.ClientID
-	}
-	author := chat.Author{Login: who.Login, Avatar: who.Avatar}
-	return m.sender.Send(r.Context(), author, id, *in.Text) //nolint:wrapcheck // The sender says what it refuses.
-}
+func authorOf(a auth.Agent) chat.Author { return chat.Author{Login: a.Login, Avatar: a.Avatar} }

@@ -14,11 +14,13 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"parley.internal/api"
 	"parley.internal/chat"
 	"parley.internal/chat/hub"
 	"parley.internal/chat/rest"
 	"parley.internal/chat/store"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
@@ -38,6 +40,7 @@ type Config struct {
 	AllowedOrigins string       // foreign pages that may call: scheme://host[:port], comma-separated
 	Broker         Broker       // brings the events
 	Limits         Limits       // of what agents may do
+	Agents         []Agent      // who can be reached before they were ever here
 	Log            *slog.Logger // slog.Default() by default
 
 	// Events brings the events when there is no broker. With neither, none come.
@@ -47,20 +50,23 @@ type Config struct {
 // Limits bound what agents may do.
 type Limits = hub.Limits
 
+// Agent is one whom chat is told of.
+type Agent = chat.Profile
+
 // Broker is where RabbitMQ is, and what is declared there.
 type Broker = rabbit.Settings
 
 // Server is a chat service. Its Handler answers requests while Run runs.
 type Server struct {
-	db         *database.DB
-	handler    http.Handler
-	agentsChat *hub.AgentsChat
-	delivery   *hub.Delivery
-	inbox      *outbox.Inbox
-	router     *event.Router
-	events     func(context.Context) error // takes in events; nil if nobody brings any
-	broker     *rabbit.Transport           // nil if there is none
-	log        *slog.Logger
+	db       *database.DB
+	handler  http.Handler
+	lobby    *hub.Lobby
+	delivery *hub.Delivery
+	inbox    *outbox.Inbox
+	router   *event.Router
+	events   func(context.Context) error // takes in events; nil if nobody brings any
+	broker   *rabbit.Transport           // nil if there is none
+	log      *slog.Logger
 }
 
 // New opens and migrates the database. Close it if Run is never called.
@@ -88,6 +94,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	contracts, err := contract.Open(api.Files, "openapi/chat.yaml")
+	if err != nil {
+		return err
+	}
 	if err := outbox.Migrate(ctx, s.db); err != nil {
 		return err
 	}
@@ -95,20 +105,33 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 		return err
 	}
 	log := store.New(s.db, func(e chat.Entry) { s.delivery.Stored(e) })
-	rate := web.NewRate(cfg.Limits.MessageRate, int(2*cfg.Limits.MessageRate))
-	sender := chat.Sender{Append: log.Append, Allow: rate.Allow}
-
-	s.agentsChat = hub.NewAgentsChat(sender, origins, cfg.Limits)
-	s.delivery, err = hub.NewDelivery(ctx, log, s.agentsChat.Push)
-	if err != nil {
+	if err := log.Introduce(ctx, cfg.Agents); err != nil {
+		return err
+	}
+	if s.delivery, err = hub.NewDelivery(ctx, log); err != nil {
 		return err
 	}
 	s.listen(log)
 	if err := s.connect(cfg); err != nil {
 		return err
 	}
-	s.handler = routes(tokens, origins, log, sender, s.agentsChat)
+	rate := web.NewRate(cfg.Limits.MessageRate, int(2*cfg.Limits.MessageRate))
+	sender := chat.Sender{Append: log.Append, Announce: log.Announce, Allow: rate.Allow}
+	agents := directory{Directory: chat.NewDirectory(log.Seen), Store: log}
+	s.lobby = hub.NewLobby(agents, cfg.Limits)
+	s.handler = routes{
+		tokens: tokens, origins: origins, contract: contracts, agents: agents,
+		agentsChat: hub.NewAgentsChat(s.lobby, s.delivery, sender, origins),
+		hub:        hub.New(s.lobby, s.delivery, log, sender, tokens, origins),
+		rest:       rest.Server{Log: log, Agents: log, Sender: sender, Since: s.lobby.Since},
+	}.handler()
 	return nil
+}
+
+// directory is who the agents are, in the database and at hand.
+type directory struct {
+	*chat.Directory
+	*store.Store
 }
 
 // connect decides who brings the events. It subscribes before anything runs, so
@@ -129,40 +152,16 @@ func (s *Server) connect(cfg Config) (err error) {
 	return nil
 }
 
-// listen registers what agents are told of.
+// listen has the agents told of events, each once: the entry has the event's id,
+// if it has one.
 func (s *Server) listen(log *store.Store) {
-	handle[chat.PolicyCreated](s.router, log)
-	handle[chat.PolicyTerminated](s.router, log)
-	handle[chat.ProductActivated](s.router, log)
-	handle[chat.TariffChanged](s.router, log)
-	handle[chat.CommissionCalculated](s.router, log)
-	handle[chat.PaymentReceived](s.router, log)
-	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
-}
-
-// handle announces each event of type E in the log, once: the entry has the
-// event's id, if it has one.
-func handle[E chat.Announcement](router *event.Router, log *store.Store) {
-	event.Handle(router, func(ctx context.Context, e E) error {
-		stream, text := e.Notice()
+	chat.Announce(s.router, func(ctx context.Context, stream, text string) error {
 		_, err := log.Append(ctx, chat.Draft{
 			Stream: stream, ID: cmp.Or(event.FromContext(ctx).ID, uuid.NewString()), Kind: chat.Notice, Body: text,
 		})
 		return err
 	})
-}
-
-func routes(
-	tokens auth.Verifier, origins web.Origins, log *store.Store, sender chat.Sender, agentsChat *hub.AgentsChat,
-) http.Handler {
-	var api web.Mux
-	rest.Register(&api, log, sender)
-	hubs := auth.HubMiddleware(tokens, web.Refuse)(agentsChat)
-	var mux web.Mux
-	mux.Handle("/api/", web.Deadline(auth.Middleware(tokens, web.Refuse)(&api)))
-	mux.Handle(hub.AgentsChatPath, hubs)
-	mux.Handle(hub.AgentsChatPath+"/negotiate", hubs)
-	return web.Recover(origins.CORS(&mux))
+	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
 }
 
 // Check asks the database whether it answers.
@@ -180,7 +179,7 @@ func (s *Server) Degraded() []string {
 	}
 }
 
-// Handler serves chat's paths: /api/messages and below, and the hub's.
+// Handler serves chat's paths: those of its contract, and the hubs'.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run takes in events and pushes entries until ctx ends, then closes the
@@ -190,7 +189,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.subscribe(ctx) })
 	group.Go(func() error { return s.inbox.Run(ctx) })
 	group.Go(func() error { return s.delivery.Run(ctx) })
-	group.Go(func() error { return s.agentsChat.Run(ctx) })
+	group.Go(func() error { return s.lobby.Run(ctx) })
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("chat: %w", err)
 	}
@@ -198,7 +197,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Drain closes the sockets; requests are still answered.
-func (s *Server) Drain() { s.agentsChat.Drain() }
+func (s *Server) Drain() { s.lobby.Drain() }
 
 // subscribe takes in events, if somebody brings them.
 func (s *Server) subscribe(ctx context.Context) error {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"time"
 
 	"parley.internal/chat"
@@ -12,14 +14,14 @@ import (
 )
 
 const (
-	entryColumns = "stream, sequence, tag, id, kind, author, avatar, body, at"
+	entryColumns = "stream, sequence, tag, ordinal, id, kind, author, avatar, body, reply_to, at"
 	tagLength    = 12 // of 26 characters of base 32: 60 bits
 )
 
 func scanEntry(scan func(...any) error) (chat.Entry, error) {
 	var e chat.Entry
 	var at int64
-	err := scan(&e.Stream, &e.Sequence, &e.Tag, &e.ID, &e.Kind, &e.Author, &e.Avatar, &e.Body, &at)
+	err := scan(&e.Stream, &e.Sequence, &e.Tag, &e.Ordinal, &e.ID, &e.Kind, &e.Author, &e.Avatar, &e.Body, &e.ReplyTo, &at)
 	e.At = database.Time(at)
 	return e, err
 }
@@ -27,8 +29,9 @@ func scanEntry(scan func(...any) error) (chat.Entry, error) {
 // Append stores a draft as the next entry of its stream; an own feed is made
 // at its first one. A draft whose stream, author and id are known is not
 // stored again: the answer is the entry that was stored then, or
-// chat.ErrIDReused if it was another message. The stream's row
-// stays locked until the transaction ends, so entries commit in sequence.
+// chat.ErrIDReused if its author said something else with it. Who says
+// something has read the stream up to there. The stream's row stays locked
+// until the transaction ends, so entries commit in sequence.
 func (s *Store) Append(ctx context.Context, d chat.Draft) (chat.Entry, error) {
 	var e chat.Entry
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
@@ -42,18 +45,26 @@ func (s *Store) Append(ctx context.Context, d chat.Draft) (chat.Entry, error) {
 			return err
 		}
 		if len(known) > 0 {
-			if e = known[0]; e.Kind == chat.Message && e.Body != d.Body {
+			if e = known[0]; e.Author != "" && (e.Body != d.Body || e.ReplyTo != d.ReplyTo) {
 				return chat.ErrIDReused
 			}
 			return nil
 		}
+		if d.ReplyTo < 0 || d.ReplyTo > last.head {
+			return chat.ErrNoReply.With(d.Stream, d.ReplyTo)
+		}
 		at := max(database.Instant(time.Now()), last.at) // A clock may be set back.
 		e = chat.Entry{
-			Stream: d.Stream, Sequence: last.head + 1, Tag: rand.Text()[:tagLength], ID: d.ID, Kind: d.Kind,
-			Author: d.Author, Avatar: d.Avatar, Body: d.Body, At: database.Time(at),
+			Stream: d.Stream, Sequence: last.head + 1, Tag: rand.Text()[:tagLength], Ordinal: last.ordinal + 1,
+			ID: d.ID, Kind: d.Kind, Author: d.Author, Avatar: d.Avatar, Body: d.Body, ReplyTo: d.ReplyTo, At: database.Time(at),
 		}
-		if err := s.insert(ctx, tx, e, last.ordinal+1); err != nil {
+		if err := insert(ctx, tx, e); err != nil {
 			return err
+		}
+		if e.Kind == chat.Message {
+			if _, err := advance(ctx, tx, e.Author, e.Stream, e.Sequence, e.Ordinal); err != nil {
+				return err
+			}
 		}
 		tx.AfterCommit(func() {
 			slog.InfoContext(ctx, "entry stored", "stream", e.Stream, "sequence", e.Sequence, "id", e.ID)
@@ -89,20 +100,42 @@ func (s *Store) lock(ctx context.Context, tx *database.Tx, stream string) (end, 
 	return last, err
 }
 
-func (s *Store) insert(ctx context.Context, tx *database.Tx, e chat.Entry, ordinal int64) error {
+func insert(ctx context.Context, tx *database.Tx, e chat.Entry) error {
 	at := database.Instant(e.At)
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO entry (`+entryColumns+`, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		e.Stream, e.Sequence, e.Tag, e.ID, e.Kind, e.Author, e.Avatar, e.Body, at, ordinal)
+		INSERT INTO entry (`+entryColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		e.Stream, e.Sequence, e.Tag, e.Ordinal, e.ID, e.Kind, e.Author, e.Avatar, e.Body, e.ReplyTo, at)
 	if err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE stream SET head = $1, ordinal = $2, last_at = $3 WHERE id = $4",
-		e.Sequence, ordinal, at, e.Stream)
+		e.Sequence, e.Ordinal, at, e.Stream)
 	if err != nil {
 		return fmt.Errorf("advance: %w", err)
 	}
 	return nil
+}
+
+// Announce appends all drafts in one transaction. It stores none of them, and
+// answers chat.ErrNoAgent, if the owner of an own feed is not known.
+func (s *Store) Announce(ctx context.Context, drafts []chat.Draft) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		for _, d := range drafts {
+			if owner, own := chat.Owner(d.Stream); own {
+				known, err := isKnown(ctx, tx, owner)
+				if err != nil {
+					return err
+				}
+				if !known {
+					return chat.ErrNoAgent.With(owner)
+				}
+			}
+			if _, err := s.Append(ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // After is what a stream holds after a sequence, oldest first, at most limit.
@@ -116,21 +149,18 @@ func (s *Store) After(ctx context.Context, stream string, sequence int64, limit 
 	return entries, nil
 }
 
-// Heads is the newest sequence of each stream that got an entry since a time.
-func (s *Store) Heads(ctx context.Context, since time.Time) (map[string]int64, error) {
-	type head struct {
-		stream   string
-		sequence int64
+// Before is what a stream holds before a sequence, or up to its head if that is
+// 0: the newest ones, at most limit, oldest first.
+func (s *Store) Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+	if sequence == 0 {
+		sequence = math.MaxInt64
 	}
-	all, err := database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (h head, err error) {
-		return h, scan(&h.stream, &h.sequence)
-	}, "SELECT id, head FROM stream WHERE last_at >= $1", database.Instant(since))
+	entries, err := database.All(ctx, s.db.Query(ctx), scanEntry, `
+		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3`,
+		stream, sequence, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read heads: %w", err)
+		return nil, fmt.Errorf("read %s before %d: %w", stream, sequence, err)
 	}
-	heads := make(map[string]int64, len(all))
-	for _, h := range all {
-		heads[h.stream] = h.sequence
-	}
-	return heads, nil
+	slices.Reverse(entries)
+	return entries, nil
 }

@@ -49,7 +49,7 @@ func (s *Store) page(
 ) (chat.Page, error) {
 	page := chat.Page{Entries: []chat.Entry{}, Cursor: chat.Cursor{}}
 	err := s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
-		for _, stream := range readable(login) {
+		for _, stream := range chat.Readable(login) {
 			p, err := begin(ctx, tx, stream)
 			if err != nil {
 				return fmt.Errorf("find a position in %s: %w", stream, err)
@@ -73,12 +73,7 @@ func (s *Store) page(
 		page.Entries = page.Entries[:limit]
 	}
 	for _, e := range page.Entries {
-		page.Cursor[e.Stream] = chat.Position{Sequence: e.Sequence, Tag: e.Tag}
+		page.Cursor[e.Stream] = e.Position()
 	}
 	return page, nil
-}
-
-// readable lists the streams that an agent may read.
-func readable(login string) []string {
-	return []string{chat.General, chat.Company, chat.Own(login)}
 }

@@ -1,0 +1,168 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"parley.internal/chat"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/fault"
+	"parley.internal/pkg/signalr"
+	"parley.internal/pkg/web"
+)
+
+const (
+	callTimeout = 10 * time.Second // for one call of an agent
+	noteTimeout = 2 * time.Second  // for a note about who is here
+
+	drainEach = 10 * time.Millisecond // between two sockets that are closed when the node stops
+	drainTime = 5 * time.Second       // and at most for all of them
+	drainWait = 5 * time.Second       // how long they may then take to end
+)
+
+// Limits bound what agents may do. 0 is no bound.
+type Limits struct {
+	MessageRate float64 // entries a second of one agent; twice that at once
+	Connections int     // sockets of one agent
+	ConnectRate float64 // new sockets a second
+}
+
+// Directory keeps who the agents are, and when they were here.
+type Directory interface {
+	Meet(ctx context.Context, p chat.Profile) error
+	Left(ctx context.Context, left []chat.Presence) error
+}
+
+// Lobby is what all hubs of a node have in common: who is here, on whichever of
+// them, how many sockets an agent may have, and how the node stops.
+type Lobby struct {
+	presence  *presence
+	directory Directory
+	connects  *web.Rate
+	hubs      []*signalr.Hub
+	draining  []func(over time.Duration) // called before sockets are closed
+	drain     chan struct{}              // closed by Drain
+	drained   sync.Once
+}
+
+// NewLobby makes a lobby without hubs.
+func NewLobby(directory Directory, limits Limits) *Lobby {
+	l := &Lobby{
+		presence:  newPresence(limits.Connections),
+		directory: directory,
+		connects:  web.NewRate(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
+		drain:     make(chan struct{}),
+	}
+	l.presence.left = l.noteLeft
+	return l
+}
+
+// open makes a hub. Requests must come through auth.HubMiddleware.
+func (l *Lobby) open(origins web.Origins) *signalr.Hub {
+	h := signalr.New(signalr.Options{Identify: identify, AllowOrigin: origins.Allow})
+	h.OnConnect(l.connected)
+	h.OnDisconnect(func(c *signalr.Conn, err error) { l.presence.disconnected(c.User(), err == nil) })
+	l.hubs = append(l.hubs, h)
+	return h
+}
+
+// identify takes over who asks from the middleware. A socket lives no longer
+// than its token.
+func identify(r *http.Request) (signalr.Identity, error) {
+	who, err := auth.FromContext(r.Context())
+	if err != nil {
+		return signalr.Identity{}, err
+	}
+	return signalr.Identity{User: who.Login, Expires: who.Expires, Value: who.Agent}, nil
+}
+
+func agentOf(c *signalr.Conn) auth.Agent {
+	agent, _ := c.Identity().Value.(auth.Agent)
+	return agent
+}
+
+func authorOf(c *signalr.Conn) chat.Author {
+	agent := agentOf(c)
+	return chat.Author{Login: agent.Login, Avatar: agent.Avatar}
+}
+
+func (l *Lobby) connected(ctx context.Context, c *signalr.Conn) error {
+	if !l.presence.connected(c) {
+		return signalr.HubError("you have too many connections open")
+	}
+	agent := agentOf(c)
+	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
+	defer cancel()
+	if err := l.directory.Meet(ctx, chat.Profile{Login: agent.Login, Name: agent.Name, Avatar: agent.Avatar}); err != nil {
+		slog.WarnContext(ctx, "who has come was not noted", "agent", agent.Login, "error", err)
+	}
+	return nil
+}
+
+func (l *Lobby) noteLeft(ctx context.Context, left []chat.Presence) {
+	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
+	defer cancel()
+	if err := l.directory.Left(ctx, left); err != nil {
+		slog.WarnContext(ctx, "who has left was not noted", "agents", len(left), "error", err)
+	}
+}
+
+// Since is since when an agent is here.
+func (l *Lobby) Since(login string) (at time.Time, here bool) { return l.presence.since(login) }
+
+var errTooManyConnects = fault.New(fault.Unavailable, "too-many-connects", "too many agents connect just now")
+
+// serve lets a hub answer, unless too many sockets are opened. Negotiations do
+// not count.
+func (l *Lobby) serve(h *signalr.Hub, path string, w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == path && !l.connects.Allow("") {
+		w.Header().Set("Retry-After", "1")
+		web.Refuse(w, r, errTooManyConnects)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// Drain has Run close the sockets. It may be called more than once.
+func (l *Lobby) Drain() { l.drained.Do(func() { close(l.drain) }) }
+
+// Run tells who comes and goes until ctx ends, or Drain is called; then it
+// closes the sockets, spread over some seconds, and waits until they are gone.
+func (l *Lobby) Run(ctx context.Context) error {
+	l.presence.run(ctx, l.drain)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime+drainWait)
+	defer cancel()
+	open := 0
+	for _, h := range l.hubs {
+		open += h.Connections()
+	}
+	over := min(drainTime, time.Duration(open)*drainEach)
+	for _, draining := range l.draining {
+		draining(over)
+	}
+	errs := make([]error, len(l.hubs))
+	var closing sync.WaitGroup
+	for i, h := range l.hubs {
+		closing.Go(func() {
+			h.Drain(ctx, over)
+			errs[i] = h.Wait(ctx)
+		})
+	}
+	closing.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the sockets: %w", err)
+	}
+	return nil
+}
+
+// send pushes; what is sent always has a form in JSON.
+func send(to signalr.Audience, target string, args ...any) {
+	if err := to.Send(target, args...); err != nil {
+		slog.Error("push not encoded", "target", target, "error", err)
+	}
+}

@@ -1,0 +1,65 @@
+package rest
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley.internal/chat"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/web"
+)
+
+// PostMessage says something in the General room. A client that retries sends
+// the same clientId, and gets the same answer.
+func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (PostMessageResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said := chat.Saying{Stream: chat.General, ID: idOr(r.Body.ClientId), Text: r.Body.Text}
+	entry, err := s.Sender.Send(ctx, authorOf(who), said)
+	return PostMessage201JSONResponse(entry), err
+}
+
+// Notify tells an audience something.
+func (s Server) Notify(ctx context.Context, r NotifyRequestObject) (NotifyResponseObject, error) {
+	who, err := auth.Require(ctx, auth.Admin)
+	if err != nil {
+		return nil, err
+	}
+	id := idOr(r.Body.ClientId)
+	streams, err := s.Sender.Notify(ctx, authorOf(who), id, r.Body.Text, r.Body.Audience)
+	return Notify202JSONResponse{Id: id, Streams: streams}, err
+}
+
+// idOr is the client's, or a new one.
+func idOr(clientID *string) string {
+	if clientID == nil {
+		return uuid.NewString()
+	}
+	return *clientID
+}
+
+// ReadSince answers what the agent's streams got since a cursor or, on a first
+// call, since a time.
+func (s Server) ReadSince(ctx context.Context, r ReadSinceRequestObject) (ReadSinceResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.since(ctx, who.Login, r.Params.Since, limitOr(r.Params.Limit, usualEntries))
+	return ReadSince200JSONResponse{Entries: page.Entries, Cursor: page.Cursor.String(), More: page.More}, err
+}
+
+func (s Server) since(ctx context.Context, login, since string, limit int) (chat.Page, error) {
+	if at, err := time.Parse(time.RFC3339, since); err == nil {
+		return s.Log.SinceTime(ctx, login, at, limit)
+	}
+	cursor, err := chat.ParseCursor(since)
+	if err != nil {
+		return chat.Page{}, web.ErrBadQuery.With("since", "is neither a cursor that was given out here nor a time in RFC 3339")
+	}
+	return s.Log.Since(ctx, login, cursor, limit)
+}

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+
+	"parley.internal/chat"
+	"parley.internal/chat/hub"
+	"parley.internal/chat/rest"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/contract"
+	"parley.internal/pkg/web"
+)
+
+// routes is what leads to a handler.
+type routes struct {
+	tokens     auth.Verifier
+	origins    web.Origins
+	contract   *contract.Contract
+	agents     directory
+	agentsChat http.Handler
+	hub        http.Handler
+	rest       rest.Server
+}
+
+func (r routes) handler() http.Handler {
+	var paths web.Mux
+	rest.Register(&paths, r.rest)
+	signedIn := auth.Middleware(r.tokens, web.Refuse)
+	fits := r.contract.Middleware(web.Refuse)
+	var mux web.Mux
+	mux.Handle("/api/", web.Deadline(signedIn(r.meet(fits(&paths)))))
+	hubs := auth.HubMiddleware(r.tokens, web.Refuse)
+	for path, handler := range map[string]http.Handler{hub.AgentsChatPath: r.agentsChat, hub.Path: r.hub} {
+		mux.Handle(path, hubs(handler))
+		mux.Handle(path+"/negotiate", hubs(handler))
+	}
+	return web.Recover(r.origins.CORS(&mux))
+}
+
+// meet makes known who asks. Whether that works is not the caller's concern.
+func (r routes) meet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if who, err := auth.FromContext(q.Context()); err == nil {
+			p := chat.Profile{Login: who.Login, Name: who.Name, Avatar: who.Avatar}
+			if err := r.agents.Meet(q.Context(), p); err != nil {
+				slog.WarnContext(q.Context(), "who asks was not noted", "agent", who.Login, "error", err)
+			}
+		}
+		next.ServeHTTP(w, q)
+	})
+}
