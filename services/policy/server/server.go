@@ -57,8 +57,9 @@ type Server struct {
 	db     *database.DB
 	store  *store.Store
 	cache  *cache.Cache
-	relay  *outbox.Relay     // nil if nobody takes the events
-	broker *rabbit.Transport // nil if there is none
+	relay  *outbox.Relay               // nil if nobody takes the events
+	broker *rabbit.Transport           // nil if there is none
+	listen func(context.Context) error // to changes of the catalogue; nil without a broker
 	api    http.Handler
 	log    *slog.Logger
 }
@@ -124,7 +125,8 @@ func (s *Server) migrate(ctx context.Context) error {
 	return store.Migrate(ctx, s.db)
 }
 
-// connect decides who takes the events.
+// connect decides who takes the events. What was changed on another node, or
+// may have been while nobody told, drops the cache.
 func (s *Server) connect(events *outbox.Outbox, cfg Config) (err error) {
 	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
 		return err
@@ -132,6 +134,8 @@ func (s *Server) connect(events *outbox.Outbox, cfg Config) (err error) {
 	switch {
 	case s.broker != nil:
 		s.relay = outbox.NewRelay(events, s.broker)
+		types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
+		s.listen = s.broker.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
 	case cfg.Events != nil:
 		s.relay = outbox.NewRelay(events, cfg.Events)
 	}
@@ -177,7 +181,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer disconnect()
 	if s.broker != nil {
 		group.Go(func() error { return s.broker.Run(connected) })
-		group.Go(func() error { return s.hearChanges(ctx) })
+		group.Go(func() error { return s.listen(ctx) })
 	}
 	group.Go(func() error {
 		defer disconnect()
@@ -201,13 +205,6 @@ func (s *Server) carry(ctx context.Context) error {
 		return nil
 	}
 	return s.relay.Run(ctx)
-}
-
-// hearChanges drops the cache when the catalogue was changed, on this node or
-// another, and when that may have been missed.
-func (s *Server) hearChanges(ctx context.Context) error {
-	types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
-	return s.broker.Listen(types, func(event.Message) { s.cache.Drop() }, s.cache.Drop)(ctx)
 }
 
 // Serve is the whole service as a program of its own: its API, its health, and
