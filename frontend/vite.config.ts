@@ -35,6 +35,8 @@ export default defineConfig({
     emptyOutDir: true,
   },
   server: {
+    // The tests read the contract's examples.
+    fs: { allow: ['..'] },
     proxy: {
       '/api': server,
       '/hub': { target: server, ws: true },

@@ -1,12 +1,11 @@
 import { NoAnswer } from './noAnswer'
 import { Problem } from './problem'
-import type { ProblemBody } from './types'
 
 /** Longer than any answer that is still worth waiting for. */
 const deadline = 15_000
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   body?: unknown
   headers?: Record<string, string>
   signal?: AbortSignal
@@ -44,11 +43,11 @@ async function exchange(path: string, sent: RequestInit) {
   }
 }
 
-function problem(response: Response, text: string): ProblemBody {
+function problem(response: Response, text: string): Problem['body'] {
   // What stands between us and the server, a proxy say, answers in its own way.
   if (!response.headers.get('Content-Type')?.includes('json')) return {}
   try {
-    return JSON.parse(text) as ProblemBody
+    return JSON.parse(text) as Problem['body']
   } catch {
     return {}
   }

@@ -1,18 +1,19 @@
 import { NoAnswer } from './noAnswer'
-import type { ProblemBody } from './types'
+import type { Problem as Body } from './portal.gen'
 
 /** What the server refused, as RFC 9457 says it. Its message may be shown to people. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
-    readonly body: ProblemBody,
+    /** What stands between us and the server answers in its own way: then there is nothing in it. */
+    readonly body: Partial<Body>,
   ) {
     super(sentence(body.detail || body.title || `The server answered with status ${status}.`))
     this.name = 'Problem'
   }
 }
 
-const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+export const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Why something did not work, in words for people. */
 export function reason(error: unknown): string {
@@ -21,6 +22,10 @@ export function reason(error: unknown): string {
     return 'The server could not be reached. Check your connection and try again.'
   return 'Something went wrong in this page. Load it again.'
 }
+
+/** Whether the server refused it for this reason. */
+export const isRefusal = (error: unknown, code: string) =>
+  error instanceof Problem && error.body.code === code
 
 /** Whether the same may well work a little later: the network's or the server's bad moment. */
 export const isPassing = (error: unknown) =>

@@ -1,160 +1,174 @@
 import { mount } from '@vue/test-utils'
-import { createPinia, setActivePinia } from 'pinia'
-import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
-import { defineComponent, h, ref } from 'vue'
-import type { Entry } from '@/api/types'
-import { provideFeed, useFeed, type Feed } from '@/feed/useFeed'
-import { provideLive, type Live } from '@/hub/useLive'
-import { FakeServer, json, refusal } from '@/testing/FakeServer'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { defineComponent, h } from 'vue'
+import { provideFeed, useFeed } from '@/feed/useFeed'
+import { useHub } from '@/hub/useHub'
+import { FakeChat } from '@/testing/FakeChat'
 import MessageComposer from './MessageComposer.vue'
 
-beforeEach(() => setActivePinia(createPinia()))
-
-const call = 'POST /api/messages'
-const lost = () => Promise.reject(new TypeError('network'))
-const taken = () => json({}, 201)
-
-/** The composer of jimmy.solid, on a log that the test fills. */
-function composer(status: 'open' | 'reconnecting' = 'open') {
-  const entries: Entry[] = []
-  let feed: Feed | undefined
+/** The composer of jimmy.solid, connected to a chat. */
+async function composer({ deaf = false } = {}) {
+  const chat = new FakeChat()
+  const connection = chat.device({ deaf })
+  let opened: Promise<void> | undefined
   const page = mount(
     defineComponent(() => {
-      feed = useFeed(
-        'jimmy.solid',
-        async () => ({ entries, cursor: 'here', more: false }),
-        () => undefined,
-      )
-      provideFeed(feed)
-      provideLive({ status: ref<Live['status']['value']>(status) })
+      const hub = useHub(connection, () => undefined)
+      provideFeed(useFeed('jimmy.solid', hub, chat.readAfter, () => undefined))
+      opened = hub.open()
       return () => h(MessageComposer)
     }),
     { attachTo: document.body },
   )
   onTestFinished(() => page.unmount())
+  await opened
+  await vi.waitFor(() => expect(connection.calls('Join')).toHaveLength(1))
   const input = page.get('textarea')
+  /** Ends the connection as it does in the midst of an invocation. */
+  const broken = () => {
+    connection.lose()
+    return Promise.reject(new Error('Invocation canceled due to the connection being closed.'))
+  }
+  /** Lets the chat answer Send as it does. */
+  const works = () => connection.answer('Send', (_, id, body) => chat.say(body, 'jimmy.solid', id))
   return {
     page,
+    chat,
+    connection,
+    works,
+    broken,
     text: () => input.element.value,
     write: (text: string) => input.setValue(text),
     enter: (options = {}) => input.trigger('keydown', { key: 'Enter', ...options }),
-    refused: (words: string) =>
+    says: (words: string) =>
       vi.waitFor(() => expect(page.get('[role=alert]').text()).toContain(words)),
     cleared: () => vi.waitFor(() => expect(input.element.value).toBe('')),
-    messages: () => feed?.messages.value.map(({ body }) => body),
-    readLog: () => feed?.catchUp(),
-    log: ({ id = '', author = 'jimmy.solid', body }: Partial<Entry> & { body: string }) =>
-      void entries.push({
-        ...{ stream: 'General', sequence: entries.length + 1, tag: '', kind: 'message' },
-        ...{ id, author, avatar: '', body, at: '2026-11-20T12:00:00Z' },
-      }),
+    ids: () => connection.calls('Send').map(([, id]) => id),
+    log: () => chat.log.General.map(({ body }) => body),
+    reconnect() {
+      connection.lose()
+      connection.comeBack()
+    },
   }
 }
 
-const ids = (server: FakeServer) =>
-  server.received.map(({ body }) => (body as { clientId: string }).clientId)
-
 it('clears the text when it was sent, and not before', async () => {
-  let answer: (response: Response) => void = () => undefined
-  const server = new FakeServer().on(call, () => new Promise(resolve => (answer = resolve)))
-  const { text, write, enter, cleared } = composer()
+  const { connection, text, write, enter, cleared } = await composer()
+  let answer: () => void = () => undefined
+  const sent = { stream: 'General', sequence: 1, tag: 't', at: '2026-11-21T09:30:00Z' }
+  connection.answer('Send', () => new Promise(resolve => (answer = () => resolve(sent))))
   await write('  hello ')
   await enter()
   expect(text()).toBe('  hello ')
-  expect(server.received[0]?.body).toMatchObject({ text: 'hello' })
-  answer(taken())
+  expect(connection.calls('Send')[0]).toEqual(['General', expect.any(String), 'hello', {}])
+  answer()
   await cleared()
 })
 
-it('sends under the same id until it is known to be said, and the next under another', async () => {
-  const server = new FakeServer().on(call, lost)
-  const { text, write, enter, refused, cleared } = composer()
+it('sends again after the next connection, under the same id, and says it once', async () => {
+  const { connection, broken, works, write, enter, says, cleared, ids, log, reconnect } =
+    await composer()
+  connection.answer('Send', broken)
   await write('hello')
   await enter()
-  await refused('No answer came')
-  expect(text()).toBe('hello')
-  server.on(call, taken)
-  await enter()
+  await says('as soon as it is back')
+  works()
+  reconnect()
   await cleared()
-  await write('hello')
-  await enter()
-  await cleared()
-  const [first, second, third] = ids(server)
+  expect(log()).toEqual(['hello'])
+  const [first, second] = ids()
   expect(first).toMatch(/^[0-9a-f-]{36}$/)
   expect(second).toBe(first)
-  expect(third).not.toBe(first)
 })
 
-it('takes another id for another text', async () => {
-  const server = new FakeServer().on(call, lost)
-  const { write, enter, refused } = composer()
+it('says it once when only the answer was lost', async () => {
+  const { connection, chat, broken, write, enter, says, cleared, works, log, reconnect } =
+    await composer({ deaf: true })
+  connection.answer('Send', (_, id, body) => {
+    chat.say(body, 'jimmy.solid', id)
+    return broken()
+  })
   await write('hello')
   await enter()
-  await refused('No answer came')
-  await write('hello all')
+  await says('as soon as it is back')
+  works()
+  reconnect()
+  await cleared()
+  expect(log()).toEqual(['hello'])
+})
+
+it('does not send by itself what was changed since', async () => {
+  const { connection, page, broken, text, works, write, enter, says, ids, reconnect } =
+    await composer()
+  connection.answer('Send', broken)
+  await write('hello')
   await enter()
-  await vi.waitFor(() => expect(server.received).toHaveLength(2))
-  const [first, second] = ids(server)
-  expect(second).not.toBe(first)
+  await says('as soon as it is back')
+  await write('hello all')
+  works()
+  reconnect()
+  await vi.waitFor(() => expect(page.find('[role=alert]').exists()).toBe(false))
+  expect(text()).toBe('hello all')
+  expect(ids()).toHaveLength(1)
+})
+
+it('takes another id for the next message, also for the same words', async () => {
+  const { write, enter, cleared, ids, log } = await composer()
+  for (let n = 0; n < 2; n++) {
+    await write('hello')
+    await enter()
+    await cleared()
+  }
+  expect(log()).toEqual(['hello', 'hello'])
+  expect(new Set(ids()).size).toBe(2)
 })
 
 it('clears the text when the log shows what got no answer', async () => {
-  const server = new FakeServer().on(call, lost)
-  const { page, write, enter, refused, cleared, log, readLog } = composer()
+  const { page, connection, broken, chat, write, enter, cleared, says, ids } = await composer()
+  connection.answer('Send', broken)
   await write('hello')
   await enter()
-  await refused('No answer came')
-  log({ id: ids(server)[0], body: 'hello' })
-  await readLog()
+  await says('as soon as it is back')
+  chat.say('hello', 'jimmy.solid', String(ids()[0]))
   await cleared()
   expect(page.find('[role=alert]').exists()).toBe(false)
 })
 
 it('keeps the text when the log shows the same words of somebody else', async () => {
-  const server = new FakeServer().on(call, lost)
-  const { text, write, enter, refused, log, readLog } = composer()
+  const { connection, broken, chat, text, write, enter, says, ids } = await composer()
+  connection.answer('Send', broken)
   await write('hello')
   await enter()
-  await refused('No answer came')
-  log({ id: ids(server)[0], body: 'hello', author: 'danny.solid' })
-  await readLog()
-  expect(text()).toBe('hello')
+  await says('as soon as it is back')
+  chat.say('hello', 'danny.solid', String(ids()[0]))
+  await vi.waitFor(() => expect(text()).toBe('hello'))
 })
 
-it('shows what was sent also while the hub is away', async () => {
-  const { write, enter, log, messages } = composer('reconnecting')
-  new FakeServer().on(call, () => {
-    log({ body: 'hello' })
-    return taken()
-  })
+it("tells the server's own reason, and does not send again by itself", async () => {
+  const { connection, page, text, write, enter, says, ids, reconnect } = await composer()
+  const words = 'too-fast: that is too many messages at once'
+  connection.answer('Send', () => Promise.reject(new Error(words)))
   await write('hello')
   await enter()
-  await vi.waitFor(() => expect(messages()).toEqual(['hello']))
-})
-
-it("tells the server's own reason", async () => {
-  new FakeServer().on(call, () => refusal(429, 'too-fast', 'that is too many messages at once'))
-  const { page, text, write, enter, refused } = composer()
-  await write('hello')
-  await enter()
-  await refused('Not sent')
+  await says('Not sent')
   expect(page.get('[role=alert]').text()).toBe('Not sent. That is too many messages at once')
-  expect(text()).toBe('hello')
+  reconnect()
+  await vi.waitFor(() => expect(connection.calls('Join')).toHaveLength(2))
+  expect([text(), ids().length]).toEqual(['hello', 1])
 })
 
 it('breaks the line with Shift, and sends nothing empty or too long', async () => {
-  const server = new FakeServer().on(call, taken)
-  const { page, write, enter, cleared } = composer()
+  const { page, write, enter, cleared, ids } = await composer()
   await write('hello')
   await enter({ shiftKey: true })
   await write('   ')
   await enter()
   await write('😀'.repeat(4_001))
   await enter()
-  expect(server.received).toEqual([])
+  expect(ids()).toEqual([])
   expect(page.get('[role=alert]').text()).toContain('4001 of 4000')
   await write('😀'.repeat(4_000))
   await enter()
   await cleared()
-  expect(server.received).toHaveLength(1)
+  expect(ids()).toHaveLength(1)
 })

@@ -19,18 +19,10 @@ const close = 5 * 60_000
 
 /** The newest `most` messages as lines: days, who came and went, and what was said. */
 export function useChatLines(feed: Feed, most: Ref<number>) {
-  const said = computed(() => [
-    ...feed.messages.value.map(entry => ({ ...entry, key: `entry ${entry.sequence}` })),
-    ...feed.waitingMessages.value.map(item => ({
-      ...item,
-      key: `push ${item.key}`,
-      sequence: Infinity,
-    })),
-  ])
-
-  const lines = computed(() => {
-    const shown = said.value.slice(-most.value)
-    const from = said.value.length > shown.length ? (shown[0]?.sequence ?? 0) : 0
+  return computed(() => {
+    const all = feed.messages.value
+    const shown = all.slice(-most.value)
+    const from = all.length > shown.length ? (shown[0]?.sequence ?? 0) : 0
     const presence = feed.presence.value.filter(({ after }) => after >= from)
     const result: ChatLine[] = []
     let last: (typeof shown)[number] | undefined
@@ -53,7 +45,8 @@ export function useChatLines(feed: Feed, most: Ref<number>) {
         last = undefined
       }
       date = day
-      const { key, author, avatar, body, at } = message
+      const { sequence, author, avatar, body, at } = message
+      const key = `message ${sequence}`
       const continued = last?.author === author && Date.parse(at) - Date.parse(last.at) < close
       result.push({ key, kind: 'message', author, avatar, body, at, continued })
       last = message
@@ -61,6 +54,4 @@ export function useChatLines(feed: Feed, most: Ref<number>) {
     tell(Infinity)
     return result
   })
-
-  return { lines, total: computed(() => said.value.length) }
 }

@@ -1,39 +1,37 @@
 import { ref, watch } from 'vue'
 import { makeAttempt } from '@/api/attempt'
+import { NoAnswer } from '@/api/noAnswer'
 import { Problem, isPassing, reason } from '@/api/problem'
-import type { Entry } from '@/api/types'
 import { injectFeed } from '@/feed/useFeed'
-import { injectLive } from '@/hub/useLive'
-import { useApi } from '@/session/useApi'
 
 /**
  * A message that is written, and saying it: once, however often it has to be
- * tried. It is sent by a request, which can be repeated under the same id; the
- * hub only tells what was said.
+ * tried. When the connection breaks on it, it is sent again by itself after the
+ * next one, under the same id.
  */
 export function useMessage() {
-  const api = useApi()
   const feed = injectFeed()
-  const { status } = injectLive()
   const text = ref('')
   const failure = ref('')
   const busy = ref(false)
   const attempt = makeAttempt()
+  /** What got no answer, until there is a connection to send it again. */
+  let unanswered = ''
 
   async function send() {
     const said = text.value.trim()
     if (busy.value || !said) return
     const clientId = attempt.keyFor(said)
     busy.value = true
-    failure.value = ''
+    failure.value = unanswered = ''
     try {
-      await api.post<Entry>('/api/messages', { text: said, clientId })
+      await feed.say(clientId, said)
       if (attempt.is(clientId)) clear(said)
-      // The hub tells it; where there is none just now, the log does.
-      if (status.value !== 'open') void feed.catchUp()
     } catch (error) {
-      // Unless the log has shown it meanwhile.
-      if (attempt.is(clientId)) failure.value = explain(error)
+      // Unless it was heard meanwhile.
+      if (!attempt.is(clientId)) return
+      failure.value = explain(error)
+      if (error instanceof NoAnswer) unanswered = said
     } finally {
       busy.value = false
     }
@@ -41,10 +39,17 @@ export function useMessage() {
 
   function clear(said: string) {
     attempt.done()
-    failure.value = ''
+    failure.value = unanswered = ''
     // What was typed meanwhile stays.
     if (text.value.trim() === said) text.value = ''
   }
+
+  watch(feed.status, status => {
+    if (status !== 'open' || !unanswered) return
+    // What was changed since is not what the agent wanted to say then.
+    if (text.value.trim() === unanswered) void send()
+    else failure.value = unanswered = ''
+  })
 
   // What got no answer may have been said all the same.
   watch(feed.messages, messages => {
@@ -56,7 +61,9 @@ export function useMessage() {
 }
 
 function explain(error: unknown): string {
+  if (error instanceof NoAnswer)
+    return 'There is no connection. Your message is sent as soon as it is back.'
   if (error instanceof Problem && (error.status === 429 || !isPassing(error)))
     return `Not sent. ${reason(error)}`
-  return 'No answer came. Your text is kept: send it again, it is said only once.'
+  return 'The server could not take it. Your text is kept: send it again, it is said only once.'
 }

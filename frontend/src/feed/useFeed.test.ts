@@ -1,271 +1,327 @@
-import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { NoAnswer } from '@/api/noAnswer'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { nextTick } from 'vue'
 import { Problem } from '@/api/problem'
-import type { EntriesPage, Entry } from '@/api/types'
+import { useHub } from '@/hub/useHub'
+import { FakeChat } from '@/testing/FakeChat'
 import { inScope } from '@/testing/inScope'
 import { useFeed } from './useFeed'
+import type { ReadAfter } from './useGaps'
 
-/** A log as the server keeps it; its cursor is how many entries it had. */
-class FakeLog {
-  entries: Entry[] = []
-  asked: string[] = []
-  pageSize = 1_000
-  resync = false
-  /** Runs between the question and the answer. */
-  during: () => void | Promise<void> = () => undefined
-
-  say = (body: string, author = 'danny.solid') => this.add('General', 'message', author, body)
-  notice = (body: string) => this.add('Company', 'notice', '', body)
-
-  read = async (since: string): Promise<EntriesPage> => {
-    this.asked.push(since)
-    if (this.resync && since.startsWith('at ')) throw new Problem(410, { code: 'resync' })
-    const from = since.startsWith('at ') ? Number(since.slice(3)) : 0
-    const to = Math.min(from + this.pageSize, this.entries.length)
-    const page = {
-      entries: this.entries.slice(from, to),
-      cursor: `at ${to}`,
-      more: to < this.entries.length,
-    }
-    await this.during()
-    return page
+/** A window of jimmy.solid on a chat, connected and joined. */
+async function windowOn(
+  chat: FakeChat,
+  { deaf = false, readAfter = chat.readAfter as ReadAfter } = {},
+) {
+  const connection = chat.device({ deaf })
+  const told: string[] = []
+  const asked = vi.fn(readAfter)
+  const feed = inScope(() => {
+    const hub = useHub(connection, () => undefined)
+    const made = useFeed('jimmy.solid', hub, asked, notices =>
+      told.push(...notices.map(({ body }) => body)),
+    )
+    return { ...made, open: hub.open }
+  })
+  await feed.open()
+  await vi.waitFor(() => expect(feed.status.value).toBe('open'))
+  const shown = () => feed.messages.value.map(({ body }) => body)
+  const notices = () => feed.notices.value.map(({ body }) => body)
+  const reconnect = async () => {
+    connection.lose()
+    connection.comeBack()
+    await vi.waitFor(() => expect(feed.status.value).toBe('open'))
   }
-
-  private add(stream: string, kind: string, author: string, body: string) {
-    const sequence = this.entries.filter(entry => entry.stream === stream).length + 1
-    const id = `${stream} ${sequence}`
-    const at = new Date().toISOString()
-    this.entries.push({ stream, sequence, tag: 't', id, kind, author, avatar: '', body, at })
-  }
+  return { ...feed, connection, told, asked, shown, notices, reconnect }
 }
 
-beforeEach(() => {
-  localStorage.clear()
-  vi.useFakeTimers()
-  onTestFinished(() => void vi.useRealTimers())
-})
-
-function feedOf(log: FakeLog) {
-  const missed: string[] = []
-  const feed = inScope(() =>
-    useFeed('jimmy.solid', log.read, entries => missed.push(...entries.map(({ body }) => body))),
-  )
-  const shown = () =>
-    [...feed.messages.value, ...feed.waitingMessages.value].map(({ body }) => body)
-  const told = () => [...feed.notices.value, ...feed.waitingNotices.value].map(({ body }) => body)
-  return Object.assign(feed, { shown, told, missed })
-}
+type Window = Awaited<ReturnType<typeof windowOn>>
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 3_000 })
+const shows = (window: Window, bodies: string[]) =>
+  eventually(() => expect(window.shown()).toEqual(bodies))
 
 describe('the feed', () => {
-  it('reads the last week first, and from its cursor afterwards', async () => {
-    const log = new FakeLog()
-    log.say('one')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.say('two')
-    await feed.catchUp()
-    expect(feed.shown()).toEqual(['one', 'two'])
-    const week = 7 * 24 * 60 * 60_000
-    expect(log.asked).toEqual([new Date(Date.now() - week).toISOString(), 'at 1'])
+  it('shows what Join answers, and what follows it as it comes', async () => {
+    const chat = new FakeChat()
+    chat.say('one')
+    const window = await windowOn(chat)
+    chat.say('two')
+    chat.notice('danny.solid just sold policy for TRI!!!')
+    await shows(window, ['one', 'two'])
+    expect(window.notices()).toEqual(['danny.solid just sold policy for TRI!!!'])
+    expect(window.connection.calls('Join')).toEqual([[{}]])
   })
 
-  it('reads on until there is no more', async () => {
-    const log = new FakeLog()
-    log.pageSize = 2
-    for (const body of ['a', 'b', 'c', 'd', 'e']) log.say(body)
-    const feed = feedOf(log)
-    await feed.catchUp()
-    expect(feed.shown()).toEqual(['a', 'b', 'c', 'd', 'e'])
-    expect(log.asked).toHaveLength(3)
-  })
-
-  it('shows a push at once, and once the log has it, as the log has it', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.say('hello')
-    feed.pushMessage('danny.solid', '', 'hello')
-    expect(feed.shown()).toEqual(['hello'])
-    expect(feed.messages.value).toEqual([])
-    await vi.advanceTimersByTimeAsync(2_000)
-    expect(feed.shown()).toEqual(['hello'])
-    expect(feed.messages.value).toHaveLength(1)
-  })
-
-  it('asks once for a burst, and within 5 seconds however long it lasts', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    await feed.catchUp()
-    for (let n = 0; n < 100; n++) {
-      log.say(`m${n}`)
-      feed.pushMessage('danny.solid', '', `m${n}`)
-      await vi.advanceTimersByTimeAsync(100)
-    }
-    await vi.advanceTimersByTimeAsync(2_000)
-    expect(log.asked.length).toBeLessThanOrEqual(4)
-    expect(log.asked.length).toBeGreaterThanOrEqual(3)
-    expect(feed.shown()).toEqual(log.entries.map(({ body }) => body))
-  })
-
-  it('keeps what is pushed while it asks, shows nothing twice and loses nothing', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.say('before')
-    log.say('already in the answer')
-    log.during = () => {
-      log.during = () => undefined
-      feed.pushMessage('danny.solid', '', 'already in the answer')
-      log.say('after the answer')
-      feed.pushMessage('danny.solid', '', 'after the answer')
-    }
-    await feed.catchUp()
-    const all = ['before', 'already in the answer', 'after the answer']
-    expect(feed.shown()).toEqual(all)
-    await vi.advanceTimersByTimeAsync(2_000)
-    expect(feed.shown()).toEqual(all)
-    expect(feed.waitingMessages.value).toEqual([])
-  })
-
-  it('asks again when it is told to while it asks', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    let wish: Promise<void> | undefined
-    log.during = () => {
-      log.during = () => undefined
-      log.say('meanwhile')
-      wish = feed.catchUp()
-    }
-    await feed.catchUp()
-    await wish
-    expect(log.asked).toHaveLength(2)
-    expect(feed.shown()).toEqual(['meanwhile'])
-  })
-
-  it('tries again by itself after a failure, without losing its place', async () => {
-    const log = new FakeLog()
-    log.say('one')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.say('two')
-    for (const weather of [new NoAnswer('network'), new Problem(503, {}), new Problem(429, {})]) {
-      log.during = () => Promise.reject(weather)
-      await feed.catchUp()
-      expect(feed.shown()).toEqual(['one'])
-    }
-    log.during = () => undefined
-    await vi.advanceTimersByTimeAsync(6_000)
-    expect(feed.shown()).toEqual(['one', 'two'])
-  })
-
-  it('lets a mistake be seen, and does not try it again', async () => {
-    for (const mistake of [new TypeError('undefined'), new Problem(400, {})]) {
-      const log = new FakeLog()
-      const feed = feedOf(log)
-      log.during = () => Promise.reject(mistake)
-      await expect(feed.catchUp()).rejects.toThrow(mistake)
-      await vi.advanceTimersByTimeAsync(60_000)
-      expect(log.asked).toHaveLength(1)
-    }
-  })
-
-  it('leaves the end of the session to others', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    log.during = () => Promise.reject(new Problem(401, {}))
-    await feed.catchUp()
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(log.asked).toHaveLength(1)
-  })
-
-  it('begins again when the log was set back', async () => {
-    const log = new FakeLog()
-    log.say('kept')
-    log.say('lost')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.entries.pop()
-    log.say('said after the restore')
-    log.resync = true
-    await feed.catchUp()
-    expect(feed.shown()).toEqual(['kept', 'said after the restore'])
-  })
-
-  it('counts what others wrote as unread until it is read, also after a reload', async () => {
-    const log = new FakeLog()
-    log.say('from danny')
-    log.say('from me', 'jimmy.solid')
-    log.notice('news')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    expect([feed.unreadMessages.value, feed.unreadNotices.value]).toEqual([1, 1])
-    feed.markRead('notice')
-    expect([feed.unreadMessages.value, feed.unreadNotices.value]).toEqual([1, 0])
-
-    const reloaded = feedOf(log)
-    await reloaded.catchUp()
-    expect([reloaded.unreadMessages.value, reloaded.unreadNotices.value]).toEqual([1, 0])
-  })
-
-  it('remembers what was read while the page is open, where the browser keeps nothing', async () => {
-    vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
-      throw new DOMException('full', 'QuotaExceededError')
+  it('takes what is heard before the answer to Join after it', async () => {
+    const chat = new FakeChat()
+    chat.say('one')
+    const window = await windowOn(chat)
+    const answers = window.connection
+    window.connection.answer('Join', cursors => {
+      const joined = chat.device({ deaf: true }).invoke<never>('Join', cursors)
+      return joined.then(answer => {
+        chat.say('right behind it')
+        return answer
+      })
     })
-    const log = new FakeLog()
-    log.say('from danny')
-    log.notice('news')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    feed.markRead('notice')
-    feed.markRead('message')
-    expect([feed.unreadMessages.value, feed.unreadNotices.value]).toEqual([0, 0])
+    await window.reconnect()
+    await shows(window, ['one', 'right behind it'])
+    expect(answers.calls('Join')).toHaveLength(2)
+    expect(window.asked).not.toHaveBeenCalled()
   })
 
-  it('neither counts nor tells what the agent did themselves', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.notice('jimmy.solid just sold policy for TRI!!!')
-    log.notice('jimmy.solider just sold policy for TRI!!!')
-    await feed.catchUp()
-    feed.pushNotice('jimmy.solid just sold policy for CAR!!!')
-    expect(feed.told()).toHaveLength(3)
-    expect(feed.unreadNotices.value).toBe(1)
-    expect(feed.missed).toEqual(['jimmy.solider just sold policy for TRI!!!'])
+  it('goes on from its cursors after a lost connection, and misses nothing', async () => {
+    const chat = new FakeChat()
+    const one = chat.say('one')
+    const window = await windowOn(chat, { deaf: true })
+    chat.say('two')
+    chat.notice('news')
+    await window.reconnect()
+    await shows(window, ['one', 'two'])
+    expect(window.told).toEqual(['news'])
+    const nothing = { sequence: 0, tag: '' }
+    expect(window.connection.calls('Join').at(-1)).toEqual([
+      { General: { sequence: 1, tag: one.tag }, Company: nothing, 'Own:jimmy.solid': nothing },
+    ])
   })
 
-  it('does not count a notice again that was read while it was only a push', async () => {
-    const log = new FakeLog()
-    const feed = feedOf(log)
-    await feed.catchUp()
-    log.notice('sold')
-    feed.pushNotice('sold')
-    expect(feed.unreadNotices.value).toBe(1)
-    feed.markRead('notice')
+  it('shows nothing twice', async () => {
+    const chat = new FakeChat()
+    const window = await windowOn(chat)
+    const entry = chat.say('once')
+    window.connection.tell('Entry', entry)
+    await window.reconnect()
+    window.connection.tell('Entry', entry)
+    await shows(window, ['once'])
+    expect(window.unreadMessages.value).toBe(1)
+  })
+
+  it('shows an entry that leaves a gap only when the gap is filled', async () => {
+    const chat = new FakeChat()
+    let answer: () => void = () => undefined
+    const asked = new Promise<void>(resolve => (answer = resolve))
+    const readAfter: ReadAfter = async (...args) => {
+      await asked
+      return chat.readAfter(args[0], args[1])
+    }
+    chat.say('one')
+    const window = await windowOn(chat, { deaf: true, readAfter })
+    chat.say('two')
+    window.connection.tell('Entry', chat.say('three'))
+    expect(window.shown()).toEqual(['one'])
+    expect(window.asked).toHaveBeenCalledWith('General', 1, expect.anything())
+    answer()
+    await shows(window, ['one', 'two', 'three'])
+    expect(window.asked).toHaveBeenCalledTimes(1)
+  })
+
+  it('fetches what Join had no room for', async () => {
+    const chat = new FakeChat()
+    chat.page = 2
+    const window = await windowOn(chat, { deaf: true })
+    const said = ['a', 'b', 'c', 'd', 'e']
+    for (const body of said) chat.say(body)
+    await window.reconnect()
+    await shows(window, said)
+    expect(window.asked).toHaveBeenCalledWith('General', 2, expect.anything())
+    expect(window.unreadMessages.value).toBe(5)
+  })
+
+  it('tries again to fill a gap when the server has a bad moment', async () => {
+    const chat = new FakeChat()
+    let failures = 1
+    const readAfter: ReadAfter = async (stream, after) => {
+      if (failures-- > 0) throw new Problem(503, {})
+      return chat.readAfter(stream, after)
+    }
+    const window = await windowOn(chat, { deaf: true, readAfter })
+    chat.say('one')
+    window.connection.tell('Entry', chat.say('two'))
+    await shows(window, ['one', 'two'])
+    expect(window.asked).toHaveBeenCalledTimes(2)
+  })
+
+  it('forgets a stream that was set back, and only that', async () => {
+    const chat = new FakeChat()
+    for (const body of ['kept', 'lost', 'lost too']) chat.say(body)
+    chat.notice('news')
+    const window = await windowOn(chat, { deaf: true })
+    chat.setBack('General', 1)
+    chat.say('said after the restore')
+    await window.reconnect()
+    await shows(window, ['kept', 'said after the restore'])
+    expect(window.notices()).toEqual(['news'])
+    expect(window.told).toEqual([])
+  })
+
+  it('forgets everything at Resync, and joins without cursors', async () => {
+    const chat = new FakeChat()
+    for (const body of ['kept', 'lost']) chat.say(body)
+    const window = await windowOn(chat)
+    chat.setBack('General', 1)
+    window.connection.tell('Resync')
+    await shows(window, ['kept'])
+    expect(window.connection.calls('Join')).toEqual([[{}], [{}]])
+    chat.say('new')
+    await shows(window, ['kept', 'new'])
+  })
+
+  it('finds out by itself that another entry stands where one is known', async () => {
+    const chat = new FakeChat()
+    for (const body of ['kept', 'lost']) chat.say(body)
+    const window = await windowOn(chat)
+    chat.setBack('General', 1)
+    chat.say('in its place')
+    await shows(window, ['kept', 'in its place'])
+  })
+
+  it('joins again with its cursors when it is behind', async () => {
+    const chat = new FakeChat()
+    chat.say('one')
+    const window = await windowOn(chat, { deaf: true })
+    chat.say('two')
+    window.connection.tell('Behind', 'General')
+    await shows(window, ['one', 'two'])
+  })
+
+  it('joins again after a refusal', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const chat = new FakeChat()
+    chat.say('one')
+    const connection = chat.device()
+    connection.answer('Join', () => Promise.reject(new Error('internal: in a moment')))
+    const feed = inScope(() => {
+      const hub = useHub(connection, () => undefined)
+      return { ...useFeed('jimmy.solid', hub, chat.readAfter, () => undefined), open: hub.open }
+    })
+    await feed.open()
+    await vi.advanceTimersByTimeAsync(100)
+    expect([feed.status.value, feed.loading.value]).toEqual(['connecting', true])
+    connection.answer('Join', cursors => chat.device().invoke('Join', cursors))
     await vi.advanceTimersByTimeAsync(2_000)
-    expect(feed.told()).toEqual(['sold'])
-    expect(feed.unreadNotices.value).toBe(0)
+    expect([feed.status.value, feed.loading.value]).toEqual(['open', false])
   })
 
-  it('tells the notices that no push told, but not those of before', async () => {
-    const log = new FakeLog()
-    log.notice('old')
-    const feed = feedOf(log)
-    await feed.catchUp()
-    expect(feed.missed).toEqual([])
-    log.notice('pushed')
-    feed.pushNotice('pushed')
-    log.notice('missed')
-    await feed.catchUp()
-    expect(feed.missed).toEqual(['missed'])
+  it('reads further back, up to the beginning', async () => {
+    const chat = new FakeChat()
+    chat.page = 2
+    for (const body of ['a', 'b', 'c', 'd', 'e']) chat.say(body)
+    const window = await windowOn(chat)
+    expect([window.shown(), window.hasOlderMessages.value]).toEqual([['d', 'e'], true])
+    await window.olderMessages()
+    expect(window.shown()).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(window.hasOlderMessages.value).toBe(false)
   })
 
-  it('applies no answer that comes after its end', async () => {
-    const log = new FakeLog()
-    log.say('late')
-    const feed = feedOf(log)
-    log.during = () => feed.stop()
-    await feed.catchUp()
-    expect(feed.shown()).toEqual([])
+  it('shows notices of both feeds by time, without a hole between them', async () => {
+    const chat = new FakeChat()
+    chat.page = 1
+    chat.notice('first, for all')
+    chat.notice('second, for jimmy', 'Own:jimmy.solid')
+    chat.notice('third, for all')
+    const window = await windowOn(chat)
+    // What is for all before the third is not known yet.
+    expect(window.notices()).toEqual(['third, for all'])
+    await window.olderNotices()
+    expect(window.notices()).toEqual(['third, for all', 'second, for jimmy', 'first, for all'])
+  })
+
+  it('fetches the last page of a stream for which Join had no room at all', async () => {
+    const chat = new FakeChat()
+    chat.page = 0
+    chat.notice('news')
+    const window = await windowOn(chat)
+    await eventually(() => expect(window.notices()).toEqual(['news']))
+    expect(window.unreadNotices.value).toBe(1)
+  })
+})
+
+describe('what is unread', () => {
+  it('is what the server counts, and what comes; on all devices of the agent alike', async () => {
+    const chat = new FakeChat()
+    chat.page = 2
+    for (const body of ['a', 'b', 'c', 'd', 'e']) chat.say(body)
+    chat.read.General = 1
+    const [desk, phone] = [await windowOn(chat), await windowOn(chat)]
+    expect([desk.unreadMessages.value, phone.unreadMessages.value]).toEqual([4, 4])
+    chat.say('f')
+    expect([desk.unreadMessages.value, phone.unreadMessages.value]).toEqual([5, 5])
+    desk.seenMessages()
+    await eventually(() => expect(phone.unreadMessages.value).toBe(0))
+    expect(desk.unreadMessages.value).toBe(0)
+    chat.say('g')
+    expect([desk.unreadMessages.value, phone.unreadMessages.value]).toEqual([1, 1])
+  })
+
+  it('is not what the agent did themselves', async () => {
+    const chat = new FakeChat()
+    const window = await windowOn(chat)
+    chat.notice('jimmy.solid just sold policy for TRI!!!')
+    chat.notice('jimmy.solider just sold policy for TRI!!!')
+    chat.say('from me', 'jimmy.solid')
+    expect([window.unreadNotices.value, window.unreadMessages.value]).toEqual([1, 0])
+    expect(window.told).toEqual(['jimmy.solider just sold policy for TRI!!!'])
+  })
+
+  it('tells the server what was read without a connection after the next one', async () => {
+    const chat = new FakeChat()
+    chat.notice('news')
+    const window = await windowOn(chat)
+    window.connection.lose()
+    window.seenNotices()
+    await nextTick()
+    expect([window.unreadNotices.value, chat.read.Company]).toEqual([0, 0])
+    window.connection.comeBack()
+    await eventually(() => expect(chat.read.Company).toBe(1))
+    expect(window.unreadNotices.value).toBe(0)
+  })
+
+  it('tells one mark at a time, and only the newest of those that waited', async () => {
+    const chat = new FakeChat()
+    const window = await windowOn(chat)
+    let answer: () => void = () => undefined
+    window.connection.answer('MarkRead', () => new Promise(resolve => (answer = resolve)))
+    for (const body of ['a', 'b', 'c']) {
+      chat.say(body)
+      window.seenMessages()
+      await nextTick()
+    }
+    answer()
+    await eventually(() =>
+      expect(window.connection.calls('MarkRead')).toEqual([
+        ['General', 1],
+        ['General', 3],
+      ]),
+    )
+  })
+
+  it('is counted anew when the log was set back while it was marked', async () => {
+    const chat = new FakeChat()
+    for (const body of ['a', 'b']) chat.say(body)
+    const window = await windowOn(chat)
+    chat.setBack('General', 1)
+    window.seenMessages()
+    await shows(window, ['a'])
+    expect(window.unreadMessages.value).toBe(1)
+  })
+})
+
+describe('who is here', () => {
+  it('is told by name, and who comes and goes by a line', async () => {
+    const chat = new FakeChat()
+    const window = await windowOn(chat)
+    const at = '2026-11-21T09:29:58Z'
+    window.connection.tell('Presence', [
+      { login: 'danny.solid', state: 'online', at },
+      { login: 'jimmy.solid', state: 'online', at },
+    ])
+    expect([...window.online.value]).toEqual(['danny.solid', 'jimmy.solid'])
+    window.connection.tell('Presence', [{ login: 'danny.solid', state: 'offline', at }])
+    window.connection.tell('Presence', [{ login: 'danny.solid', state: 'offline', at }])
+    expect([...window.online.value]).toEqual(['jimmy.solid'])
+    expect(window.presence.value.map(({ text }) => text)).toEqual([
+      'danny.solid join chat',
+      'danny.solid left chat',
+    ])
   })
 })

@@ -1,130 +1,107 @@
-import { computed, inject, onScopeDispose, provide, ref, shallowRef, type InjectionKey } from 'vue'
-import type { Entry } from '@/api/types'
-import { readSince, type ReadLog } from './readSince'
-import { settle, type Provisional } from './settle'
-import { useCatchUp } from './useCatchUp'
-import { useReadMarks } from './useReadMarks'
+import { computed, inject, provide, watch, type InjectionKey } from 'vue'
+import type { Cursors, Entry, Joined, SendOptions } from '@/api/hubs.gen'
+import type { Hub } from '@/hub/useHub'
+import { mergeNotices, nextOlder } from './mergeNotices'
+import { hasOlder, isBare, unread } from './stream'
+import { useGaps, type ReadAfter } from './useGaps'
+import { useJoin } from './useJoin'
+import { useMarks } from './useMarks'
+import { useOlder } from './useOlder'
+import { usePresence } from './usePresence'
+import { useStreams } from './useStreams'
 
 /** The stream of the room that all agents share. */
 const general = 'General'
-/** Entries kept per list; the oldest go first, the server still has them. */
-const keptEntries = 5_000
-/** Pushes that wait for the log; the oldest go first, the log will bring them. */
-const keptProvisional = 500
-/** Lines about who came and went; the oldest go first. They are stored nowhere. */
-const keptPresence = 50
-
-/** A line that is never stored, placed after the entry that was last when it came. */
-export interface PresenceLine {
-  key: number
-  text: string
-  after: number
-}
 
 /**
- * What an agent sees of chat and notices. The log is the truth; a push is shown
- * at once as a hint of it, until the log confirms it. Nothing is shown twice,
- * and the order is the log's.
+ * What an agent sees of chat and notices: the log, as the hub tells it. What it
+ * leaves out is fetched before anything after it is shown; nothing is shown
+ * twice. `told` hears of notices by others that came since the agent is here.
  */
-export function useFeed(login: string, readLog: ReadLog, told: (missed: Entry[]) => void) {
-  const messages = shallowRef<Entry[]>([])
-  const notices = shallowRef<Entry[]>([])
-  const provisional = ref<Provisional[]>([])
-  const presence = shallowRef<PresenceLine[]>([])
-  const marks = useReadMarks(login)
-  const wanted = new AbortController()
-  const catchUp = useCatchUp(reconcile)
+export function useFeed(
+  login: string,
+  hub: Hub,
+  readAfter: ReadAfter,
+  told: (notices: Entry[]) => void,
+) {
+  const streams = useStreams()
+  const presence = usePresence(login, () => room.value?.last ?? 0)
+  const join = useJoin(hub, streams.cursors, joined, entry => add(entry.stream, [entry]))
+  const older = useOlder(hub, streams)
+  useGaps(streams, readAfter, add, join.join)
+  useMarks(hub, streams, join.status, join.join)
 
-  let cursor = ''
-  let heads = new Map<string, number>()
-  let nextKey = 1
-
-  async function reconcile() {
-    const mark = nextKey
-    const known = cursor !== ''
-    const { added, head, replaces } = await readSince(cursor, readLog, wanted.signal)
-    if (wanted.signal.aborted) return
-
-    if (replaces) heads = new Map()
-    const fresh = added.filter(({ stream, sequence }) => {
-      if (sequence <= (heads.get(stream) ?? 0)) return false
-      heads.set(stream, sequence)
-      return true
-    })
-    cursor = head
-    messages.value = append(replaces ? [] : messages.value, fresh.filter(isMessage))
-    notices.value = append(replaces ? [] : notices.value, fresh.filter(isNotice))
-
-    const { kept, pairs, unannounced } = settle(provisional.value, mark, fresh)
-    provisional.value = kept
-    if (replaces && known) marks.clamp(heads)
-    marks.read(pairs.filter(([item]) => item.seen).map(([, entry]) => entry))
-    const missed = unannounced.filter(isNotice).filter(ofOthers)
-    if (!replaces && missed.length > 0) told(missed)
+  function joined(answer: Joined, asked: Cursors) {
+    presence.begin(answer.presence)
+    tell(streams.join(answer, asked))
+    // An answer is short: another stream may have left no room for this one's entries.
+    void older([...streams.all.value.values()].filter(isBare))
   }
 
-  function push(kind: Provisional['kind'], author: string, avatar: string, body: string) {
-    const at = new Date().toISOString()
-    const item = { key: nextKey++, kind, author, avatar, body, at, seen: false }
-    provisional.value = [...provisional.value, item].slice(-keptProvisional)
-    catchUp.soon()
+  function add(stream: string, entries: Entry[]) {
+    const { added, torn } = streams.add(stream, entries)
+    tell(added)
+    if (torn) join.join()
   }
 
-  function tellPresence(text: string) {
-    const line = { key: nextKey++, text, after: messages.value.at(-1)?.sequence ?? 0 }
-    presence.value = [...presence.value, line].slice(-keptPresence)
+  function tell(added: Entry[]) {
+    const news = added.filter(entry => entry.kind === 'notice' && !isOwn(entry))
+    if (news.length > 0) told(news)
   }
 
-  function markRead(kind: Provisional['kind']) {
-    marks.read((kind === 'message' ? messages : notices).value)
-    for (const item of provisional.value) if (item.kind === kind) item.seen = true
+  /** What the agent did: they know. A notice of an event names first who caused it. */
+  const isOwn = ({ kind, author, body }: Entry) =>
+    author === login || (kind === 'notice' && author === '' && body.startsWith(`${login} `))
+
+  hub.on('Presence', presence.change)
+  hub.on('Behind', join.join)
+  hub.on('Resync', () => {
+    streams.forget()
+    join.join()
+  })
+
+  const room = computed(() => streams.all.value.get(general))
+  const feeds = computed(() =>
+    [...streams.all.value.values()].filter(({ kind }) => kind !== 'room'),
+  )
+  const seen = (ids: (string | undefined)[]) => {
+    for (const id of ids) if (id) streams.mark(id, streams.get(id)?.last ?? 0)
   }
-
-  const waiting = (kind: Provisional['kind']) =>
-    computed(() => provisional.value.filter(item => item.kind === kind))
-  const waitingMessages = waiting('message')
-  const waitingNotices = waiting('notice')
-  const unseen = (item: Provisional) => !item.seen
-  const unread = (entry: Entry) => !marks.isRead(entry)
-  /** A notice of what the agent did themselves: they know. It names who did it first. */
-  const isOwn = (notice: string) => notice.startsWith(`${login} `)
-  const ofOthers = ({ body }: { body: string }) => !isOwn(body)
-  const byOthers = ({ author }: { author: string }) => author !== login
-
-  onScopeDispose(() => wanted.abort())
 
   return {
     login,
-    messages,
-    notices,
-    waitingMessages,
-    waitingNotices,
-    presence,
-    loading: catchUp.first,
-    unreadMessages: computed(
-      () =>
-        messages.value.filter(byOthers).filter(unread).length +
-        waitingMessages.value.filter(byOthers).filter(unseen).length,
+    status: join.status,
+    loading: computed(() => !join.known.value),
+    messages: computed(() => room.value?.entries.filter(({ kind }) => kind === 'message') ?? []),
+    notices: computed(() => mergeNotices(feeds.value)),
+    unreadMessages: computed(() => (room.value ? unread(room.value, isOwn) : 0)),
+    unreadNotices: computed(() =>
+      feeds.value.reduce((sum, stream) => sum + unread(stream, isOwn), 0),
     ),
-    unreadNotices: computed(
-      () =>
-        notices.value.filter(ofOthers).filter(unread).length +
-        waitingNotices.value.filter(ofOthers).filter(unseen).length,
-    ),
-    pushMessage: (author: string, avatar: string, body: string) =>
-      push('message', author, avatar, body),
-    pushNotice: (body: string) => push('notice', '', '', body),
-    isOwn,
-    tellPresence,
-    markRead,
-    catchUp: catchUp.now,
+    /** All that is here of it was on the screen. */
+    seenMessages: () => seen([room.value?.id]),
+    seenNotices: () => seen(feeds.value.map(({ id }) => id)),
+    hasOlderMessages: computed(() => !!room.value && hasOlder(room.value)),
+    hasOlderNotices: computed(() => feeds.value.some(hasOlder)),
+    olderMessages: () => older(room.value ? [room.value] : []),
+    olderNotices: () => older(nextOlder(feeds.value)),
+    online: presence.online,
+    presence: presence.lines,
+    /** Says something in the room: once for each client id. */
+    say: (clientId: string, body: string, options: SendOptions = {}) =>
+      hub.invoke('Send', general, clientId, body, options),
   }
 }
 
-const isMessage = (entry: Entry) => entry.stream === general && entry.kind === 'message'
-const isNotice = (entry: Entry) => entry.kind === 'notice'
-const append = (entries: Entry[], more: Entry[]) =>
-  more.length > 0 || entries.length === 0 ? [...entries, ...more].slice(-keptEntries) : entries
+/** Keeps the connection's right to be: a token lives shorter than a window. */
+export function useFreshToken(hub: Hub, token: () => string) {
+  watch(token, fresh => {
+    // Where it is refused, or lost, the connection ends with its old token, and
+    // comes back with a new one.
+    if (fresh && hub.status.value === 'open')
+      hub.invoke('RefreshToken', fresh).catch(() => undefined)
+  })
+}
 
 export type Feed = ReturnType<typeof useFeed>
 

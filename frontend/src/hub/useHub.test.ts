@@ -1,12 +1,10 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { NoAnswer } from '@/api/noAnswer'
+import { Problem } from '@/api/problem'
 import { FakeHub } from '@/testing/FakeHub'
 import { inScope } from '@/testing/inScope'
 import { backoff } from './backoff'
 import { useHub } from './useHub'
-
-interface Events {
-  ReceiveNotification: (text: string) => void
-}
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -17,8 +15,8 @@ function hubOn(connection: FakeHub) {
   const failed = vi.fn()
   const heard: string[] = []
   const hub = inScope(() => {
-    const made = useHub<Events>(connection, failed)
-    made.on('ReceiveNotification', text => heard.push(text))
+    const made = useHub(connection, failed)
+    made.on('Behind', stream => heard.push(stream))
     return made
   })
   return { failed, heard, ...hub }
@@ -62,8 +60,8 @@ describe('a hub', () => {
     const connection = new FakeHub()
     const hub = hubOn(connection)
     await hub.open()
-    connection.tell('ReceiveNotification', 'danny.solid join chat')
-    expect(hub.heard).toEqual(['danny.solid join chat'])
+    connection.tell('Behind', 'General')
+    expect(hub.heard).toEqual(['General'])
   })
 
   it('ends with its scope, and does not come back', async () => {
@@ -75,8 +73,38 @@ describe('a hub', () => {
     await vi.advanceTimersByTimeAsync(60_000)
     expect(connection.stopped).toBe(true)
     expect(connection.starts).toBe(1)
-    expect(connection.hears('ReceiveNotification')).toBe(false)
+    expect(connection.hears('Behind')).toBe(false)
   })
+})
+
+describe('an invocation', () => {
+  it.each([
+    ['stream-unknown: there is no such stream', 400, 'There is no such stream'],
+    ['too-fast: that is too many messages at once', 429, 'That is too many messages at once'],
+    ['internal: not now', 500, 'Not now'],
+  ])('that is refused with %j is a problem', async (text, status, message) => {
+    const connection = new FakeHub().answer('MarkRead', () => Promise.reject(new Error(text)))
+    const failure: unknown = await hubOn(connection)
+      .invoke('MarkRead', 'x', 1)
+      .catch(error => error)
+    expect(failure).toBeInstanceOf(Problem)
+    expect(failure).toMatchObject({ status, message })
+  })
+
+  it.each(['Invocation canceled due to the underlying connection being closed.', ''])(
+    'that ended with %j got no answer if the connection did',
+    async text => {
+      const connection = new FakeHub().answer('MarkRead', () => Promise.reject(new Error(text)))
+      await expect(hubOn(connection).invoke('MarkRead', 'x', 1)).rejects.toThrow(NoAnswer)
+    },
+  )
+})
+
+it('tells a failure of the server from the end of the connection', async () => {
+  const connection = new FakeHub().answer('MarkRead', () => Promise.reject(new Error('Sorry.')))
+  const hub = hubOn(connection)
+  await hub.open()
+  await expect(hub.invoke('MarkRead', 'x', 1)).rejects.toMatchObject({ status: 500 })
 })
 
 describe('the time between two tries', () => {

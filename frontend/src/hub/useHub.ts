@@ -1,21 +1,23 @@
 import type { HubConnection } from '@microsoft/signalr'
 import { onScopeDispose, readonly, shallowRef } from 'vue'
 import { backoff } from './backoff'
+import type { HubEvents, HubMethods } from './hub'
+import { refusal } from './refusal'
 
 export type HubStatus = 'connecting' | 'open' | 'reconnecting'
 
 /** What useHub needs of a connection. */
 export type Connection = Pick<
   HubConnection,
-  'start' | 'stop' | 'on' | 'off' | 'onclose' | 'onreconnecting' | 'onreconnected'
+  'start' | 'stop' | 'on' | 'off' | 'invoke' | 'onclose' | 'onreconnecting' | 'onreconnected'
 >
 
 /**
  * A SignalR connection as long-lived as the scope that asked for it. It never
  * gives up: SignalR retries a connection it lost, this also the first one and
- * one that the server ended. `failed` hears of each try that did not work.
+ * one that the server ended. `failed` hears why each try did not work.
  */
-export function useHub<Events extends object>(connection: Connection, failed: () => void) {
+export function useHub(connection: Connection, failed: (why: unknown) => void) {
   const status = shallowRef<HubStatus>('connecting')
   let disposed = false
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -41,9 +43,9 @@ export function useHub<Events extends object>(connection: Connection, failed: ()
   async function open(tries = 0): Promise<void> {
     try {
       await connection.start()
-    } catch {
+    } catch (error) {
       if (disposed) return
-      failed()
+      failed(error)
       timer = setTimeout(open, backoff(tries), tries + 1)
       return
     }
@@ -51,11 +53,25 @@ export function useHub<Events extends object>(connection: Connection, failed: ()
     status.value = 'open'
   }
 
-  function on<Name extends keyof Events & string>(name: Name, handler: Events[Name]) {
+  function on<Name extends keyof HubEvents>(name: Name, handler: HubEvents[Name]) {
     const listener = handler as (...args: unknown[]) => void
     connection.on(name, listener)
     onScopeDispose(() => connection.off(name, listener))
   }
 
-  return { status: readonly(status), open, on }
+  /** Throws a Problem for what the hub refused, and NoAnswer when the connection broke. */
+  async function invoke<Name extends keyof HubMethods>(
+    name: Name,
+    ...args: Parameters<HubMethods[Name]>
+  ): Promise<ReturnType<HubMethods[Name]>> {
+    try {
+      return await connection.invoke<ReturnType<HubMethods[Name]>>(name, ...args)
+    } catch (error) {
+      throw refusal(error, status.value === 'open')
+    }
+  }
+
+  return { status: readonly(status), open, on, invoke }
 }
+
+export type Hub = ReturnType<typeof useHub>

@@ -1,17 +1,17 @@
 import { Bell } from '@lucide/vue'
 import { h } from 'vue'
 import { toast } from 'vue-sonner'
-import type { Entry } from '@/api/types'
+import type { Entry } from '@/api/hubs.gen'
 
 /** More at once than this are counted, not told one by one. */
 const most = 3
 
-/** Tells a notice as it came. Toasts are a polite live region. */
-export const announce = (text: string) =>
-  void toast(text, { duration: 6_000, icon: h(Bell, { size: 18, 'aria-hidden': true }) })
-
-/** Tells what came while nothing could be pushed. */
-export function announceMissed(missed: Entry[]) {
-  if (missed.length > most) announce(`${missed.length} notices came while you were away`)
-  else for (const { body } of missed) announce(body)
+/** Tells notices as they come, or what came while the connection was lost. */
+export function announce(notices: Entry[]) {
+  if (notices.length > most) show(`${notices.length} notices came while you were away`)
+  else for (const { body } of notices) show(body)
 }
+
+/** Toasts are a polite live region. */
+const show = (text: string) =>
+  void toast(text, { duration: 6_000, icon: h(Bell, { size: 18, 'aria-hidden': true }) })

@@ -1,7 +1,7 @@
 import { mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { Product } from '@/api/types'
+import type { Product } from '@/api/policy.gen'
 import { FakeServer, json } from '@/testing/FakeServer'
 import { inScope } from '@/testing/inScope'
 import DetailsForm from './DetailsForm.vue'

@@ -1,5 +1,5 @@
 import { reactive, ref, watch } from 'vue'
-import type { OfferRequest, Product, Question } from '@/api/types'
+import type { OfferRequest, Product, Question } from '@/api/policy.gen'
 import { today, yearsAfter } from '@/ui/format'
 
 /** What an offer needs to know, made from what its product asks. */

@@ -1,7 +1,7 @@
 import { reactive, ref, watch } from 'vue'
 import { makeAttempt } from '@/api/attempt'
 import { reason } from '@/api/problem'
-import type { Purchase, PurchaseRequest } from '@/api/types'
+import type { Purchase, PurchaseRequest } from '@/api/policy.gen'
 import { useApi } from '@/session/useApi'
 
 const names = ['firstName', 'lastName', 'taxId', 'country', 'zipCode', 'city', 'street'] as const

@@ -2,7 +2,7 @@ import { mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { createMemoryHistory, createRouter } from 'vue-router'
-import type { Policy, PolicyVersion } from '@/api/types'
+import type { Policy, PolicyVersion } from '@/api/policy.gen'
 import { FakeServer, json, refusal } from '@/testing/FakeServer'
 import PolicyPage from './PolicyPage.vue'
 

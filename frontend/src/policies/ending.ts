@@ -1,4 +1,4 @@
-import type { Policy } from '@/api/types'
+import type { Policy } from '@/api/policy.gen'
 
 /**
  * How a terminated policy ends: what was agreed before, its last day, and the

@@ -1,6 +1,6 @@
 import { onScopeDispose, ref, shallowRef } from 'vue'
 import { reason } from '@/api/problem'
-import type { Page, PolicySummary } from '@/api/types'
+import type { PolicyPage, PolicySummary } from '@/api/policy.gen'
 import { useApi } from '@/session/useApi'
 
 const pageSize = '25'
@@ -21,7 +21,7 @@ export function usePolicies() {
     failure.value = ''
     try {
       const query = new URLSearchParams({ limit: pageSize, ...(cursor && { cursor }) })
-      const page = await api.get<Page<PolicySummary>>(`/api/policies?${query}`, gone.signal)
+      const page = await api.get<PolicyPage>(`/api/policies?${query}`, gone.signal)
       policies.value = [...(policies.value ?? []), ...page.items]
       cursor = page.next ?? ''
       more.value = cursor !== ''

@@ -1,7 +1,7 @@
 import { ref } from 'vue'
 import { makeAttempt } from '@/api/attempt'
 import { Problem, reason } from '@/api/problem'
-import type { Termination } from '@/api/types'
+import type { Termination } from '@/api/policy.gen'
 import { useApi } from '@/session/useApi'
 
 /**

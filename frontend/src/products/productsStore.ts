@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia'
 import { shallowRef, watch } from 'vue'
-import type { Page, Product } from '@/api/types'
+import type { Product, ProductPage } from '@/api/policy.gen'
 import { useSessionStore } from '@/session/sessionStore'
 import { useApi } from '@/session/useApi'
 
@@ -21,7 +21,7 @@ export const useProductsStore = defineStore('products', () => {
     let cursor = ''
     do {
       const query = new URLSearchParams({ limit: '100', ...(cursor && { cursor }) })
-      const page = await api.get<Page<Product>>(`/api/products?${query}`, signal)
+      const page = await api.get<ProductPage>(`/api/products?${query}`, signal)
       loaded.push(...page.items)
       cursor = page.next ?? ''
     } while (cursor)

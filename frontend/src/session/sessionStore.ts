@@ -2,7 +2,7 @@ import { defineStore } from 'pinia'
 import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { http } from '@/api/http'
 import { Problem } from '@/api/problem'
-import type { Agent, SessionAnswer } from '@/api/types'
+import type { Agent, Session } from '@/api/portal.gen'
 import * as storage from '@/storage'
 
 const path = '/api/session'
@@ -21,7 +21,7 @@ type Word = { kind: 'signed-in'; login: string } | { kind: 'signed-out' }
 export const useSessionStore = defineStore('session', () => {
   const agent = shallowRef<Agent>()
   const notice = ref('')
-  let token = ''
+  const token = shallowRef('')
   let expiresAt = 0
   // Counts sign-ins and sign-outs, so that an answer from before one is known as late.
   let era = 0
@@ -39,8 +39,8 @@ export const useSessionStore = defineStore('session', () => {
     clearTimeout(timer)
   })
 
-  function adopt(answer: SessionAnswer) {
-    token = answer.token
+  function adopt(answer: Session) {
+    token.value = answer.token
     expiresAt = Date.parse(answer.expiresAt)
     storage.remember(maybeKey, '1')
     notice.value = ''
@@ -58,7 +58,7 @@ export const useSessionStore = defineStore('session', () => {
   function forget(why: string) {
     era++
     clearTimeout(timer)
-    token = ''
+    token.value = ''
     expiresAt = 0
     if (agent.value) notice.value = why
     agent.value = undefined
@@ -66,7 +66,7 @@ export const useSessionStore = defineStore('session', () => {
 
   async function signIn(login: string, password: string) {
     const mine = ++era
-    const answer = await http<SessionAnswer>(path, { method: 'POST', body: { login, password } })
+    const answer = await http<Session>(path, { method: 'POST', body: { login, password } })
     if (mine !== era) return
     storage.forget(pendingKey)
     adopt(answer)
@@ -102,7 +102,7 @@ export const useSessionStore = defineStore('session', () => {
       return false
     }
     try {
-      const answer = await http<SessionAnswer>(`${path}/refresh`, { method: 'POST' })
+      const answer = await http<Session>(`${path}/refresh`, { method: 'POST' })
       if (mine === era) adopt(answer)
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error
@@ -111,13 +111,13 @@ export const useSessionStore = defineStore('session', () => {
         forget('Your session has ended. Sign in again.')
       }
     }
-    return token !== ''
+    return token.value !== ''
   }
 
   /** A token that is good for a while yet, as far as the server lets us have one. */
   async function freshToken(): Promise<string> {
     if (agent.value && expiresAt - Date.now() < 10_000) await refresh().catch(() => false)
-    return token
+    return token.value
   }
 
   let resuming: Promise<unknown> | undefined
@@ -133,7 +133,7 @@ export const useSessionStore = defineStore('session', () => {
     /** Why the session ended, if it did so by itself. */
     notice,
     isAdmin: computed(() => agent.value?.roles.includes('ADMIN') ?? false),
-    token: () => token,
+    token: () => token.value,
     signIn,
     signOut,
     refresh,

@@ -25,5 +25,6 @@ export function useApi() {
     get: <T>(path: string, signal?: AbortSignal) => call<T>(path, { signal }),
     post: <T>(path: string, body: unknown, options: Pick<Call, 'headers' | 'signal'> = {}) =>
       call<T>(path, { ...options, method: 'POST', body }),
+    put: <T>(path: string, body: unknown) => call<T>(path, { method: 'PUT', body }),
   }
 }

@@ -1,13 +1,17 @@
+import type { HubEvents, HubMethods } from '@/hub/hub'
 import type { Connection } from '@/hub/useHub'
 
 type Listener = (...args: unknown[]) => void
+type Method = (...args: unknown[]) => unknown
 
 /** The server's side of a hub, small enough to read. */
 export class FakeHub implements Connection {
   refuse = 0
   starts = 0
   stopped = false
+  invoked: [string, ...unknown[]][] = []
   private handlers = new Map<string, Listener>()
+  private methods = new Map<string, Method>()
   private closed = (): void => undefined
   private lost = (): void => undefined
   private back = (): void => undefined
@@ -24,9 +28,30 @@ export class FakeHub implements Connection {
   onclose = (listener: () => void) => void (this.closed = listener)
   onreconnecting = (listener: () => void) => void (this.lost = listener)
   onreconnected = (listener: () => void) => void (this.back = listener)
+  invoke = async <T>(name: string, ...args: unknown[]): Promise<T> => {
+    this.invoked.push([name, ...args])
+    const method = this.methods.get(name)
+    if (!method) throw new Error(`Unknown hub method '${name}'`)
+    return (await method(...args)) as T
+  }
 
-  tell = (name: string, ...args: unknown[]) => this.handlers.get(name)?.(...args)
+  /** Answers an invocation; the last word counts. */
+  answer<Name extends keyof HubMethods>(
+    name: Name,
+    method: (
+      ...args: Parameters<HubMethods[Name]>
+    ) => ReturnType<HubMethods[Name]> | Promise<ReturnType<HubMethods[Name]>>,
+  ) {
+    this.methods.set(name, method as Method)
+    return this
+  }
+
+  tell = <Name extends keyof HubEvents>(name: Name, ...args: Parameters<HubEvents[Name]>) =>
+    this.handlers.get(name)?.(...args)
   hears = (name: string) => this.handlers.has(name)
+  /** What was invoked under this name, by its arguments. */
+  calls = (name: string) =>
+    this.invoked.filter(([each]) => each === name).map(([, ...args]) => args)
   lose = () => this.lost()
   comeBack = () => this.back()
   close = () => this.closed()

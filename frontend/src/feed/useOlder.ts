@@ -1,0 +1,35 @@
+import { NoAnswer } from '@/api/noAnswer'
+import type { Hub } from '@/hub/useHub'
+import { first, type Stream } from './stream'
+import type { Streams } from './useStreams'
+
+/** Entries of one page of history. */
+const page = 100
+
+/** Fetches what precedes the first entries of streams; one page of a stream at a time. */
+export function useOlder(hub: Hub, streams: Streams) {
+  const asked = new Map<string, Promise<void>>()
+
+  async function ask(stream: Stream) {
+    const era = streams.era()
+    try {
+      const entries = await hub.invoke('History', stream.id, first(stream), page)
+      if (era === streams.era()) streams.prepend(stream.id, entries)
+    } catch (error) {
+      // The reader asks again.
+      if (!(error instanceof NoAnswer)) throw error
+    } finally {
+      asked.delete(stream.id)
+    }
+  }
+
+  return async function older(of: Stream[]) {
+    await Promise.all(
+      of.map(stream => {
+        const asking = asked.get(stream.id) ?? ask(stream)
+        asked.set(stream.id, asking)
+        return asking
+      }),
+    )
+  }
+}
