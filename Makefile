@@ -42,7 +42,7 @@ contracts: frontend/node_modules fresh
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true frontend/node_modules/.bin/redocly lint \
 		--config api/redocly.yaml --format stylish api/openapi/*.yaml api/asyncapi/*.yaml
 
-release-contract: ## make api/ what later changes of it are compared with; before a release
+release-contract: contracts ## make api/ what later changes of it are compared with; before a release
 	rm -rf api/released
 	mkdir api/released
 	cp -R api/openapi api/asyncapi api/schemas api/released/

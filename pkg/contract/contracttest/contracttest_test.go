@@ -105,6 +105,9 @@ func TestEachWayToBreakAContractIsFound(t *testing.T) {
 		"it refuses what is good": {broken("PUT /books/{isbn}/loan", func(w http.ResponseWriter, r *http.Request) {
 			web.Refuse(w, r, contract.ErrRequest.With("no"))
 		}), "fits, and was refused"},
+		"it takes a method too many": {broken("PATCH /books", func(w http.ResponseWriter, _ *http.Request) {
+			web.Reply(w, 200, "hm")
+		}), "has no PATCH, and the answer to one is 200"},
 		"it points nowhere": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.Middleware(func(w http.ResponseWriter, r *http.Request, _ error) {
 				web.Refuse(w, r, contract.ErrRequest.With("it"))

@@ -37,7 +37,8 @@ type Seen map[string]map[int]int
 //     and is no 5xx;
 //   - what was changed so that it does not fit is refused with 400
 //     request-invalid, whose errors point to what was changed;
-//   - what cannot be read at all is refused with another 4xx problem.
+//   - what cannot be read at all, or is for a method that is not there, is
+//     refused with another 4xx problem.
 //
 // It returns what it saw, for the test to ask for more.
 func Explore(t testing.TB, c *contract.Contract, s Service) Seen {
@@ -62,6 +63,7 @@ func Explore(t testing.TB, c *contract.Contract, s Service) Seen {
 			e.bad(o)
 		}
 		e.unreadable(o)
+		e.strange(o)
 	}
 	return e.seen
 }
@@ -136,6 +138,28 @@ func (e *explorer) unreadable(o *contract.Operation) {
 		if status, _ := e.ask(q); status < 400 || status >= 500 {
 			e.reportf(q, "cannot be read, and the answer is %d", status)
 		}
+	}
+}
+
+// strange uses a method that the path does not have.
+func (e *explorer) strange(o *contract.Operation) {
+	e.t.Helper()
+	q := e.request(o)
+	r, err := q.build(e.t.Context(), e.service)
+	if err != nil {
+		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
+	}
+	r.Method = http.MethodPatch
+	if e.c.Find(r) != nil {
+		return
+	}
+	answer, err := e.service.Client.Do(r)
+	if err != nil {
+		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Content-Type") != "application/problem+json" {
+		e.reportf(q, "has no PATCH, and the answer to one is %d as %s", answer.StatusCode, answer.Header.Get("Content-Type"))
 	}
 }
 
