@@ -2,14 +2,10 @@ package outbox
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -23,16 +19,32 @@ const (
 	retryFirst     = time.Second         // doubled at each attempt
 	retryMost      = 10 * time.Minute    //
 	retryAttempts  = 12                  // then it is dead: after some 50 minutes
-	inboxRetention = 14 * 24 * time.Hour // a copy that comes later takes effect again
+	inboxRetention = 14 * 24 * time.Hour // Inbox.Retention
 )
 
 // Inbox makes what a service is told take effect once, in its own database.
-// Receive and Run are safe for concurrent use.
+// Receive, Run and the methods of an operator are safe for concurrent use.
 type Inbox struct {
+	// Lanes is how many transactions handle a large batch side by side, each with
+	// a connection of its own: 16 by default, and 1 on SQLite, which writes one at
+	// a time anyway. Handlers that change the same row wait for each other, and
+	// may even wait in a circle, until the database ends that: give such a
+	// consumer one lane.
+	Lanes int
+
+	// Retention is how long an event is remembered as handled, 14 days by
+	// default. A copy that comes later takes effect again.
+	Retention time.Duration
+
 	db       *database.DB
 	consumer string
 	router   *event.Router
 	log      *slog.Logger
+
+	setTime time.Duration
+
+	once  sync.Once
+	lanes chan struct{} // holds one token for each lane at work
 }
 
 // NewInbox is the inbox in db of the service called consumer, which handles
@@ -42,7 +54,7 @@ type Inbox struct {
 // Messages with a partition key and a sequence are handled in that order: the
 // consumer must have a handler for every type that its publisher numbers.
 func NewInbox(db *database.DB, consumer string, router *event.Router, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, consumer: consumer, router: router, log: log}
+	return &Inbox{db: db, consumer: consumer, router: router, log: log, setTime: setTime}
 }
 
 // Receive handles a batch, and keeps what it cannot handle yet: it returns nil
@@ -51,115 +63,61 @@ func NewInbox(db *database.DB, consumer string, router *event.Router, log *slog.
 // it is to come again.
 func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
 	// A transport that stops must not leave a commit in doubt.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inboxTimeout)
-	defer cancel()
-	batch = slices.Clone(batch)
-	for at := range batch {
-		batch[at] = storable(batch[at])
-	}
+	ctx = context.WithoutCancel(ctx)
+	fresh := make([]event.Message, 0, len(batch))
+	seen := make(map[name]bool, len(batch))
 	for _, m := range batch {
+		m = storable(m)
 		i.log.InfoContext(ctx, "event consumed", "type", m.Type, "id", m.ID)
-	}
-	if err := i.inTx(ctx, batch...); err == nil {
-		return nil
-	}
-	// One of them failed, and the transaction with it: find out which.
-	for _, m := range batch {
-		if err := i.one(ctx, m); err != nil {
-			return err
+		if m.ID != "" && seen[nameOf(m)] {
+			i.log.InfoContext(ctx, "event came again", "type", m.Type, "id", m.ID)
+			continue
 		}
+		seen[nameOf(m)] = true
+		fresh = append(fresh, m)
 	}
-	return nil
+	return i.spread(ctx, fresh)
 }
 
-func (i *Inbox) inTx(ctx context.Context, batch ...event.Message) error {
-	return i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		if err := i.lock(ctx, tx, batch); err != nil {
+// take handles a lane's part of a batch, in one transaction unless that takes
+// too long.
+func (i *Inbox) take(ctx context.Context, batch []event.Message) error {
+	for len(batch) > 0 {
+		s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.receive(ctx, batch) })
+		switch {
+		case err == nil:
+			batch = s.left
+		case s.failed == nil && !database.IsRefused(err):
 			return err
-		}
-		for _, m := range batch {
-			if err := i.receive(ctx, tx, m); err != nil {
-				return err
+		default: // One of them spoiled the transaction for all: find out which.
+			for _, m := range batch {
+				if err := i.takeAlone(ctx, m); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
-}
-
-// maxHeader is how many bytes of a header are taken as they are: an index of
-// PostgreSQL takes no more than some thousands.
-const maxHeader = 255
-
-// storable is m with nothing that a database refuses: what a foreign publisher
-// made of its headers must not keep all others waiting. A longer id is replaced
-// by its digest, so that its copies are still known; a message with a longer
-// partition key has no order.
-func storable(m event.Message) event.Message {
-	if len(m.ID) > maxHeader {
-		sum := sha256.Sum256([]byte(m.ID))
-		m.ID = "sha256:" + hex.EncodeToString(sum[:])
-	}
-	if len(m.PartitionKey) > maxHeader {
-		m.PartitionKey, m.Sequence = "", 0
-	}
-	if len(m.TraceParent) > maxHeader {
-		m.TraceParent = ""
-	}
-	m.Source = m.Source[:min(len(m.Source), maxHeader)]
-	for _, field := range []*string{&m.ID, &m.Type, &m.Source, &m.PartitionKey, &m.TraceParent} {
-		*field = plain(*field)
-	}
-	return m
-}
-
-func plain(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-// lock takes the partitions of a batch, in an order that all consumers keep:
-// two that share partitions would else wait for each other.
-func (i *Inbox) lock(ctx context.Context, tx *database.Tx, batch []event.Message) error {
-	var keys []string
-	for _, m := range batch {
-		if m.Ordered() {
-			keys = append(keys, m.PartitionKey)
-		}
-	}
-	if len(keys) < 2 { // One is locked when it is looked at.
-		return nil
-	}
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
-		if _, err := i.position(ctx, tx, key); err != nil {
-			return err
+			return nil
 		}
 	}
 	return nil
 }
 
-// one handles a message alone, and parks it if its handler fails.
-func (i *Inbox) one(ctx context.Context, m event.Message) error {
+// takeAlone handles a message alone, and parks it if it spoils even its own
+// transaction.
+func (i *Inbox) takeAlone(ctx context.Context, m event.Message) error {
 	for {
-		err := i.inTx(ctx, m)
-		if database.IsRefused(err) {
-			// Not the weather, but something in it that the database will never take.
-			err = &handlerError{message: m, attempts: 1, err: event.Permanent(err)}
+		s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.receive(ctx, []event.Message{m}) })
+		if err == nil {
+			return nil
 		}
-		failure, ok := errors.AsType[*handlerError](err)
-		if !ok {
+		failed := s.failed
+		switch {
+		case failed == nil && database.IsRefused(err):
+			failed = &failure{item: &item{parked: parked{Message: m}}, err: err}
+		case failed == nil:
 			return err
 		}
-		own := failure.message.ID == m.ID
-		err = i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-			if !own {
-				return i.postpone(ctx, tx, failure)
-			}
-			fresh, err := i.remember(ctx, tx, m)
-			if err != nil || !fresh {
-				return err
-			}
-			return i.failed(ctx, tx, failure)
-		})
+		own := !failed.item.kept
+		_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
 		if err != nil || own {
 			return err
 		}
@@ -167,93 +125,52 @@ func (i *Inbox) one(ctx context.Context, m event.Message) error {
 	}
 }
 
-// handlerError is a handler's failure, to be told from the database's.
-type handlerError struct {
-	message  event.Message
-	attempts int
-	err      error
+// transact gives a set a transaction. A deadlock is nobody's fault.
+func (i *Inbox) transact(ctx context.Context, work func(context.Context, *set) error) (*set, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		s, err := i.transactOnce(ctx, work)
+		if !database.IsConflict(err) || try == tries {
+			return s, err
+		}
+	}
 }
 
-func (e *handlerError) Error() string { return e.err.Error() }
-func (e *handlerError) Unwrap() error { return e.err }
-
-// receive handles m in tx, unless it is a copy, or must wait for its turn.
-func (i *Inbox) receive(ctx context.Context, tx *database.Tx, m event.Message) error {
-	fresh, err := i.remember(ctx, tx, m)
-	if err != nil {
-		return err
-	}
-	if !fresh {
-		i.log.InfoContext(ctx, "event came again", "type", m.Type, "id", m.ID)
-		return nil
-	}
-	if !m.Ordered() {
-		return i.handle(ctx, tx, m, 1)
-	}
-	last, err := i.position(ctx, tx, m.PartitionKey)
-	if err != nil {
-		return err
-	}
-	if m.Sequence > last+1 {
-		return i.park(ctx, tx, parked{
-			Message: m, state: stateWaiting, due: time.Now().Add(orderPatience),
-		})
-	}
-	if err := i.handle(ctx, tx, m, 1); err != nil {
-		return err
-	}
-	return i.advance(ctx, tx, m)
-}
-
-// remember notes that m has come, and reports whether it is the first time.
-func (i *Inbox) remember(ctx context.Context, tx *database.Tx, m event.Message) (bool, error) {
-	if m.ID == "" {
-		return true, nil
-	}
-	n, err := database.Affected(tx.ExecContext(ctx, `
-		INSERT INTO inbox_event (consumer, id, arrived_at) VALUES ($1, $2, $3)
-		ON CONFLICT (consumer, id) DO NOTHING`,
-		i.consumer, m.ID, database.Instant(time.Now())))
-	if err != nil {
-		return false, fmt.Errorf("remember event %s: %w", m.ID, err)
-	}
-	return n == 1, nil
-}
-
-func (i *Inbox) handle(ctx context.Context, tx *database.Tx, m event.Message, attempt int) error {
-	if err := i.router.Dispatch(ctx, m); err != nil {
-		return &handlerError{message: m, attempts: attempt, err: err}
-	}
-	tx.AfterCommit(func() { i.log.InfoContext(ctx, "event handled", "type", m.Type, "id", m.ID) })
-	return nil
-}
-
-// failed parks what a handler failed on: to be tried again, or dead.
-func (i *Inbox) failed(ctx context.Context, tx *database.Tx, failure *handlerError) error {
-	m, p := failure.message, parked{Message: failure.message, attempts: failure.attempts, err: failure.Error()}
-	if event.IsPermanent(failure.err) || failure.attempts >= retryAttempts {
-		p.state = stateDead
-		i.log.ErrorContext(ctx, "event is dead", "type", m.Type, "id", m.ID, "attempts", p.attempts, "error", p.err)
-	} else {
-		backoff := min(retryFirst<<(failure.attempts-1), retryMost)
-		p.state, p.due = stateRetry, time.Now().Add(backoff/2+rand.N(backoff)) //nolint:gosec // Jitter is no secret.
-		i.log.WarnContext(ctx, "event failed", "type", m.Type, "id", m.ID, "attempts", p.attempts, "error", p.err)
-	}
-	if err := i.park(ctx, tx, p); err != nil {
-		return err
-	}
-	if p.state == stateDead && m.Ordered() {
-		return i.advance(ctx, tx, m) // Its successors need not wait for it any more.
-	}
-	return nil
-}
-
-// postpone parks an event that failed when its predecessor released it. Its
-// attempt does not count as its last: its predecessor's was rolled back too,
-// and has to come first.
-func (i *Inbox) postpone(ctx context.Context, tx *database.Tx, failure *handlerError) error {
-	return i.park(ctx, tx, parked{
-		Message: failure.message, state: stateRetry, attempts: failure.attempts - 1,
-		due: time.Now(), err: failure.Error(),
+func (i *Inbox) transactOnce(ctx context.Context, work func(context.Context, *set) error) (*set, error) {
+	ctx, cancel := context.WithTimeout(ctx, inboxTimeout)
+	defer cancel()
+	s := &set{Inbox: i, places: make(map[place]*partition)}
+	err := i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		s.tx = tx
+		return work(ctx, s)
 	})
+	return s, err
 }
+
+// name is what tells an event from others, place what has an order of its own.
+// Both are their publisher's: two services may count alike.
+type (
+	name  struct{ source, id string }
+	place struct{ source, key string }
+)
+
+func nameOf(m event.Message) name   { return name{m.Source, m.ID} }
+func placeOf(m event.Message) place { return place{m.Source, m.PartitionKey} }
+
+// failure is what a handler made of an item.
+type failure struct {
+	item *item
+	err  error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("handle event %s: %v", f.item.ID, f.err) }
+func (f *failure) Unwrap() error { return f.err }
+
+func (i *Inbox) retention() time.Duration {
+	if i.Retention > 0 {
+		return i.Retention
+	}
+	return inboxRetention
+}
+
+var errPanic = errors.New("panic")

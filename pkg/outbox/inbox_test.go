@@ -31,7 +31,11 @@ type told struct {
 
 func newTold(t *testing.T, url string) *told {
 	t.Helper()
-	db := open(t, url)
+	return newToldIn(t, open(t, url))
+}
+
+func newToldIn(t *testing.T, db *database.DB) *told {
+	t.Helper()
 	in := &told{t: t, db: db, failures: map[string][]error{}}
 	var router event.Router
 	event.Handle(&router, func(ctx context.Context, e sold) error {

@@ -32,6 +32,13 @@ var quiet = slog.New(slog.DiscardHandler)
 // open gives a database with the tables of outbox and one for effects.
 func open(t *testing.T, url string) *database.DB {
 	t.Helper()
+	db := connect(t, url)
+	migrate(t, db)
+	return db
+}
+
+func connect(t *testing.T, url string) *database.DB {
+	t.Helper()
 	db, err := database.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -41,12 +48,16 @@ func open(t *testing.T, url string) *database.DB {
 			t.Error(err)
 		}
 	})
+	return db
+}
+
+func migrate(t *testing.T, db *database.DB) {
+	t.Helper()
 	effects := fstest.MapFS{"00001_effect.sql": {Data: []byte(
 		"-- +goose Up\nCREATE TABLE effect (position bigint NOT NULL, what text NOT NULL);\n")}}
 	if err := errors.Join(Migrate(t.Context(), db), database.Migrate(t.Context(), db, "test", effects)); err != nil {
 		t.Fatal(err)
 	}
-	return db
 }
 
 func column(t *testing.T, db *database.DB, query string) []string {
@@ -300,3 +311,19 @@ func TestRefusedEventsDoNotKeepOthersWaiting(t *testing.T) {
 		receive(t, published)
 	})
 }
+
+// slogThat is a log that is told each message.
+func slogThat(told func(message string)) *slog.Logger { return slog.New(handler{told}) }
+
+type handler struct{ told func(string) }
+
+func (handler) Enabled(context.Context, slog.Level) bool { return true }
+func (h handler) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h handler) WithGroup(string) slog.Handler          { return h }
+
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	h.told(r.Message)
+	return nil
+}
+
+func sorted(texts []string) []string { return slices.Sorted(slices.Values(texts)) }

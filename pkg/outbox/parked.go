@@ -22,102 +22,162 @@ type parked struct {
 	event.Message
 
 	state    string
-	attempts int
+	attempts int64
 	due      time.Time
 	err      string
 }
 
-const parkedColumns = "id, state, type, source, recorded_at, partition_key, sequence, traceparent, data, attempts"
+const parkedColumns = "p.source, p.id, p.state, p.type, p.recorded_at, p.partition_key, p.sequence, p.traceparent, p.data, p.attempts"
 
 func scanParked(scan func(...any) error) (parked, error) {
 	var p parked
 	var at int64
-	err := scan(&p.ID, &p.state, &p.Type, &p.Source, &at, &p.PartitionKey, &p.Sequence, &p.TraceParent, &p.Data,
+	err := scan(&p.Source, &p.ID, &p.state, &p.Type, &at, &p.PartitionKey, &p.Sequence, &p.TraceParent, &p.Data,
 		&p.attempts)
 	p.Time = database.Time(at)
 	return p, err
 }
 
-// park keeps an event, or changes what is kept of it.
-func (i *Inbox) park(ctx context.Context, tx *database.Tx, p parked) error {
-	if p.ID == "" {
-		p.ID = uuid.NewString() // It came without one; here it needs a name.
+// park keeps items, or changes what is kept of them.
+func (s *set) park(ctx context.Context, items []*item) error {
+	n := len(items)
+	texts := make(map[string][]string, 8)
+	numbers := make(map[string][]int64, 4)
+	datas := make([][]byte, 0, n)
+	for _, it := range items {
+		if it.ID == "" {
+			it.ID = uuid.NewString() // It came without one; here it needs a name.
+		}
+		due := int64(0)
+		if !it.due.IsZero() {
+			due = database.Instant(it.due)
+		}
+		for column, text := range map[string]string{
+			"source": it.Source, "id": it.ID, "state": it.state, "type": it.Type, "partition_key": it.PartitionKey,
+			"traceparent": it.TraceParent, "error": plain(it.err), "reason": plain(reason(it.err, it.ID)),
+		} {
+			texts[column] = append(texts[column], text)
+		}
+		for column, number := range map[string]int64{
+			"recorded_at": database.Instant(it.Time), "sequence": it.Sequence, "attempts": it.attempts, "due_at": due,
+		} {
+			numbers[column] = append(numbers[column], number)
+		}
+		datas = append(datas, it.Data)
 	}
-	due := int64(0)
-	if !p.due.IsZero() {
-		due = database.Instant(p.due)
+	const names = "source, id, state, type, recorded_at, partition_key, sequence, traceparent, data, attempts, due_at, error, reason"
+	var columns []database.Column
+	for _, text := range []string{"source", "id", "state", "type", "partition_key", "traceparent", "error", "reason"} {
+		columns = append(columns, database.Column{Name: text, Values: texts[text]})
 	}
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO inbox_parked (consumer, `+parkedColumns+`, due_at, error, arrived_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-		ON CONFLICT (consumer, id) DO UPDATE
-		SET state = excluded.state, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error`,
-		i.consumer, p.ID, p.state, p.Type, p.Source, database.Instant(p.Time), p.PartitionKey, p.Sequence,
-		p.TraceParent, p.Data, p.attempts, due, plain(p.err), database.Instant(time.Now()))
+	for _, number := range []string{"recorded_at", "sequence", "attempts", "due_at"} {
+		columns = append(columns, database.Column{Name: number, Values: numbers[number]})
+	}
+	columns = append(columns, database.Column{Name: "data", Values: datas})
+	err := s.exec(ctx, `
+		INSERT INTO inbox_parked (consumer, arrived_at, `+names+`)
+		SELECT CAST($1 AS text), CAST($2 AS bigint), `+names+` FROM %s WHERE true
+		ON CONFLICT (consumer, source, id) DO UPDATE
+		SET state = excluded.state, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error,
+			reason = excluded.reason`, columns, s.consumer, database.Instant(time.Now()))
 	if err != nil {
-		return fmt.Errorf("park event %s: %w", p.ID, err)
+		return fmt.Errorf("park %d events: %w", n, err)
 	}
 	return nil
 }
 
-func (i *Inbox) unpark(ctx context.Context, tx *database.Tx, id string) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM inbox_parked WHERE consumer = $1 AND id = $2", i.consumer, id)
+func (s *set) unpark(ctx context.Context, items []*item) error {
+	err := s.exec(ctx, `
+		DELETE FROM inbox_parked WHERE consumer = $1 AND (source, id) IN (SELECT source, id FROM %s)`,
+		names(items), s.consumer)
 	if err != nil {
-		return fmt.Errorf("unpark event %s: %w", id, err)
+		return fmt.Errorf("unpark %d events: %w", len(items), err)
 	}
 	return nil
 }
 
-// position is the number of the newest event of a partition that was handled.
-// It locks the partition until tx ends: of several consumers of one database,
-// each looks at what the one before it has done.
-func (i *Inbox) position(ctx context.Context, tx *database.Tx, partitionKey string) (last int64, err error) {
-	_, err = database.One(ctx, tx, `
-		INSERT INTO inbox_partition (consumer, partition_key, sequence) VALUES ($1, $2, 0)
-		ON CONFLICT (consumer, partition_key) DO UPDATE SET sequence = inbox_partition.sequence
-		RETURNING sequence`, []any{i.consumer, partitionKey}, &last)
+// forget makes as if items had not come.
+func (s *set) forget(ctx context.Context, items []*item) error {
+	err := s.exec(ctx, `
+		DELETE FROM inbox_event WHERE consumer = $1 AND (source, id) IN (SELECT source, id FROM %s)`,
+		names(items), s.consumer)
 	if err != nil {
-		return 0, fmt.Errorf("look up partition %s: %w", partitionKey, err)
+		return fmt.Errorf("forget %d events: %w", len(items), err)
 	}
-	return last, nil
+	return nil
 }
 
-// advance notes that m was handled, and handles those that waited for it. An
-// event that came after its successors does not set the partition back.
-func (i *Inbox) advance(ctx context.Context, tx *database.Tx, m event.Message) error {
-	last := m.Sequence
-	for {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO inbox_partition (consumer, partition_key, sequence) VALUES ($1, $2, $3)
-			ON CONFLICT (consumer, partition_key) DO UPDATE SET sequence = excluded.sequence
-			WHERE inbox_partition.sequence < excluded.sequence`, i.consumer, m.PartitionKey, last)
-		if err != nil {
-			return fmt.Errorf("advance partition %s: %w", m.PartitionKey, err)
-		}
-		next, err := i.successor(ctx, tx, m.PartitionKey, last)
-		if err != nil || next == nil {
-			return err
-		}
-		if err := i.unpark(ctx, tx, next.ID); err != nil {
-			return err
-		}
-		if err := i.handle(ctx, tx, next.Message, next.attempts+1); err != nil {
-			return err
-		}
-		last = next.Sequence
+func names(items []*item) []database.Column {
+	var sources, ids []string
+	for _, it := range items {
+		sources, ids = append(sources, it.Source), append(ids, it.ID)
 	}
+	return []database.Column{{Name: "source", Values: sources}, {Name: "id", Values: ids}}
 }
 
-func (i *Inbox) successor(ctx context.Context, tx *database.Tx, partitionKey string, last int64) (*parked, error) {
-	all, err := database.All(ctx, tx, scanParked, `
-		SELECT `+parkedColumns+` FROM inbox_parked
-		WHERE consumer = $1 AND partition_key = $2 AND sequence = $3 AND state = 'waiting'`,
-		i.consumer, partitionKey, last+1)
+// exec runs a statement that is handed a table t, in place of its %s.
+func (s *set) exec(ctx context.Context, statement string, table []database.Column, args ...any) error {
+	text, more, err := s.db.Dialect.Table("t", len(args)+1, table...)
 	if err != nil {
-		return nil, fmt.Errorf("look for what waits for %s %d: %w", partitionKey, last, err)
+		return err
 	}
-	if len(all) == 0 {
-		return nil, nil //nolint:nilnil // Nothing waits.
+	_, err = s.tx.ExecContext(ctx, fmt.Sprintf(statement, text), append(args, more...)...)
+	return err //nolint:wrapcheck // The caller says what it was doing.
+}
+
+// query is exec for a query.
+func query[T any](
+	ctx context.Context, s *set, scan func(scan func(...any) error) (T, error),
+	statement string, table []database.Column, args ...any,
+) ([]T, error) {
+	text, more, err := s.db.Dialect.Table("t", len(args)+1, table...)
+	if err != nil {
+		return nil, err
 	}
-	return &all[0], nil
+	return database.All(ctx, s.tx, scan, fmt.Sprintf(statement, text), append(args, more...)...)
+}
+
+// store notes what became of the items.
+func (s *set) store(ctx context.Context) error {
+	var done, keep, undone []*item
+	for _, it := range s.all() {
+		switch {
+		case it.outcome == isHandled && it.kept:
+			done = append(done, it)
+		case it.outcome == isFailed:
+			keep = append(keep, it)
+		case it.outcome == isLeft && it.ID != "":
+			undone = append(undone, it)
+		case it.outcome == isOpen && !it.kept:
+			it.state, it.due = stateWaiting, time.Now().Add(orderPatience)
+			keep = append(keep, it)
+		default:
+		}
+	}
+	if err := s.advance(ctx); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		do    func(context.Context, []*item) error
+		items []*item
+	}{{s.unpark, done}, {s.park, keep}, {s.forget, undone}} {
+		if len(step.items) == 0 {
+			continue
+		}
+		if err := step.do(ctx, step.items); err != nil {
+			return err
+		}
+	}
+	return s.hurry(ctx)
+}
+
+// all are the items and those that they released.
+func (s *set) all() []*item {
+	all := s.items
+	for _, it := range s.plan {
+		if it.released {
+			all = append(all, it)
+		}
+	}
+	return all
 }

@@ -2,8 +2,8 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -11,28 +11,39 @@ import (
 
 const (
 	redoEvery = 250 * time.Millisecond
-	redoBatch = 64
+	redoBatch = 256
 )
 
 // Run handles what was parked, when its time has come, and forgets what came
 // long ago, until ctx ends.
 func (i *Inbox) Run(ctx context.Context) error {
-	redo := time.NewTicker(redoEvery)
-	defer redo.Stop()
-	cleanup := time.NewTicker(cleanupEvery)
-	defer cleanup.Stop()
+	var cleaning sync.WaitGroup
+	defer cleaning.Wait()
+	cleaning.Go(func() {
+		repeat(ctx, cleanupEvery, func() {
+			if err := i.cleanup(ctx, time.Now().Add(-i.retention())); err != nil && ctx.Err() == nil {
+				i.log.WarnContext(ctx, "handled events not forgotten", "error", err)
+			}
+		})
+	})
+	repeat(ctx, redoEvery, func() {
+		if err := i.redo(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			i.log.WarnContext(ctx, "parked events not handled", "error", err)
+		}
+	})
+	return nil
+}
+
+// repeat calls do at intervals until ctx ends.
+func repeat(ctx context.Context, every time.Duration, do func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-redo.C:
-			err = i.redo(ctx, time.Now())
-		case <-cleanup.C:
-			err = i.cleanup(ctx, time.Now().Add(-inboxRetention))
-		}
-		if err != nil && ctx.Err() == nil {
-			i.log.WarnContext(ctx, "inbox not swept", "error", err)
+			return
+		case <-tick.C:
+			do()
 		}
 	}
 }
@@ -42,90 +53,134 @@ func (i *Inbox) Run(ctx context.Context) error {
 // predecessor is known, and late for a reason.
 const heldUp = `EXISTS (
 	SELECT 1 FROM inbox_parked AS before
-	WHERE before.consumer = p.consumer AND before.partition_key = p.partition_key AND before.partition_key <> ''
+	WHERE before.consumer = p.consumer AND before.source = p.source
+	AND before.partition_key = p.partition_key AND before.partition_key <> ''
 	AND before.sequence < p.sequence AND before.state <> 'dead')`
 
-// redo tries each parked event that is due.
+// redo tries what is due, as long as there is more.
 func (i *Inbox) redo(ctx context.Context, now time.Time) error {
-	due, err := database.All(ctx, i.db.Query(ctx), scanParked, `
-		SELECT `+parkedColumns+` FROM inbox_parked AS p
-		WHERE consumer = $1 AND state <> 'dead' AND due_at <= $2 AND NOT `+heldUp+`
-		ORDER BY due_at, sequence LIMIT $3`,
-		i.consumer, database.Instant(now), redoBatch)
-	if err != nil {
-		return fmt.Errorf("read parked events: %w", err)
-	}
-	var failures []error // One that cannot be stored does not keep the others waiting.
-	for _, p := range due {
-		if err := i.again(ctx, p); err != nil {
-			failures = append(failures, fmt.Errorf("handle parked event %s: %w", p.ID, err))
+	for ctx.Err() == nil {
+		due, err := database.All(ctx, i.db.Query(ctx), scanParked, `
+			SELECT `+parkedColumns+` FROM inbox_parked AS p
+			WHERE p.consumer = $1 AND p.state <> 'dead' AND p.due_at <= $2 AND NOT `+heldUp+`
+			ORDER BY p.due_at, p.sequence LIMIT $3`,
+			i.consumer, database.Instant(now), redoBatch)
+		if err != nil {
+			return fmt.Errorf("read parked events: %w", err)
+		}
+		if len(due) > 0 {
+			err = i.again(ctx, due)
+		}
+		if err != nil || len(due) < redoBatch {
+			return err
 		}
 	}
-	return errors.Join(failures...)
+	return nil
 }
 
-// again handles a parked event: a retry, or one whose predecessor has not come
+// again handles parked events: retries, and those whose predecessor has not come
 // in time.
-func (i *Inbox) again(ctx context.Context, p parked) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inboxTimeout)
-	defer cancel()
-	err := i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		if p.Ordered() {
-			if _, err := i.position(ctx, tx, p.PartitionKey); err != nil {
+func (i *Inbox) again(ctx context.Context, due []parked) error {
+	ctx = context.WithoutCancel(ctx)
+	s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.redo(ctx, due) })
+	switch {
+	case err == nil || (s.failed == nil && !database.IsRefused(err)):
+		return err
+	case len(due) > 1: // One of them spoiled the transaction for all: find out which.
+		for _, p := range due {
+			if err := i.again(ctx, []parked{p}); err != nil {
 				return err
 			}
 		}
-		claimed, err := i.claim(ctx, tx, p)
-		if err != nil || !claimed {
-			return err
-		}
-		if err := i.handle(ctx, tx, p.Message, p.attempts+1); err != nil {
-			return err
-		}
-		if !p.Ordered() {
-			return nil
-		}
-		if p.state == stateWaiting {
-			i.log.WarnContext(ctx, "gap in a partition", "type", p.Type, "id", p.ID, "sequence", p.Sequence)
-		}
-		return i.advance(ctx, tx, p.Message)
-	})
-	failure, ok := errors.AsType[*handlerError](err)
-	if !ok {
+		return nil
+	}
+	failed := s.failed
+	if failed == nil {
+		failed = &failure{item: &item{parked: due[0], kept: true}, err: err}
+	}
+	_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
+	return err
+}
+
+// redo handles those of due that are still there: another node may have been
+// faster.
+func (s *set) redo(ctx context.Context, due []parked) error {
+	for _, p := range due {
+		s.items = append(s.items, &item{parked: p, kept: true, forced: true})
+	}
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	return i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		if failure.message.ID != p.ID {
-			return i.postpone(ctx, tx, failure) // It was released by p, which is tried again.
-		}
-		return i.failed(ctx, tx, failure)
-	})
-}
-
-// claim takes a parked event out, and reports whether it was still there to be
-// handled: another node may have been faster.
-func (i *Inbox) claim(ctx context.Context, tx *database.Tx, p parked) (bool, error) {
-	n, err := database.Affected(tx.ExecContext(ctx, `
-		DELETE FROM inbox_parked AS p
-		WHERE consumer = $1 AND id = $2 AND state = $3 AND attempts = $4 AND NOT `+heldUp,
-		i.consumer, p.ID, p.state, p.attempts))
-	if err != nil {
-		return false, fmt.Errorf("claim: %w", err)
+	if err := s.claim(ctx); err != nil {
+		return err
 	}
-	return n == 1, nil
+	for _, it := range s.items {
+		if it.place != nil && it.Sequence > it.place.last+1 {
+			s.log.WarnContext(ctx, "gap in a partition", "type", it.Type, "id", it.ID, "sequence", it.Sequence)
+		}
+	}
+	return s.handleLocked(ctx)
 }
 
+// claim drops the items that are no longer as they were.
+func (s *set) claim(ctx context.Context) error {
+	columns := names(s.items)
+	var states []string
+	var attempts []int64
+	for _, it := range s.items {
+		states, attempts = append(states, it.state), append(attempts, it.attempts)
+	}
+	columns = append(columns, database.Column{Name: "state", Values: states}, database.Column{Name: "attempts", Values: attempts})
+	there, err := query(ctx, s, func(scan func(...any) error) (n name, err error) { return n, scan(&n.source, &n.id) }, `
+		SELECT p.source, p.id FROM inbox_parked AS p
+		WHERE p.consumer = $1 AND (p.source, p.id, p.state, p.attempts) IN (SELECT source, id, state, attempts FROM %s)
+			AND NOT `+heldUp+s.db.Dialect.SkipLocked(), columns, s.consumer)
+	if err != nil {
+		return fmt.Errorf("claim %d parked events: %w", len(s.items), err)
+	}
+	claimed := make(map[name]bool, len(there))
+	for _, n := range there {
+		claimed[n] = true
+	}
+	var items []*item
+	for _, it := range s.items {
+		if claimed[nameOf(it.Message)] {
+			items = append(items, it)
+		}
+	}
+	s.items = items
+	return nil
+}
+
+// cleanup forgets what came before a time, in chunks. It rests between them, so
+// that those who write have most of the time.
 func (i *Inbox) cleanup(ctx context.Context, before time.Time) error {
-	for {
-		n, err := database.Affected(i.db.Exec(ctx, `
-			DELETE FROM inbox_event WHERE consumer = $1 AND id IN (
-				SELECT id FROM inbox_event WHERE consumer = $1 AND arrived_at < $2 LIMIT $3)`,
-			i.consumer, database.Instant(before), cleanupChunk))
+	for _, statement := range []string{
+		`DELETE FROM inbox_event WHERE (consumer, source, id) IN (
+			SELECT consumer, source, id FROM inbox_event WHERE arrived_at < $1 AND consumer = $2 LIMIT $3` + i.db.Dialect.SkipLocked() + ")",
+		`DELETE FROM inbox_event_unsourced WHERE (consumer, id) IN (
+			SELECT consumer, id FROM inbox_event_unsourced WHERE arrived_at < $1 AND consumer = $2 LIMIT $3` + i.db.Dialect.SkipLocked() + ")",
+	} {
+		err := inChunks(ctx, func() (int64, error) {
+			return database.Affected(i.db.Exec(ctx, statement, database.Instant(before), i.consumer, cleanupChunk))
+		})
 		if err != nil {
 			return fmt.Errorf("clean up the inbox: %w", err)
 		}
-		if n < cleanupChunk {
-			return nil
-		}
 	}
+	return nil
+}
+
+// inChunks calls do until it did less than a chunk, and rests after each call
+// for four times as long as that took.
+func inChunks(ctx context.Context, do func() (int64, error)) error {
+	for ctx.Err() == nil {
+		begun := time.Now()
+		n, err := do()
+		if err != nil || n < cleanupChunk {
+			return err
+		}
+		wait(ctx, 4*time.Since(begun))
+	}
+	return nil
 }
