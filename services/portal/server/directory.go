@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	chat "parley.internal/chat/server"
 	"parley.internal/pkg/auth"
 )
 
@@ -24,11 +25,11 @@ const (
 type directory struct {
 	address string
 	tokens  *auth.Secret
-	agents  []auth.Agent
+	agents  []chat.Agent
 }
 
-func newDirectory(chat string, secret []byte, agents []auth.Agent) (*directory, error) {
-	address, err := url.JoinPath(chat, "/api/agents")
+func newDirectory(service string, secret []byte, agents []chat.Agent) (*directory, error) {
+	address, err := url.JoinPath(service, "/api/agents")
 	if err != nil {
 		return nil, fmt.Errorf("where chat knows its agents: %w", err)
 	}
@@ -55,18 +56,8 @@ func (d *directory) tell(ctx context.Context, client *http.Client) error {
 	return nil
 }
 
-func (d *directory) put(ctx context.Context, client *http.Client, token string, agents []auth.Agent) error {
-	type entry struct {
-		Login  string `json:"login"`
-		Name   string `json:"name"`
-		Avatar string `json:"avatar"`
-	}
-	var in struct {
-		Agents []entry `json:"agents"`
-	}
-	for _, a := range agents {
-		in.Agents = append(in.Agents, entry{a.Login, a.Name, a.Avatar})
-	}
+func (d *directory) put(ctx context.Context, client *http.Client, token string, agents []chat.Agent) error {
+	in := map[string][]chat.Agent{"agents": agents}
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -109,6 +109,30 @@ func TestChatElsewhereIsToldOfTheAgents(t *testing.T) {
 	chat.hears(450)
 }
 
+// TestAnAnnouncementReachesWhoWasNeverHere runs chat in the same process.
+func TestAnAnnouncementReachesWhoWasNeverHere(t *testing.T) {
+	url, _ := start(t, t.TempDir())
+	ctx := patient(t)
+	admin := portaltest.SignedIn(t, url, "admin", "admin")
+	for _, tt := range []struct {
+		audience any
+		status   int
+		code     string
+	}{
+		{[]string{"danny.solid", "nobody"}, http.StatusNotFound, "agent-unknown"},
+		{"danny.solid", http.StatusAccepted, ""},
+	} {
+		a, err := admin.Do(ctx, http.MethodPost, "/api/notifications", map[string]any{"text": "Meeting at ten", "audience": tt.audience})
+		if err != nil || a.Status != tt.status || a.Code() != tt.code {
+			t.Errorf("announcing to %v answers %d %s, error %v", tt.audience, a.Status, a.Body, err)
+		}
+	}
+	entries, _, err := portaltest.SignedIn(t, url, "danny.solid", "secret").Since(ctx, "2020-01-01T00:00:00Z")
+	if err != nil || len(entries) != 1 || entries[0].Stream != "Own:danny.solid" || entries[0].Body != "Meeting at ten" {
+		t.Errorf("danny reads %v, error %v", entries, err)
+	}
+}
+
 func agentsFile(t *testing.T, n int) string {
 	t.Helper()
 	type account struct {

@@ -14,7 +14,6 @@ import (
 	"slices"
 
 	chat "parley.internal/chat/server"
-	"parley.internal/pkg/auth"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/telemetry"
@@ -97,7 +96,7 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if s.policy, err = openPolicy(ctx, cfg, direct); err != nil {
 		return err
 	}
-	if s.chat, err = openChat(ctx, cfg, direct, agents.All()); err != nil {
+	if s.chat, err = openChat(ctx, cfg, direct, profiles(agents)); err != nil {
 		return err
 	}
 	if s.db, err = database.Open(ctx, cfg.DatabaseURL); err != nil {
@@ -124,7 +123,7 @@ func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service,
 	return opened(policy.New(ctx, settings))
 }
 
-func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []auth.Agent) (service, error) {
+func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []chat.Agent) (service, error) {
 	if cfg.ChatURL != "" {
 		remote, err := newRemote("chat", cfg.ChatURL)
 		if err != nil {
@@ -139,12 +138,20 @@ func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []au
 	}
 	settings := chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Limits: cfg.Limits, Log: cfg.Log,
+		Broker: cfg.Broker, Limits: cfg.Limits, Agents: agents, Log: cfg.Log,
 	}
 	if direct != nil {
 		settings.Events = direct
 	}
 	return opened(chat.New(ctx, settings))
+}
+
+// profiles are the agents as chat shows them to others.
+func profiles(agents *session.Agents) (all []chat.Agent) {
+	for _, a := range agents.All() {
+		all = append(all, chat.Agent{Login: a.Login, Name: a.Name, Avatar: a.Avatar})
+	}
+	return all
 }
 
 // opened keeps a nil pointer from becoming a service.
