@@ -5,6 +5,8 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** Shown without a session. */
     open?: boolean
+    /** Shown to administrators only; to others there is no such page. */
+    admin?: boolean
   }
 }
 
@@ -41,6 +43,26 @@ export const router = createRouter({
       props: true,
     },
     { path: '/chat', name: 'chat', component: () => import('./chat/ChatPage.vue') },
+    { path: '/admin', redirect: { name: 'admin-products' } },
+    {
+      path: '/admin/products',
+      name: 'admin-products',
+      component: () => import('./admin/AdminProductsPage.vue'),
+      meta: { admin: true },
+    },
+    {
+      path: '/admin/products/:code/tariff',
+      name: 'tariff',
+      component: () => import('./tariff/TariffPage.vue'),
+      props: true,
+      meta: { admin: true },
+    },
+    {
+      path: '/admin/announcement',
+      name: 'announce',
+      component: () => import('./announcements/AnnouncePage.vue'),
+      meta: { admin: true },
+    },
     {
       path: '/:path(.*)*',
       name: 'not-found',
@@ -56,4 +78,6 @@ router.beforeEach(async to => {
   if (!session.agent && !to.meta.open)
     return { name: 'sign-in', query: to.redirectedFrom ? {} : { next: to.fullPath }, replace: true }
   if (session.agent && to.name === 'sign-in') return { name: 'products', replace: true }
+  if (to.meta.admin && !session.isAdmin)
+    return { name: 'not-found', params: { path: to.path.slice(1).split('/') } }
 })

@@ -1,6 +1,7 @@
 import { mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Problem } from '@/api/problem'
 import type { Product } from '@/api/policy.gen'
 import { FakeServer, json } from '@/testing/FakeServer'
 import { inScope } from '@/testing/inScope'
@@ -140,5 +141,16 @@ describe('the form of an offer', () => {
     await page.get('form').trigger('submit')
     await vi.waitFor(() => expect(page.emitted('offered')).toEqual([[offer, form.request()]]))
     expect(server.received[0]?.body).toEqual(form.request())
+  })
+
+  it('shows at its field what the server refused', () => {
+    const form = answered()
+    const refused = (pointer: string) =>
+      form.refuse(new Problem(400, { errors: [{ pointer, detail: 'is wrong' }] }))
+    expect(refused('#/answers/1/answer')).toBe(true)
+    expect(form.errors.value).toEqual({ NUM_OF_ADULTS: 'Is wrong' })
+    expect(refused('#/selectedCovers/0')).toBe(true)
+    expect(form.errors.value).toEqual({ covers: 'Is wrong' })
+    expect(refused('#/productCode')).toBe(false)
   })
 })

@@ -1,6 +1,14 @@
 import { reactive, ref, watch } from 'vue'
+import { fieldErrors } from '@/api/fieldErrors'
 import type { OfferRequest, Product, Question } from '@/api/policy.gen'
 import { today, yearsAfter } from '@/ui/format'
+
+/** Where the form shows what the request holds. */
+const fields: Record<string, string> = {
+  policyFrom: 'policyFrom',
+  policyTo: 'policyTo',
+  selectedCovers: 'covers',
+}
 
 /** What an offer needs to know, made from what its product asks. */
 export function useOfferForm(product: Product) {
@@ -48,7 +56,21 @@ export function useOfferForm(product: Product) {
     })),
   })
 
-  return { questions, policyFrom, policyTo, covers, answers, errors, validate, request }
+  /** Shows what the server refused at its field; false if there is none for it. */
+  function refuse(error: unknown): boolean {
+    const found: Record<string, string> = {}
+    const refused = [...fieldErrors(error)]
+    for (const [pointer, detail] of refused) {
+      const [, part = '', index] = /^#\/(\w+)(?:\/(\d+))?/.exec(pointer) ?? []
+      const code = part === 'answers' ? questions[Number(index)]?.questionCode : fields[part]
+      if (code) found[code] ??= detail
+      else return false
+    }
+    errors.value = found
+    return refused.length > 0
+  }
+
+  return { questions, policyFrom, policyTo, covers, answers, errors, validate, request, refuse }
 }
 
 export type OfferForm = ReturnType<typeof useOfferForm>

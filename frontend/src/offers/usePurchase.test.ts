@@ -1,5 +1,6 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, expect, it } from 'vitest'
+import { nextTick } from 'vue'
 import { FakeServer, json, refusal } from '@/testing/FakeServer'
 import { inScope } from '@/testing/inScope'
 import { usePurchase } from './usePurchase'
@@ -48,4 +49,26 @@ it('sends nothing while a field is empty', async () => {
   expect(await form.buy()).toBeUndefined()
   expect(form.errors.value).toEqual({ city: 'This is required.' })
   expect(server.received).toEqual([])
+})
+
+it('shows at its field what the server refused, until it is changed', async () => {
+  const errors = [{ pointer: '#/policyHolder/taxId', detail: 'is too long' }]
+  new FakeServer().on('POST /api/policies', () =>
+    refusal(400, 'request-invalid', 'the request does not fit the contract', errors),
+  )
+  const form = purchase()
+  await form.buy()
+  expect(form.errors.value).toEqual({ taxId: 'Is too long' })
+  expect(form.failure.value).toBe('')
+  form.holder.taxId = '1'
+  await nextTick()
+  expect(form.errors.value).toEqual({})
+})
+
+it('says what was refused in general when the form has no field for it', async () => {
+  const errors = [{ pointer: '#/offerNumber', detail: 'is too long' }]
+  new FakeServer().on('POST /api/policies', () => refusal(400, 'request-invalid', 'no', errors))
+  const form = purchase()
+  await form.buy()
+  expect([form.errors.value, form.failure.value]).toEqual([{}, 'No'])
 })

@@ -1,5 +1,6 @@
 import { reactive, ref, watch } from 'vue'
 import { makeAttempt } from '@/api/attempt'
+import { fieldErrors } from '@/api/fieldErrors'
 import { reason } from '@/api/problem'
 import type { Purchase, PurchaseRequest } from '@/api/policy.gen'
 import { useApi } from '@/session/useApi'
@@ -40,10 +41,21 @@ export function usePurchase(offerNumber: string) {
       const headers = { 'Idempotency-Key': attempt.keyFor(JSON.stringify(body)) }
       return await api.post<Purchase>('/api/policies', body, { headers })
     } catch (error) {
-      failure.value = reason(error)
+      if (!refuse(error)) failure.value = reason(error)
     } finally {
       busy.value = false
     }
+  }
+
+  /** Shows what the server refused at its field; false if there is none for it. */
+  function refuse(error: unknown): boolean {
+    const refused = [...fieldErrors(error)].map(([pointer, detail]) => {
+      const name = pointer.slice(pointer.lastIndexOf('/') + 1)
+      return [names.find(each => each === name), detail] as const
+    })
+    if (refused.length === 0 || refused.some(([name]) => !name)) return false
+    errors.value = Object.fromEntries(refused)
+    return true
   }
 
   function validate(): boolean {

@@ -1,3 +1,4 @@
+import type { Problem } from '@/api/portal.gen'
 import { onTestFinished, vi } from 'vitest'
 
 export interface Received {
@@ -45,8 +46,8 @@ export const json = (body: unknown, status = 200) =>
     headers: { 'Content-Type': 'application/json' },
   })
 
-export const refusal = (status: number, code: string, detail: string) =>
-  new Response(JSON.stringify({ status, code, detail }), {
+export const refusal = (status: number, code: string, detail: string, errors?: Problem['errors']) =>
+  new Response(JSON.stringify({ status, code, detail, errors }), {
     status,
     headers: { 'Content-Type': 'application/problem+json' },
   })
