@@ -28,8 +28,8 @@ export class AgentPage {
     await this.page.getByRole('button', { name: 'Sign in' }).click()
   }
 
-  async arrive(login: string) {
-    await this.signIn(login)
+  async arrive(login: string, password?: string) {
+    await this.signIn(login, password)
     await expect(this.page.getByRole('heading', { name: 'Products', level: 1 })).toBeVisible()
     await this.isConnected()
   }
@@ -39,7 +39,7 @@ export class AgentPage {
   hasState = (words: string) =>
     expect(this.page.getByRole('status').filter({ hasText: words })).toBeVisible()
 
-  goTo = (name: 'Products' | 'Policies' | 'Chat') =>
+  goTo = (name: 'Products' | 'Policies' | 'Chat' | 'Admin') =>
     this.page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name }).click()
 
   /** Answers the questions of Safe Traveller and gets the price of all its covers. */
@@ -81,7 +81,7 @@ export class AgentPage {
     this.page.getByRole('log', { name: 'Messages' }).getByText(text, { exact: true })
 
   /** Waits for the toast that tells a notice. It is there for a few seconds: begin before its cause. */
-  isTold = (notice: string) => expect(this.page.getByText(notice)).toBeVisible()
+  isTold = (notice: string | RegExp) => expect(this.page.getByText(notice)).toBeVisible()
 
   openNotices = async () => {
     await this.page.getByRole('button', { name: /^Notices/ }).click()

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-const binary = join(import.meta.dirname, '../../bin/parley')
+const binary = process.env.PARLEY ?? join(import.meta.dirname, '../../bin/parley')
 
 /** The real server, with data of its own, that can be killed and started again. */
 export class Parley {
@@ -23,6 +23,10 @@ export class Parley {
     const parley = new Parley(`127.0.0.1:${await freePort()}`, data)
     await parley.run()
     return parley
+  }
+
+  private get copy() {
+    return `${this.data}-copy`
   }
 
   get url() {
@@ -57,9 +61,18 @@ export class Parley {
     await gone
   }
 
+  /** Copies its data while it is stopped. */
+  save = () => cp(this.data, this.copy, { recursive: true })
+
+  /** Puts the copy back while it is stopped. */
+  async putBack() {
+    await rm(this.data, { recursive: true })
+    await cp(this.copy, this.data, { recursive: true })
+  }
+
   async remove() {
     await this.kill()
-    await rm(this.data, { recursive: true, force: true })
+    for (const folder of [this.data, this.copy]) await rm(folder, { recursive: true, force: true })
   }
 
   private isReady = () =>

@@ -79,9 +79,42 @@ async function visit(agent: AgentPage, look: (page: Page, where: string) => Prom
   await look(page, 'page not found')
 }
 
+/** Visits what only administrators see, and the chat with others in it. */
+async function visitAdmin(agent: AgentPage, look: (page: Page, where: string) => Promise<void>) {
+  const { page } = agent
+  await agent.arrive('admin', 'admin')
+  await agent.goTo('Admin')
+  await expect(page.getByText('On sale').first()).toBeVisible()
+  await look(page, 'products and tariffs')
+  await page.getByRole('button', { name: /^Activate/ }).click()
+  await look(page, 'activate dialog')
+  await page.keyboard.press('Escape')
+  await page.getByRole('link', { name: 'Tariff of Happy House' }).click()
+  await page.getByRole('textbox', { name: 'Premium' }).first().fill('AREA * ROOMS')
+  await page.getByRole('button', { name: 'Change the tariff' }).click()
+  await expect(page.locator('[aria-invalid=true]').first()).toBeVisible()
+  await look(page, 'refused tariff')
+  await agent.goTo('Admin')
+  await page.getByRole('link', { name: 'Announcement' }).click()
+  await page.getByRole('radio', { name: 'Chosen agents' }).click()
+  await page.getByRole('button', { name: 'Announce it' }).click()
+  await expect(page.getByText('Choose at least one agent.')).toBeVisible()
+  await look(page, 'announcement')
+  await agent.goTo('Chat')
+  await expect(page.getByRole('list', { name: 'Online' }).getByRole('listitem')).toHaveCount(1)
+  await look(page, 'chat with another agent')
+}
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`every page is accessible when it is ${colorScheme}`, async ({ open }) => {
     await visit(await open({ colorScheme }), isAccessible)
+  })
+
+  test(`every page for administrators is accessible when it is ${colorScheme}`, async ({
+    open,
+  }) => {
+    await (await open()).arrive('jimmy.solid')
+    await visitAdmin(await open({ colorScheme }), isAccessible)
   })
 }
 
@@ -92,6 +125,17 @@ test('every page fits a screen of 1280 pixels', async ({ open }) => {
 test('every page fits a screen of 360 pixels, and is accessible there', async ({ open }) => {
   const agent = await open({ viewport: { width: 360, height: 740 }, hasTouch: true })
   await visit(agent, async (page, where) => {
+    await fits(page, where)
+    await isAccessible(page, where)
+  })
+})
+
+test('every page for administrators fits a screen of 360 pixels, and is accessible there', async ({
+  open,
+}) => {
+  await (await open()).arrive('jimmy.solid')
+  const admin = await open({ viewport: { width: 360, height: 740 }, hasTouch: true })
+  await visitAdmin(admin, async (page, where) => {
     await fits(page, where)
     await isAccessible(page, where)
   })
