@@ -195,7 +195,7 @@ func (s *Server) routes() http.Handler {
 		"/api/notifications": chats, "/api/notifications/": chats,
 		"/agentsChat": chats, "/agentsChat/": chats, // below it: chat says what there is
 		"/hub": chats, "/hub/": chats,
-		docs.Path: s.docs, docs.Script: apps,
+		docs.Path: s.docs, docs.Script: apps, docs.Script + ".LICENSE.txt": apps,
 		"/": apps,
 	} {
 		mux.Handle(path, handler)
