@@ -70,7 +70,7 @@ func KindOf(stream string) StreamKind {
 // TitleOf is what a stream is called on a page.
 func TitleOf(stream string) string {
 	if KindOf(stream) == OwnFeed {
-		return "For you"
+		return "Your own"
 	}
 	return stream
 }

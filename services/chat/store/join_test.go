@@ -69,7 +69,7 @@ func TestJoinGivesWhatAnAgentDoesNotHave(t *testing.T) {
 					},
 					chat.Company: {Stream: chat.Stream{ID: chat.Company, Kind: chat.CompanyFeed, Title: "Company"}},
 					chat.Own("jimmy"): {
-						Stream:  chat.Stream{ID: chat.Own("jimmy"), Kind: chat.OwnFeed, Title: "For you", Head: 1, Unread: 1},
+						Stream:  chat.Stream{ID: chat.Own("jimmy"), Kind: chat.OwnFeed, Title: "Your own", Head: 1, Unread: 1},
 						Entries: []chat.Entry{own}, Tag: own.Tag,
 					},
 				}
