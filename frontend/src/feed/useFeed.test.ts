@@ -140,6 +140,15 @@ describe('the feed', () => {
     expect(window.asked).toHaveBeenCalledTimes(2)
   })
 
+  it('joins again when what is missing is not there to be had', async () => {
+    const chat = new FakeChat()
+    chat.say('one')
+    const window = await windowOn(chat, { deaf: true, readAfter: async () => [] })
+    window.connection.tell('Entry', { ...chat.say('lost with the log'), sequence: 7 })
+    await eventually(() => expect(window.connection.calls('Join')).toHaveLength(2))
+    await shows(window, ['one', 'lost with the log'])
+  })
+
   it('forgets a stream that was set back, and only that', async () => {
     const chat = new FakeChat()
     for (const body of ['kept', 'lost', 'lost too']) chat.say(body)

@@ -1,13 +1,12 @@
 import { watch, type Ref } from 'vue'
-import { NoAnswer } from '@/api/noAnswer'
-import { isRefusal } from '@/api/problem'
+import { isPassing, isRefusal } from '@/api/problem'
 import type { Hub, HubStatus } from '@/hub/useHub'
 import type { Streams } from './useStreams'
 
 /**
  * Tells the server how far the agent has read, one mark of a stream at a time,
  * and hears it from the agent's other devices. What could not be told is told
- * after the next join. `lost` hears that the server's log is another one.
+ * with the next change, or after the next join. `lost` hears that the server's log is another one.
  */
 export function useMarks(hub: Hub, streams: Streams, status: Ref<HubStatus>, lost: () => void) {
   const telling = new Set<string>()
@@ -21,7 +20,7 @@ export function useMarks(hub: Hub, streams: Streams, status: Ref<HubStatus>, los
       if (era === streams.era()) streams.mark(id, sequence, sequence)
     } catch (error) {
       if (isRefusal(error, 'sequence-invalid')) lost()
-      else if (!(error instanceof NoAnswer)) throw error
+      else if (!isPassing(error)) throw error
     } finally {
       telling.delete(id)
     }

@@ -1,4 +1,4 @@
-import { NoAnswer } from '@/api/noAnswer'
+import { isPassing } from '@/api/problem'
 import type { Hub } from '@/hub/useHub'
 import { first, type Stream } from './stream'
 import type { Streams } from './useStreams'
@@ -17,7 +17,7 @@ export function useOlder(hub: Hub, streams: Streams) {
       if (era === streams.era()) streams.prepend(stream.id, entries)
     } catch (error) {
       // The reader asks again.
-      if (!(error instanceof NoAnswer)) throw error
+      if (!isPassing(error)) throw error
     } finally {
       asked.delete(stream.id)
     }
