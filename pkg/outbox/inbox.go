@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -25,8 +26,8 @@ const (
 // Inbox makes what a service is told take effect once, in its own database.
 // Receive, Run and the methods of an operator are safe for concurrent use.
 type Inbox struct {
-	// Lanes is how many transactions handle a large batch side by side, each with
-	// a connection of its own: 16 by default, and 1 on SQLite, which writes one at
+	// Lanes is how many transactions may handle a batch side by side, each with a
+	// connection of its own, if its handlers are slow enough: 16 by default, and 1 on SQLite, which writes one at
 	// a time anyway. Handlers that change the same row wait for each other, and
 	// may even wait in a circle, until the database ends that: give such a
 	// consumer one lane.
@@ -43,6 +44,7 @@ type Inbox struct {
 
 	setTime time.Duration
 
+	each  atomic.Int64 // nanoseconds that a handler takes, on average; 0: not known yet
 	once  sync.Once
 	lanes chan struct{} // holds one token for each lane at work
 }

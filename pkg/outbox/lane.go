@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
@@ -15,13 +16,16 @@ import (
 
 const (
 	postgresLanes = 16
-	laneLeast     = 8 // fewer messages are not worth a transaction of their own
+	// Less is not worth a transaction of its own: so few messages, or such a time
+	// of their handlers.
+	laneLeast = 8
+	laneWorth = 4 * time.Millisecond
 )
 
 // spread handles a batch in lanes, side by side, and waits for all of them.
 func (i *Inbox) spread(ctx context.Context, batch []event.Message) error {
 	i.once.Do(func() { i.lanes = make(chan struct{}, i.laneCount()) })
-	lanes := split(batch, min(cap(i.lanes), (len(batch)+laneLeast-1)/laneLeast))
+	lanes := split(batch, i.worth(len(batch)))
 	if len(lanes) == 1 {
 		return i.lane(ctx, lanes[0])
 	}
@@ -32,6 +36,29 @@ func (i *Inbox) spread(ctx context.Context, batch []event.Message) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// worth is how many lanes n messages are worth, if they take as long as those
+// before them. The first ones are worth all.
+func (i *Inbox) worth(n int) int {
+	lanes := min(cap(i.lanes), (n+laneLeast-1)/laneLeast)
+	if each := i.each.Load(); each > 0 {
+		lanes = min(lanes, int(time.Duration(each)*time.Duration(n)/laneWorth)+1)
+	}
+	return lanes
+}
+
+// took notes that n handlers took so long.
+func (i *Inbox) took(n int, d time.Duration) {
+	if n == 0 {
+		return
+	}
+	const weight = 8 // of what was before
+	each, before := int64(d)/int64(n), i.each.Load()
+	if before > 0 {
+		each = (before*weight + each) / (weight + 1)
+	}
+	i.each.Store(max(each, 1)) // Of two lanes at once one is not noted, which is as good.
 }
 
 func (i *Inbox) laneCount() int {

@@ -44,7 +44,7 @@ func TestAPartitionStaysInOneLane(t *testing.T) {
 }
 
 // handling is an inbox with a handler.
-func handling(t *testing.T, db *database.DB, handle func(context.Context, sold) error) *Inbox {
+func handling(t testing.TB, db *database.DB, handle func(context.Context, sold) error) *Inbox {
 	t.Helper()
 	var router event.Router
 	event.Handle(&router, handle)

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,62 +61,88 @@ func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string
 	if len(events) == 0 {
 		return nil
 	}
-	sequence, err := number(ctx, tx, partitionKey, len(events))
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := o.record(ctx, tx, partitionKey, sequence, e); err != nil {
+	rows := make([]row, len(events))
+	for n, e := range events {
+		data, err := json.Marshal(e)
+		if err != nil {
 			return fmt.Errorf("record %s: %w", e.Type(), err)
 		}
-		if partitionKey != "" {
-			sequence++
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("record %s: %w", e.Type(), err)
 		}
+		rows[n] = row{id: id.String(), eventType: e.Type(), data: data}
 	}
-	tx.AfterCommit(o.wake)
-	return nil
-}
-
-func (o *Outbox) record(ctx context.Context, tx *database.Tx, partitionKey string, sequence int64, e event.Event) error {
-	data, err := json.Marshal(e)
+	last, err := o.record(ctx, tx, partitionKey, rows)
 	if err != nil {
-		return err //nolint:wrapcheck // Write says what it was doing.
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err //nolint:wrapcheck // As above.
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO outbox_event
-			(id, type, partition_key, sequence, traceparent, data, recorded_at, state, due_at, sent_at)
-		VALUES ($1, $2, $3, $4, '', $5, $6, 'pending', 0, 0)`,
-		id.String(), e.Type(), partitionKey, sequence, data, database.Instant(time.Now()))
-	if err != nil {
-		return err //nolint:wrapcheck // As above.
+		return fmt.Errorf("record %s: %w", rows[0].eventType, err)
 	}
 	tx.AfterCommit(func() {
-		event.Caused(ctx, id.String())
-		o.log.InfoContext(ctx, "event stored", "type", e.Type(), "id", id.String(),
-			"partition", partitionKey, "sequence", sequence)
+		for n, r := range rows {
+			event.Caused(ctx, r.id)
+			o.log.InfoContext(ctx, "event stored", "type", r.eventType, "id", r.id,
+				"partition", partitionKey, "sequence", max(last-int64(len(rows)-1-n), 0))
+		}
+		o.wake()
 	})
 	return nil
 }
 
-// number takes n numbers of the partition and returns the first. It holds the
-// partition's row until the transaction ends, so that numbers commit in order.
-func number(ctx context.Context, tx *database.Tx, partitionKey string, n int) (int64, error) {
+// row is an event to be stored.
+type row struct {
+	id, eventType string
+	data          []byte
+}
+
+// numbering takes %d numbers of the partition $1 and returns the last. It holds
+// the partition's row until the transaction ends, so that numbers commit in
+// order.
+const numbering = `
+	INSERT INTO outbox_partition (partition_key, sequence) VALUES ($1, %d)
+	ON CONFLICT (partition_key) DO UPDATE SET sequence = outbox_partition.sequence + excluded.sequence
+	RETURNING sequence`
+
+// record numbers and stores events, and returns the number of the last. It is
+// what a purchase pays for its event, so it is one statement where the database
+// can insert twice in one.
+func (o *Outbox) record(ctx context.Context, tx *database.Tx, partitionKey string, rows []row) (last int64, err error) {
+	numbers := fmt.Sprintf(numbering, len(rows))
 	if partitionKey == "" {
-		return 0, nil
+		return 0, insert(ctx, tx, partitionKey, 0, rows)
 	}
-	var last int64
-	_, err := database.One(ctx, tx, `
-		INSERT INTO outbox_partition (partition_key, sequence) VALUES ($1, $2)
-		ON CONFLICT (partition_key) DO UPDATE SET sequence = outbox_partition.sequence + excluded.sequence
-		RETURNING sequence`, []any{partitionKey, n}, &last)
+	if o.db.Dialect != database.Postgres {
+		if _, err := database.One(ctx, tx, numbers, []any{partitionKey}, &last); err != nil {
+			return 0, err
+		}
+		return last, insert(ctx, tx, partitionKey, last, rows)
+	}
+	values, args := valuesOf(partitionKey, rows, "(SELECT sequence FROM partition) - ", func(n int) int { return len(rows) - 1 - n })
+	sequences, err := database.All(ctx, tx, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) },
+		"WITH partition AS ("+numbers+") "+values+" RETURNING sequence", args...)
 	if err != nil {
-		return 0, fmt.Errorf("number the events of %s: %w", partitionKey, err)
+		return 0, err
 	}
-	return last - int64(n) + 1, nil
+	return slices.Max(sequences), nil
+}
+
+// insert stores events, of which the last one has a number; 0: none has.
+func insert(ctx context.Context, tx *database.Tx, partitionKey string, last int64, rows []row) error {
+	values, args := valuesOf(partitionKey, rows, "", func(n int) int { return max(int(last)-(len(rows)-1-n), 0) })
+	_, err := tx.ExecContext(ctx, values, args...)
+	return err //nolint:wrapcheck // Write says what it was doing.
+}
+
+func valuesOf(partitionKey string, rows []row, sequence string, number func(n int) int) (statement string, args []any) {
+	args = []any{partitionKey, database.Instant(time.Now())}
+	var values []string
+	for n, r := range rows {
+		at := len(args)
+		values = append(values, fmt.Sprintf("($%d, $%d, $%d, %s$%d, $1, $2, '', 'pending', 0, 0)", at+1, at+2, at+3, sequence, at+4))
+		args = append(args, r.id, r.eventType, r.data, number(n))
+	}
+	return `INSERT INTO outbox_event
+		(id, type, data, sequence, partition_key, recorded_at, traceparent, state, due_at, sent_at)
+		VALUES ` + strings.Join(values, ", "), args
 }
 
 func (o *Outbox) wake() {

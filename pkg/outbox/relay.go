@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,157 +14,185 @@ import (
 )
 
 const (
-	relayBatch      = 256
-	relayPoll       = time.Second            // finds what a lost wake-up left behind
+	relayBatch      = 512
 	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
 	relayRetryMost  = time.Second            //
 	refusedRetry    = 250 * time.Millisecond // a row that was refused lets others go first for so long
-	relayTimeout    = 30 * time.Second       // for one batch, published and settled
+	relayTimeout    = 30 * time.Second       // for one batch, published or settled
 	unroutableRetry = 30 * time.Second       // somebody may have bound a queue
-	sentRetention   = 7 * 24 * time.Hour     // sent rows are the replay log
+	sentRetention   = 7 * 24 * time.Hour     // Relay.Retention
 	cleanupEvery    = time.Minute            //
 	cleanupChunk    = 1000                   // rows deleted in one transaction
 )
 
 // Relay publishes what is in an outbox.
 type Relay struct {
+	// Retention is how long events are kept after they were published, 7 days by
+	// default: so far back they can be published again.
+	Retention time.Duration
+
 	outbox     *Outbox
 	publisher  event.Publisher
 	unroutable atomic.Int64
+	leading    atomic.Bool
+}
+
+// NewRelay makes a relay of o. Of all that run on a database, one leads and
+// publishes; the others take over when it ends.
+func NewRelay(o *Outbox, p event.Publisher) *Relay {
+	return &Relay{outbox: o, publisher: p}
 }
 
 // Unroutable is how many events nobody is bound to, as of the last second. They
 // are tried again twice a minute.
 func (r *Relay) Unroutable() int64 { return r.unroutable.Load() }
 
-// NewRelay makes the relay of o. One relay runs on a database at a time.
-func NewRelay(o *Outbox, p event.Publisher) *Relay {
-	return &Relay{outbox: o, publisher: p}
-}
+// Leading reports whether it is this relay that publishes.
+func (r *Relay) Leading() bool { return r.leading.Load() }
 
-// Run publishes until ctx ends: at once when this process wrote something,
-// within a second when anybody did. A transport or a database in trouble is
-// weather: it tries again for ever. The batch in hand is finished.
+// Run publishes until ctx ends: at once when this process wrote something, very
+// soon when another one did, and within seconds what a transaction wrote that
+// took long. A transport or a database in trouble is weather: it tries again for
+// ever. The batches in hand are finished.
 func (r *Relay) Run(ctx context.Context) error {
-	poll := time.NewTicker(relayPoll)
-	defer poll.Stop()
-	cleanup := time.NewTicker(cleanupEvery)
-	defer cleanup.Stop()
-	retry := relayRetryFirst
 	for ctx.Err() == nil {
-		more, err := r.pass(ctx)
-		switch {
-		case errors.Is(err, event.ErrUnavailable): // It has been waited for.
-			retry = relayRetryFirst
-			continue
-		case err != nil && ctx.Err() == nil:
-			r.outbox.log.WarnContext(ctx, "events not relayed", "error", err, "retry", retry)
-			wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
-			retry = min(2*retry, relayRetryMost)
-			continue
-		case more:
-			retry = relayRetryFirst
+		l, err := r.outbox.lead(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.outbox.log.WarnContext(ctx, "no leader among relays", "error", err)
+		}
+		if l == nil {
+			wait(ctx, leaderTry)
 			continue
 		}
-		retry = relayRetryFirst
-		select {
-		case <-ctx.Done():
-		case <-r.outbox.woken:
-		case <-poll.C:
-			r.count(ctx)
-		case <-cleanup.C:
-			if err := r.outbox.cleanup(ctx, time.Now().Add(-sentRetention)); err != nil && ctx.Err() == nil {
-				r.outbox.log.WarnContext(ctx, "sent events not cleaned up", "error", err)
-			}
+		r.leading.Store(true)
+		r.outbox.log.InfoContext(ctx, "relay leads")
+		r.relay(ctx, l)
+		r.leading.Store(false)
+		if err := l.release(); err != nil {
+			r.outbox.log.WarnContext(ctx, "relay leads no more", "error", err)
 		}
 	}
 	return nil
 }
 
-// count looks how many events are unroutable; a partial index knows.
-func (r *Relay) count(ctx context.Context) {
-	var n int64
-	_, err := database.One(ctx, r.outbox.db.Query(ctx), "SELECT count(*) FROM outbox_event WHERE state = 'unroutable'", nil, &n)
-	if err == nil { // Else the next pass says what is wrong.
-		r.unroutable.Store(n)
+// relay publishes while it leads. A batch is read while the one before is being
+// published, and the one before that is being settled.
+func (r *Relay) relay(ctx context.Context, l leadership) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	batches := make(chan []event.Message) // A full pipe has the reader wait.
+	results := make(chan result)
+	flying := &flight{flying: make(map[string]bool)}
+	var stages sync.WaitGroup
+	defer stages.Wait()
+	stages.Go(func() {
+		defer close(batches)
+		(&reader{Relay: r, flight: flying, batches: batches}).run(ctx)
+	})
+	stages.Go(func() {
+		defer close(results)
+		for batch := range batches {
+			// One that cannot be sure that it leads must not publish.
+			if err := l.check(ctx); err != nil {
+				if ctx.Err() == nil {
+					r.outbox.log.WarnContext(ctx, "relay leads no more", "error", err)
+				}
+				end()
+				continue
+			}
+			results <- r.publish(ctx, batch)
+		}
+	})
+	stages.Go(func() { keepLeading(ctx, end, l) })
+	stages.Go(func() {
+		repeat(ctx, cleanupEvery, func() {
+			if err := r.outbox.cleanup(ctx, time.Now().Add(-r.retention())); err != nil && ctx.Err() == nil {
+				r.outbox.log.WarnContext(ctx, "sent events not cleaned up", "error", err)
+			}
+		})
+	})
+	for res := range results {
+		r.settle(ctx, res)
+		flying.land(res.ids, res.away)
 	}
 }
 
-// pass publishes one batch and settles it: each row by its own id, for a row
-// with a smaller one may commit later. It reports whether there may be more.
-func (r *Relay) pass(ctx context.Context) (more bool, err error) {
-	batch, err := r.outbox.pending(ctx)
-	if err != nil || len(batch) == 0 {
-		return false, err
-	}
-	// Once begun, a batch is finished: stopping in the middle would only have
-	// its receivers see it twice.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
+// result is what became of a batch.
+type result struct {
+	ids                     []string
+	sent, unroutable, later []string
+	away                    bool // the transport is: some of ids are in none of the others
+}
+
+// publish hands a batch over. Once begun, that is finished: stopping in the
+// middle would only have its receivers see it twice.
+func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
+	var res result
+	var refused error
+	publishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
 	defer cancel()
-	var sent, unroutable, later []string
-	var refused []error
-	for i, err := range r.publisher.Publish(ctx, batch) {
+	for i, err := range r.publisher.Publish(publishing, batch) {
+		m := batch[i]
+		res.ids = append(res.ids, m.ID)
 		switch {
 		case err == nil:
-			sent = append(sent, batch[i].ID)
-			r.outbox.log.InfoContext(ctx, "event published", "type", batch[i].Type, "id", batch[i].ID)
+			res.sent = append(res.sent, m.ID)
+			r.outbox.log.InfoContext(ctx, "event published", "type", m.Type, "id", m.ID)
 		case errors.Is(err, event.ErrUnroutable):
-			unroutable = append(unroutable, batch[i].ID)
+			res.unroutable = append(res.unroutable, m.ID)
+			r.outbox.log.WarnContext(ctx, "event is unroutable", "type", m.Type, "id", m.ID)
 		default:
-			if !errors.Is(err, event.ErrUnavailable) { // Then all wait alike.
-				later = append(later, batch[i].ID)
+			if errors.Is(err, event.ErrUnavailable) { // It has been waited for.
+				res.away = true
+			} else {
+				res.later = append(res.later, m.ID)
 			}
-			refused = append(refused, fmt.Errorf("publish %s %s: %w", batch[i].Type, batch[i].ID, err))
+			refused = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
 		}
 	}
-	if err := r.outbox.settle(ctx, sent, unroutable, later); err != nil {
-		return false, err
+	if refused != nil && ctx.Err() == nil {
+		r.outbox.log.WarnContext(ctx, "events not relayed", "error", refused,
+			"refused", len(batch)-len(res.sent)-len(res.unroutable), "of", len(batch))
 	}
-	for _, id := range unroutable {
-		r.outbox.log.WarnContext(ctx, "event is unroutable", "id", id)
-	}
-	if len(refused) > 0 {
-		return false, fmt.Errorf("%d of %d: %w", len(refused), len(batch), refused[0])
-	}
-	return len(batch) >= relayBatch, nil
+	return res
 }
 
-func (o *Outbox) pending(ctx context.Context) ([]event.Message, error) {
-	scan := func(scan func(...any) error) (event.Message, error) {
-		m := event.Message{Source: o.source}
-		var at int64
-		err := scan(&m.ID, &m.Type, &m.PartitionKey, &m.Sequence, &m.TraceParent, &m.Data, &at)
-		m.Time = database.Time(at)
-		return m, err
+// settle notes what became of a batch, and tries so until the database takes it:
+// to publish it again would have its receivers see it twice. It gives up when
+// the relay ends.
+func (r *Relay) settle(ctx context.Context, res result) {
+	for retry := relayRetryFirst; ; retry = min(2*retry, relayRetryMost) {
+		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
+		err := r.outbox.settle(settling, res)
+		cancel()
+		if err == nil {
+			return
+		}
+		r.outbox.log.WarnContext(ctx, "published events not settled", "error", err, "retry", retry)
+		if ctx.Err() != nil {
+			return
+		}
+		wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
 	}
-	// Each half walks its own partial index: what was sent costs nothing.
-	const columns = "id, type, partition_key, sequence, traceparent, data, recorded_at"
-	batch, err := database.All(ctx, o.db.Query(ctx), scan, `
-		SELECT * FROM (SELECT `+columns+` FROM outbox_event
-			WHERE state = 'pending' AND due_at <= $2 ORDER BY id LIMIT $1) AS pending
-		UNION ALL
-		SELECT * FROM (SELECT `+columns+` FROM outbox_event
-			WHERE state = 'unroutable' AND due_at <= $2 ORDER BY due_at LIMIT $1) AS again`,
-		relayBatch, database.Instant(time.Now()))
-	if err != nil {
-		return nil, fmt.Errorf("read pending events: %w", err)
-	}
-	return batch, nil
 }
 
-func (o *Outbox) settle(ctx context.Context, sent, unroutable, refused []string) error {
+func (o *Outbox) settle(ctx context.Context, res result) error {
 	now := time.Now()
 	err := o.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		err := update(ctx, tx, "state = 'sent', sent_at = $1", database.Instant(now), sent)
-		if err != nil {
-			return err
+		for _, step := range []struct {
+			set string
+			at  time.Time
+			ids []string
+		}{
+			{"state = 'sent', sent_at = $1", now, res.sent},
+			{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
+			{"due_at = $1", now.Add(refusedRetry), res.later},
+		} {
+			if err := o.update(ctx, tx, step.set, database.Instant(step.at), step.ids); err != nil {
+				return err
+			}
 		}
-		err = update(ctx, tx, "state = 'unroutable', due_at = $1",
-			database.Instant(now.Add(unroutableRetry)), unroutable)
-		if err != nil {
-			return err
-		}
-		return update(ctx, tx, "due_at = $1", database.Instant(now.Add(refusedRetry)), refused)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle published events: %w", err)
@@ -171,36 +200,46 @@ func (o *Outbox) settle(ctx context.Context, sent, unroutable, refused []string)
 	return nil
 }
 
-func update(ctx context.Context, tx *database.Tx, set string, at int64, ids []string) error {
+// update changes rows by their own ids: one with a smaller id may commit later.
+func (o *Outbox) update(ctx context.Context, tx *database.Tx, set string, at int64, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	args := []any{at}
-	for _, id := range ids {
-		args = append(args, id)
+	table, args, err := o.db.Dialect.Table("t", 2, database.Column{Name: "id", Values: ids})
+	if err != nil {
+		return err
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN "+database.List(2, len(ids)), args...)
+	_, err = tx.ExecContext(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", //nolint:gosec // All of the text is ours.
+		append([]any{at}, args...)...)
 	return err //nolint:wrapcheck // settle says what it was doing.
 }
 
-// cleanup forgets what was sent before a time, a bounded chunk in a
-// transaction, so that it never holds up a purchase for long.
+// cleanup forgets what was sent before a time, in chunks. It rests between them,
+// so that it never holds up a purchase.
 func (o *Outbox) cleanup(ctx context.Context, before time.Time) error {
-	for {
-		n, err := database.Affected(o.db.Exec(ctx, `
+	err := inChunks(ctx, func() (int64, error) {
+		return database.Affected(o.db.Exec(ctx, `
 			DELETE FROM outbox_event WHERE id IN (
 				SELECT id FROM outbox_event WHERE state = 'sent' AND sent_at < $1 LIMIT $2)`,
 			database.Instant(before), cleanupChunk))
-		if err != nil {
-			return fmt.Errorf("clean up sent events: %w", err)
-		}
-		if n < cleanupChunk {
-			return nil
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("clean up sent events: %w", err)
 	}
+	return nil
+}
+
+func (r *Relay) retention() time.Duration {
+	if r.Retention > 0 {
+		return r.Retention
+	}
+	return sentRetention
 }
 
 func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

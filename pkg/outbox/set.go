@@ -183,6 +183,8 @@ func (f *failure) isFinal() bool { return f.item.tried || f.item.kept || event.I
 // nested transaction. It reports how many succeeded, or could not be called.
 func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, err error) {
 	err = s.tx.Nested(ctx, func() error {
+		begun := time.Now()
+		defer func() { s.took(n, time.Since(begun)) }()
 		for ; n < len(some) && (n == 0 || time.Now().Before(until)); n++ {
 			it := some[n]
 			if it.blocked() {

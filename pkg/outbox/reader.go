@@ -1,0 +1,186 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+)
+
+const (
+	lookEvery = 50 * time.Millisecond // for what another process wrote
+	wholeLook = time.Second           // for what is older than recent
+	wholeRest = 10                    // a whole look takes at most one part in so many of the time
+	recent    = 5 * time.Second       // how far back a fast look looks
+)
+
+// reader finds what is to be published. Rows are found by their state: one with
+// a smaller id may commit later. But a transaction that stays open, whoever's it
+// is, keeps PostgreSQL from clearing the index of what is pending, and to walk
+// over all that was pending meanwhile takes longer and longer. So the reader
+// looks at the new end of the index, and at the whole of it once a second.
+type reader struct {
+	*Relay
+
+	flight  *flight
+	batches chan<- []event.Message
+	whole   time.Time // when the next whole look is due
+}
+
+func (rd *reader) run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	retry := relayRetryFirst
+	for ctx.Err() == nil {
+		err := rd.look(ctx)
+		if err != nil && ctx.Err() == nil {
+			rd.outbox.log.WarnContext(ctx, "events not read", "error", err, "retry", retry)
+			wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
+			retry = min(2*retry, relayRetryMost)
+			continue
+		}
+		retry = relayRetryFirst
+		select {
+		case <-ctx.Done():
+		case <-rd.outbox.woken:
+		case <-tick.C:
+		}
+	}
+}
+
+// look passes on what it finds, up to the newest.
+func (rd *reader) look(ctx context.Context) error {
+	from := firstID(time.Now().Add(-recent))
+	for ctx.Err() == nil {
+		refused := rd.flight.clear()
+		begun := time.Now()
+		// A backlog must not keep what committed late from being seen.
+		whole := refused || !begun.Before(rd.whole)
+		if whole {
+			if err := rd.again(ctx); err != nil {
+				return err
+			}
+			from = ""
+		}
+		batch, err := rd.outbox.pending(ctx, from)
+		if err != nil {
+			return err
+		}
+		if whole {
+			rd.whole = time.Now().Add(max(wholeLook, wholeRest*time.Since(begun)))
+		}
+		rd.pass(ctx, batch)
+		if len(batch) < relayBatch {
+			return nil
+		}
+		from = batch[len(batch)-1].ID
+	}
+	return nil
+}
+
+// again passes on what is unroutable and due.
+func (rd *reader) again(ctx context.Context) error {
+	rd.count(ctx)
+	batch, err := rd.outbox.read(ctx, `state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2`,
+		database.Instant(time.Now()), relayBatch)
+	if err != nil {
+		return err
+	}
+	rd.pass(ctx, batch)
+	return nil
+}
+
+func (rd *reader) pass(ctx context.Context, batch []event.Message) {
+	if batch = rd.flight.take(batch); len(batch) == 0 {
+		return
+	}
+	select {
+	case rd.batches <- batch:
+	case <-ctx.Done():
+	}
+}
+
+// pending are the first of those that wait from an id on.
+func (o *Outbox) pending(ctx context.Context, from string) ([]event.Message, error) {
+	return o.read(ctx, `state = 'pending' AND id > $3 AND due_at <= $1 ORDER BY id LIMIT $2`,
+		database.Instant(time.Now()), relayBatch, from)
+}
+
+func (o *Outbox) read(ctx context.Context, where string, args ...any) ([]event.Message, error) {
+	batch, err := database.All(ctx, o.db.Query(ctx), o.scan, `
+		SELECT id, type, partition_key, sequence, traceparent, data, recorded_at FROM outbox_event WHERE `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read pending events: %w", err)
+	}
+	return batch, nil
+}
+
+func (o *Outbox) scan(scan func(...any) error) (event.Message, error) {
+	m := event.Message{Source: o.source}
+	var at int64
+	err := scan(&m.ID, &m.Type, &m.PartitionKey, &m.Sequence, &m.TraceParent, &m.Data, &at)
+	m.Time = database.Time(at)
+	return m, err
+}
+
+// count looks how many events are unroutable; a partial index knows.
+func (r *Relay) count(ctx context.Context) {
+	var n int64
+	_, err := database.One(ctx, r.outbox.db.Query(ctx), "SELECT count(*) FROM outbox_event WHERE state = 'unroutable'", nil, &n)
+	if err == nil { // Else the next look says what is wrong.
+		r.unroutable.Store(n)
+	}
+}
+
+// firstID is before all UUIDv7 that were made from t on.
+func firstID(t time.Time) string {
+	ms := t.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-0000-0000-000000000000", ms>>16, ms&0xffff)
+}
+
+// flight knows what is being published and settled, which must not be read
+// again. It is safe for concurrent use.
+type flight struct {
+	mu      sync.Mutex
+	flying  map[string]bool
+	landed  []string
+	refused bool // some are to be read again
+}
+
+// take returns what of a batch does not fly yet, and has it fly.
+func (f *flight) take(batch []event.Message) []event.Message {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var fresh []event.Message
+	for _, m := range batch {
+		if !f.flying[m.ID] {
+			f.flying[m.ID] = true
+			fresh = append(fresh, m)
+		}
+	}
+	return fresh
+}
+
+// land notes that ids have been settled, or not taken by the transport. They
+// still fly until clear is called: who is reading just now sees them pending.
+func (f *flight) land(ids []string, refused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.landed = append(f.landed, ids...)
+	f.refused = f.refused || refused
+}
+
+// clear is called before a read. It reports whether some are to be read again.
+func (f *flight) clear() (refused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range f.landed {
+		delete(f.flying, id)
+	}
+	refused, f.refused, f.landed = f.refused, false, nil
+	return refused
+}

@@ -1,0 +1,279 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/database/databasetest"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/testenv"
+)
+
+// fill writes n events, each of a partition of its own.
+func fill(t testing.TB, o *Outbox, n int) {
+	t.Helper()
+	for done := 0; done < n; {
+		err := o.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			for range min(1000, n-done) {
+				if err := o.Write(ctx, tx, fmt.Sprint("P-", done), sold{Number: fmt.Sprint(done)}); err != nil {
+					return err
+				}
+				done++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// slow is a transport that publishes only when it is let.
+type slow struct {
+	batches chan []event.Message
+	let     chan struct{}
+}
+
+func (s slow) Publish(ctx context.Context, batch []event.Message) []error {
+	select {
+	case s.batches <- batch:
+	case <-ctx.Done():
+	}
+	select {
+	case <-s.let:
+	case <-ctx.Done():
+	}
+	return make([]error, len(batch))
+}
+
+// While one batch is being published, the next is read and waits; more are not.
+func TestEachEventIsPublishedOnceAndInOrderThoughBatchesOverlap(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		o := New(db, "test", quiet)
+		const n = 5 * relayBatch
+		fill(t, o, n)
+		p := slow{make(chan []event.Message), make(chan struct{})}
+		stop := relay(t, o, p)
+		var got []string
+		for len(got) < n {
+			select {
+			case batch := <-p.batches:
+				for _, m := range batch {
+					got = append(got, strings.Trim(m.PartitionKey, "P-"))
+				}
+				p.let <- struct{}{}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%d of %d were published", len(got), n)
+			}
+		}
+		for at, number := range got {
+			if number != fmt.Sprint(at) {
+				t.Fatalf("at place %d, %s was published", at, number)
+			}
+		}
+		stop()
+		if states := column(t, db, "SELECT DISTINCT state FROM outbox_event"); len(states) != 1 || states[0] != "sent" {
+			t.Errorf("they are %v", states)
+		}
+	})
+}
+
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for !is() {
+		if ctx.Err() != nil {
+			t.Fatalf("never: %s", what)
+		}
+		wait(ctx, 5*time.Millisecond)
+	}
+}
+
+// running runs a relay until stop is called.
+func running(t *testing.T, r *Relay) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestOneRelayLeadsAndAnotherTakesOver(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		address := url(t)
+		take := publisher(func(event.Message) error { return nil })
+		db := open(t, address)
+		first := NewRelay(New(db, "test", quiet), take)
+		stop := running(t, first)
+		until(t, "the first one leads", first.Leading)
+		published := make(chan event.Message, 10)
+		other := New(connect(t, address), "test", quiet)
+		second := NewRelay(other, publisher(func(m event.Message) error { published <- m; return nil }))
+		running(t, second)
+		write(t, db, other, "P-1", nil, "1") // It is the first one's, though it was written beside the second.
+		until(t, "the first one publishes", func() bool {
+			return column(t, db, "SELECT state FROM outbox_event")[0] == "sent"
+		})
+		if second.Leading() || len(published) > 0 {
+			t.Error("both lead")
+		}
+		stop()
+		begun := time.Now()
+		write(t, db, other, "P-1", nil, "2")
+		receive(t, published)
+		if took := time.Since(begun); took > 2*time.Second || first.Leading() || !second.Leading() {
+			t.Errorf("taken over after %s; the first leads: %t, the second: %t", took, first.Leading(), second.Leading())
+		}
+	})
+}
+
+// A leader that has lost its connection may have a successor: it must not
+// publish.
+func TestALeaderThatLostItsConnectionPublishesNoMore(t *testing.T) {
+	db := open(t, testenv.Postgres(t))
+	o := New(db, "test", quiet)
+	l, err := o.lead(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := o.lead(t.Context()); other != nil || err != nil {
+		t.Fatalf("somebody else leads, too: error %v", err)
+	}
+	write(t, db, o, "P-1", nil, "1")
+	_, err = db.Exec(t.Context(), `
+		SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		NewRelay(o, publisher(func(event.Message) error { t.Error("it publishes"); return nil })).relay(t.Context(), l)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it still leads")
+	}
+	if err := l.release(); err != nil {
+		t.Error(err)
+	}
+	published := make(chan event.Message, 1)
+	relay(t, o, publisher(func(m event.Message) error { published <- m; return nil }))
+	receive(t, published)
+}
+
+// leadUntilKilled is what this binary does as another process.
+func leadUntilKilled(url string) {
+	db, err := database.Open(context.Background(), url)
+	if err != nil {
+		panic(err)
+	}
+	r := NewRelay(New(db, "test", quiet), publisher(func(event.Message) error { return nil }))
+	go func() {
+		for !r.Leading() {
+			wait(context.Background(), time.Millisecond)
+		}
+		fmt.Fprintln(os.Stdout, "leading")
+	}()
+	if err := r.Run(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+const leadURL = "OUTBOX_TEST_LEAD"
+
+func TestAKilledLeaderIsReplacedSoon(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		address := url(t)
+		db := open(t, address)
+		leader := exec.CommandContext(t.Context(), os.Args[0])
+		leader.Env = append(os.Environ(), leadURL+"="+address)
+		says, err := leader.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := leader.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := says.Read(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		o := New(db, "test", quiet)
+		r := NewRelay(o, publisher(func(event.Message) error { return nil }))
+		running(t, r)
+		if l, err := o.lead(t.Context()); l != nil || err != nil {
+			t.Fatalf("the other process does not lead: error %v", err)
+		}
+		begun := time.Now()
+		if err := leader.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = leader.Wait() // It was killed.
+		until(t, "it leads", r.Leading)
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("it took over after %s", took)
+		}
+	})
+}
+
+// What was pending while somebody's transaction is open cannot be cleared from
+// the index, and each look would walk over it.
+func TestAnOpenTransactionDoesNotSlowEachLook(t *testing.T) {
+	db := open(t, testenv.Postgres(t))
+	o := New(db, "test", quiet)
+	const n = 20_000
+	err := db.InSnapshot(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		var one int
+		if _, err := database.One(ctx, tx, "SELECT 1 FROM outbox_event", nil, &one); err != nil {
+			return err
+		}
+		fill(t, o, n)
+		if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET state = 'sent'"); err != nil {
+			return err
+		}
+		look := func(from string) time.Duration {
+			t.Helper()
+			best := time.Hour
+			for range 10 {
+				begun := time.Now()
+				if _, err := o.pending(t.Context(), from); err != nil {
+					t.Fatal(err)
+				}
+				best = min(best, time.Since(begun))
+			}
+			return best
+		}
+		// As if all this had been longer ago than recent.
+		fast := look(firstID(time.Now()))
+		whole := look("")
+		if fast*10 > whole {
+			t.Errorf("a fast look takes %s, the whole index %s", fast, whole)
+		}
+		t.Logf("a fast look takes %s, the whole index %s", fast, whole)
+		published := make(chan event.Message, 10)
+		relay(t, o, publisher(func(m event.Message) error { published <- m; return nil }))
+		write(t, db, o, "P", nil, "meanwhile")
+		receive(t, published)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
