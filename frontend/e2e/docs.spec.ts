@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright'
 import { expect, test } from './fixtures'
 
 const pages = {
@@ -33,3 +34,17 @@ test('the documentation of REST can be searched', async ({ page, parley }) => {
   await page.getByPlaceholder('Search').fill('termination')
   await expect(page.getByRole('search').getByText('End a policy early')).toBeVisible()
 })
+
+for (const colorScheme of ['light', 'dark'] as const)
+  test(`the portal's own pages of it are accessible when they are ${colorScheme}`, async ({
+    page,
+    parley,
+  }) => {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width: 360, height: 740 })
+    for (const name of ['', 'events', 'hubs']) {
+      await page.goto(`${parley.url}/docs/${name}`)
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      expect(violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
+    }
+  })
