@@ -63,7 +63,7 @@ func run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	command := exec.Command(name, args...)
 	command.Dir = folder
-	command.Env = append(os.Environ(), "GOWORK=", "PWD="+folder)
+	command.Env = append(os.Environ(), "GOWORK=", "MAKEFLAGS=", "PWD="+folder) // Not those of `make check`.
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
