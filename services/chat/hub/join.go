@@ -64,6 +64,11 @@ func (h *Hub) follow(ctx context.Context, c *signalr.Conn, snapshot chat.Snapsho
 		}
 		h.hub.Join(c, everyone)
 	})
+	select {
+	case <-h.lobby.drain: // Perhaps the others have been told already.
+		sendTo(c, "Draining", drainTime.Milliseconds())
+	default:
+	}
 	for _, s := range snapshot.Streams {
 		hear := func(e chat.Entry) bool {
 			fits, err := c.SendWithin(window, "Entry", e)
