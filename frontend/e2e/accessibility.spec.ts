@@ -55,6 +55,8 @@ async function visit(agent: AgentPage, look: (page: Page, where: string) => Prom
   await look(page, 'terminate dialog')
   await page.keyboard.press('Escape')
 
+  // Half gone, the toast has no contrast.
+  await expect(page.getByText(sold)).toBeHidden()
   await agent.goTo('Policies')
   await expect(page.getByRole('heading', { name: 'Policies', level: 1 })).toBeVisible()
   await expect(page.getByText('Active').locator('visible=true')).toBeVisible()

@@ -67,6 +67,16 @@ test('agents talk, and what they write stays text', async ({ open }) => {
   await danny.say('Hello Jimmy,\nall well?')
   await expect(jimmy.message('Hello Jimmy,\nall well?')).toHaveCount(1)
 
+  // The page tells what an answer answers.
+  const hello = jimmy.page.getByRole('button', { name: 'Reply to danny.solid' })
+  await hello.focus()
+  await hello.press('Enter')
+  await expect(jimmy.page.getByText('Reply to danny.solid', { exact: true })).toBeVisible()
+  await jimmy.say('All well')
+  await expect(jimmy.page.getByText('Reply to danny.solid', { exact: true })).toBeHidden()
+  await expect(danny.message('All well')).toBeVisible()
+  await expect(danny.page.getByText('In reply to danny.solid')).toBeVisible()
+
   for (const { page } of [jimmy, danny]) {
     await expect(page).toHaveTitle('Chat · Parley')
     await expect(page.getByRole('log').locator('b, script, img[src=x]')).toHaveCount(0)

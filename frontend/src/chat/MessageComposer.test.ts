@@ -1,22 +1,26 @@
 import { mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { defineComponent, h } from 'vue'
+import { defineComponent, h, type Component } from 'vue'
 import { provideFeed, useFeed } from '@/feed/useFeed'
 import { useHub } from '@/hub/useHub'
 import { FakeChat } from '@/testing/FakeChat'
+import { FakeServer } from '@/testing/FakeServer'
+import ChatPage from './ChatPage.vue'
 import MessageComposer from './MessageComposer.vue'
 
 /** The composer of jimmy.solid, connected to a chat. */
-async function composer({ deaf = false } = {}) {
+async function composer({ deaf = false, show = MessageComposer as Component } = {}) {
   const chat = new FakeChat()
   const connection = chat.device({ deaf })
   let opened: Promise<void> | undefined
+  setActivePinia(createPinia())
   const page = mount(
     defineComponent(() => {
       const hub = useHub(connection, () => undefined)
       provideFeed(useFeed('jimmy.solid', hub, chat.readAfter, () => undefined))
       opened = hub.open()
-      return () => h(MessageComposer)
+      return () => h(show)
     }),
     { attachTo: document.body },
   )
@@ -171,4 +175,33 @@ it('breaks the line with Shift, and sends nothing empty or too long', async () =
   await enter()
   await cleared()
   expect(ids()).toHaveLength(1)
+})
+
+it('answers the message that was chosen, shows what is answered, and only once', async () => {
+  new FakeServer()
+  const { page, chat, connection, write, enter, cleared, text } = await composer({ show: ChatPage })
+  chat.say('Coffee?')
+  chat.say('Or tea?')
+  const reply = () => page.findAll('button[aria-label="Reply to danny.solid"]')
+  await vi.waitFor(() => expect(reply()).toHaveLength(2))
+  // The newest is reached by Tab, the others by the arrows.
+  expect(reply().map(({ element }) => element.getAttribute('tabindex'))).toEqual(['-1', '0'])
+  ;(reply()[1]?.element as HTMLElement).focus()
+  await reply()[1]?.trigger('keydown', { key: 'ArrowUp' })
+  expect(document.activeElement).toBe(reply()[0]?.element)
+  await reply()[0]?.trigger('click')
+  expect(page.get('form').text()).toContain('Reply to danny.solid')
+  connection.answer('Send', (_, id, body, options) => chat.say(body, 'jimmy.solid', id, options))
+  await write('Yes, please')
+  await enter()
+  await cleared()
+  expect(connection.calls('Send')[0]?.at(-1)).toEqual({ replyTo: 1 })
+  expect(page.get('form').text()).not.toContain('Reply to')
+  await vi.waitFor(() => expect(page.get('[role=log]').text()).toContain('In reply to'))
+
+  await write('And a cake')
+  await enter()
+  await cleared()
+  expect(connection.calls('Send')[1]?.at(-1)).toEqual({})
+  expect(text()).toBe('')
 })

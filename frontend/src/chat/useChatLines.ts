@@ -1,4 +1,5 @@
 import { computed, type Ref } from 'vue'
+import type { Entry } from '@/api/hubs.gen'
 import type { Feed } from '@/feed/useFeed'
 
 export type ChatLine =
@@ -13,6 +14,9 @@ export type ChatLine =
       at: string
       /** Follows one of the same author closely, so it need not name them again. */
       continued: boolean
+      sequence: number
+      /** What it answers: nothing of it where it is further back than what is here. */
+      quote?: Partial<Pick<Entry, 'author' | 'body'>>
     }
 
 const close = 5 * 60_000
@@ -45,10 +49,13 @@ export function useChatLines(feed: Feed, most: Ref<number>) {
         last = undefined
       }
       date = day
-      const { sequence, author, avatar, body, at } = message
+      const { sequence, author, avatar, body, at, replyTo } = message
       const key = `message ${sequence}`
-      const continued = last?.author === author && Date.parse(at) - Date.parse(last.at) < close
-      result.push({ key, kind: 'message', author, avatar, body, at, continued })
+      const continued =
+        !replyTo && last?.author === author && Date.parse(at) - Date.parse(last.at) < close
+      const quote = replyTo ? (all.find(entry => entry.sequence === replyTo) ?? {}) : undefined
+      const line = { key, author, avatar, body, at, continued, sequence, quote }
+      result.push({ kind: 'message', ...line })
       last = message
     }
     tell(Infinity)

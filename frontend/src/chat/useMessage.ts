@@ -1,4 +1,4 @@
-import { ref, watch } from 'vue'
+import { ref, watch, type Ref } from 'vue'
 import { makeAttempt } from '@/api/attempt'
 import { NoAnswer } from '@/api/noAnswer'
 import { Problem, isPassing, reason } from '@/api/problem'
@@ -9,7 +9,7 @@ import { injectFeed } from '@/feed/useFeed'
  * tried. When the connection breaks on it, it is sent again by itself after the
  * next one, under the same id.
  */
-export function useMessage() {
+export function useMessage(replyTo: Ref<number | undefined>) {
   const feed = injectFeed()
   const text = ref('')
   const failure = ref('')
@@ -18,20 +18,23 @@ export function useMessage() {
   /** What got no answer, until there is a connection to send it again. */
   let unanswered = ''
 
+  const wanted = () => JSON.stringify([text.value.trim(), replyTo.value])
+
   async function send() {
     const said = text.value.trim()
     if (busy.value || !said) return
-    const clientId = attempt.keyFor(said)
+    const wish = wanted()
+    const clientId = attempt.keyFor(wish)
     busy.value = true
     failure.value = unanswered = ''
     try {
-      await feed.say(clientId, said)
+      await feed.say(clientId, said, replyTo.value ? { replyTo: replyTo.value } : {})
       if (attempt.is(clientId)) clear(said)
     } catch (error) {
       // Unless it was heard meanwhile.
       if (!attempt.is(clientId)) return
       failure.value = explain(error)
-      if (error instanceof NoAnswer) unanswered = said
+      if (error instanceof NoAnswer) unanswered = wish
     } finally {
       busy.value = false
     }
@@ -41,13 +44,15 @@ export function useMessage() {
     attempt.done()
     failure.value = unanswered = ''
     // What was typed meanwhile stays.
-    if (text.value.trim() === said) text.value = ''
+    if (text.value.trim() !== said) return
+    text.value = ''
+    replyTo.value = undefined
   }
 
   watch(feed.status, status => {
     if (status !== 'open' || !unanswered) return
     // What was changed since is not what the agent wanted to say then.
-    if (text.value.trim() === unanswered) void send()
+    if (wanted() === unanswered) void send()
     else failure.value = unanswered = ''
   })
 

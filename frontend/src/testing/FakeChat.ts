@@ -1,4 +1,4 @@
-import type { Cursors, Entry, Joined, JoinedStream } from '@/api/hubs.gen'
+import type { Cursors, Entry, Joined, JoinedStream, SendOptions } from '@/api/hubs.gen'
 import { FakeHub } from './FakeHub'
 
 const kinds = { General: 'room', Company: 'company', 'Own:jimmy.solid': 'own' } as const
@@ -28,9 +28,9 @@ export class FakeChat {
     return hub
   }
 
-  say = (body: string, author = 'danny.solid', id = '') =>
+  say = (body: string, author = 'danny.solid', id = '', options: SendOptions = {}) =>
     this.of('General').find(entry => id && entry.id === id) ??
-    this.add('General', 'message', body, author, id)
+    this.add('General', 'message', body, author, id, options)
   notice = (body: string, stream: StreamName = 'Company') => this.add(stream, 'notice', body, '')
 
   /** Puts back an older copy of a stream. */
@@ -68,12 +68,19 @@ export class FakeChat {
     return { agent, streams, presence: [], resync }
   }
 
-  private add(stream: StreamName, kind: Entry['kind'], body: string, author: string, id = '') {
+  private add(
+    stream: StreamName,
+    kind: Entry['kind'],
+    body: string,
+    author: string,
+    id = '',
+    options: SendOptions = {},
+  ) {
     const sequence = this.of(stream).length + 1
     const at = new Date(Date.UTC(2026, 10, 21, 9) + ++this.tags * 1_000).toISOString()
     const entry: Entry = {
       ...{ stream, sequence, ordinal: sequence, tag: `t${this.tags}`, kind, author, body, at },
-      ...{ id: id || `${stream} ${sequence}`, avatar: '' },
+      ...{ id: id || `${stream} ${sequence}`, avatar: '', ...options },
     }
     this.log[stream].push(entry)
     for (const hub of this.devices) hub.tell('Entry', entry)
