@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	chat "parley.internal/chat/server"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/testenv"
+)
+
+// told is PolicyCreated as a consumer may see it.
+type told struct {
+	PolicyNumber string `json:"policyNumber"`
+}
+
+func (told) Type() string { return eventType }
+
+// fill publishes n messages of n/2 partitions, and a share of poison: a body
+// that nobody can decode.
+func fill(tb testing.TB, ch *amqp.Channel, n, poisonEach int) {
+	tb.Helper()
+	run := uuid.NewString()
+	var open []*amqp.DeferredConfirmation
+	for i := range n {
+		p := publishing(i)
+		p.Headers["cloudEvents:partitionkey"] = fmt.Sprintf("%s-%d", run, i/2)
+		p.Headers["cloudEvents:sequence"] = fmt.Sprint(i%2 + 1)
+		if poisonEach > 0 && i%poisonEach == poisonEach-1 {
+			p.Body = []byte(`{"policyNumber":7}`)
+		}
+		confirm, err := ch.PublishWithDeferredConfirm(exchange, eventType, true, false, p)
+		must(tb, err)
+		if open = append(open, confirm); len(open) == window {
+			confirmed(tb, open)
+			open = open[:0]
+		}
+	}
+	confirmed(tb, open)
+}
+
+// consume measures how long a consumer of its own, with a database of its own,
+// takes for n messages that wait in its queue.
+func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes int, work time.Duration) time.Duration {
+	tb.Helper()
+	name := "bench-" + uuid.NewString()
+	bind(tb, ch, name+"-"+eventType)
+	fill(tb, ch, n, poisonEach)
+	db := service(tb, testenv.Postgres(tb))
+	var router event.Router
+	var handled atomic.Int64
+	event.Handle(&router, func(ctx context.Context, _ told) error {
+		if work > 0 {
+			select {
+			case <-time.After(work):
+			case <-ctx.Done():
+			}
+		}
+		handled.Add(1)
+		return nil
+	})
+	inbox := outbox.NewInbox(db, name, &router, slog.New(slog.DiscardHandler))
+	inbox.Lanes = lanes
+	broker := transport(tb, url)
+	begun := time.Now()
+	stop := background(tb, inbox.Run,
+		broker.Subscribe(event.Subscription{Name: name, Types: router.Types(), Receive: inbox.Receive}))
+	until(tb, db, n, "SELECT count(*) FROM inbox_event")
+	took := time.Since(begun)
+	stop()
+	_, err := ch.QueueDelete(name+"-"+eventType, false, false, false)
+	must(tb, err)
+	return took
+}
+
+func TestConsumer(t *testing.T) {
+	url := testenv.RabbitMQ(t)
+	ch := channel(t, url)
+	figures, lanes := newTable("events/s"), newTable("events/s")
+	n, slow := scaled(20_000), scaled(2_000)
+	for round := range *rounds {
+		fmt.Printf("round %d\n", round+1)
+		figures.add("inbox on PostgreSQL, empty handler", rate(n, consume(t, url, ch, n, 0, 0, 0)))
+		figures.add("the same with 1 % poison", rate(n, consume(t, url, ch, n, 100, 0, 0)))
+		figures.add("chat: a notice each, in one stream", rate(n/4, tell(t, url, ch, n/4)))
+		lanes.add("one lane, 5 ms handler", rate(slow/4, consume(t, url, ch, slow/4, 0, 1, 5*time.Millisecond)))
+		lanes.add("16 lanes, 5 ms handler", rate(slow, consume(t, url, ch, slow, 0, 16, 5*time.Millisecond)))
+	}
+	figures.print("Consuming", "inbox on PostgreSQL, empty handler")
+	lanes.print("Lanes", "one lane, 5 ms handler")
+}
+
+// tell measures chat itself: from its queues into its log.
+func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
+	tb.Helper()
+	const queue = "lab-chat-service-" + eventType
+	bind(tb, ch, queue)
+	fill(tb, ch, n, 0)
+	database := testenv.Postgres(tb)
+	s, err := chat.New(tb.Context(), chat.Config{
+		DatabaseURL: database, Secret: []byte("0123456789abcdef0123456789abcdef"),
+		Broker: chat.Broker{URLs: url, Exchange: exchange}, Log: slog.New(slog.DiscardHandler),
+	})
+	must(tb, err)
+	db := service(tb, database)
+	begun := time.Now()
+	stop := background(tb, s.Run)
+	until(tb, db, n, "SELECT count(*) FROM entry")
+	took := time.Since(begun)
+	stop()
+	_, err = ch.QueueDelete(queue, false, false, false)
+	must(tb, err)
+	return took
+}
+
+// TestLatency measures from before the commit to the start of the handler, in
+// a system that does nothing else.
+func TestLatency(t *testing.T) {
+	url := testenv.RabbitMQ(t)
+	channel(t, url)
+	log := slog.New(slog.DiscardHandler)
+	seller, reader := service(t, testenv.Postgres(t)), service(t, testenv.Postgres(t))
+	broker := transport(t, url)
+	heard := make(chan time.Time, 1)
+	var router event.Router
+	event.Handle(&router, func(context.Context, told) error {
+		heard <- time.Now()
+		return nil
+	})
+	inbox := outbox.NewInbox(reader, "latency", &router, log)
+	box := outbox.New(seller, "policy", log)
+	background(t, outbox.NewRelay(box, broker).Run, inbox.Run,
+		broker.Subscribe(event.Subscription{Name: "latency", Types: router.Types(), Receive: inbox.Receive}))
+	var samples []time.Duration
+	for i := range scaled(1000) {
+		var committed time.Time
+		must(t, seller.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			tx.AfterCommit(func() { committed = time.Now() })
+			return box.Write(ctx, tx, fmt.Sprintf("P-%d", i), fact(body(i)))
+		}))
+		at := <-heard
+		if i >= 50 { // The first ones find connections to be made.
+			samples = append(samples, at.Sub(committed))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	slices.Sort(samples)
+	fmt.Printf("\nCommit to handler, idle system, RabbitMQ and PostgreSQL (%d events)\n  p50 %s  p90 %s  p99 %s  max %s\n\n", len(samples),
+		quantile(samples, 0.5), quantile(samples, 0.9), quantile(samples, 0.99), samples[len(samples)-1])
+}
+
+// TestDirect measures the transport of one process, relay and inbox included.
+func TestDirect(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	figures := newTable("events/s")
+	n := scaled(10_000)
+	databases := map[string]func() string{
+		"SQLite":     func() string { return "sqlite:" + t.TempDir() + "/bench.db" },
+		"PostgreSQL": func() string { return testenv.Postgres(t) },
+	}
+	for round := range *rounds {
+		fmt.Printf("round %d\n", round+1)
+		for _, kind := range []string{"SQLite", "PostgreSQL"} {
+			db, reader := service(t, databases[kind]()), service(t, databases[kind]())
+			box := outbox.New(db, "policy", log)
+			var direct event.Direct
+			var router event.Router
+			event.Handle(&router, func(context.Context, told) error { return nil })
+			inbox := outbox.NewInbox(reader, "direct", &router, log)
+			run := direct.Subscribe(event.Subscription{Name: "direct", Types: router.Types(), Receive: inbox.Receive})
+			record(t, db, box, n)
+			begun := time.Now()
+			stop := background(t, run, inbox.Run, outbox.NewRelay(box, &direct).Run)
+			until(t, db, n, "SELECT count(*) FROM outbox_event WHERE state = 'sent'")
+			figures.add("direct, "+kind, rate(n, time.Since(begun)))
+			stop()
+		}
+	}
+	figures.print("Direct transport, outbox to inbox", "direct, SQLite")
+}
