@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ const heldUp = `EXISTS (
 	AND before.partition_key = p.partition_key AND before.partition_key <> ''
 	AND before.sequence < p.sequence AND before.state <> 'dead')`
 
-// redo tries what is due, as long as there is more.
+// redo tries what is due, as long as it comes forward.
 func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 	for ctx.Err() == nil {
 		due, err := database.All(ctx, i.db.Query(ctx), scanParked, `
@@ -68,10 +69,11 @@ func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("read parked events: %w", err)
 		}
-		if len(due) > 0 {
-			err = i.again(ctx, due)
+		if len(due) == 0 {
+			return nil
 		}
-		if err != nil || len(due) < redoBatch {
+		forward, err := i.again(ctx, due)
+		if err != nil || !forward {
 			return err
 		}
 	}
@@ -79,27 +81,35 @@ func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 }
 
 // again handles parked events: retries, and those whose predecessor has not come
-// in time.
-func (i *Inbox) again(ctx context.Context, due []parked) error {
+// in time. It reports whether one of them is no longer parked.
+func (i *Inbox) again(ctx context.Context, due []parked) (forward bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.redo(ctx, due) })
 	switch {
-	case err == nil || (s.failed == nil && !database.IsRefused(err)):
-		return err
+	case err == nil:
+		return s.isForward(), nil
+	case s.failed == nil && !database.IsRefused(err):
+		return false, err
 	case len(due) > 1: // One of them spoiled the transaction for all: find out which.
 		for _, p := range due {
-			if err := i.again(ctx, []parked{p}); err != nil {
-				return err
+			one, err := i.again(ctx, []parked{p})
+			if err != nil {
+				return false, err
 			}
+			forward = forward || one
 		}
-		return nil
+		return forward, nil
 	}
 	failed := s.failed
 	if failed == nil {
 		failed = &failure{item: &item{parked: due[0], kept: true}, err: err}
 	}
 	_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
-	return err
+	return false, err
+}
+
+func (s *set) isForward() bool {
+	return slices.ContainsFunc(s.items, func(it *item) bool { return it.outcome == isHandled })
 }
 
 // redo handles those of due that are still there: another node may have been

@@ -40,9 +40,10 @@ func plain(text string) string {
 
 // reason is an error in short, the same for events that failed alike.
 func reason(err, id string) string {
-	const most = 200
+	const most, unlikely = 200, 16
 	err, _, _ = strings.Cut(err, "\n")
-	if id != "" {
+	err = strings.ReplaceAll(err, " "+id+":", " …:")
+	if len(id) >= unlikely { // By chance.
 		err = strings.ReplaceAll(err, id, "…")
 	}
 	if len(err) > most {

@@ -43,7 +43,7 @@ CREATE TABLE inbox_parked (
 );
 INSERT INTO inbox_parked
 SELECT consumer, source, id, state, type, recorded_at, partition_key, sequence, traceparent, data, attempts, due_at,
-    error, substr(replace(error, id, '…'), 1, 200), arrived_at
+    error, substr(replace(error, ' ' || id || ':', ' …:'), 1, 200), arrived_at
 FROM inbox_parked_unsourced;
 DROP TABLE inbox_parked_unsourced;
 CREATE INDEX inbox_parked_due ON inbox_parked (consumer, due_at) WHERE state <> 'dead';

@@ -1,0 +1,96 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley.internal/pkg/database"
+)
+
+// Figures are how an outbox is doing.
+type Figures struct {
+	Pending    int64     // not published yet
+	Oldest     time.Time // when the oldest of them was recorded; zero: there is none
+	Unroutable int64     // nobody is bound to their type
+	Sent       int64     // published, and kept to be published again; about, if they are many
+}
+
+// Figures counts; it is cheap enough to be asked every few seconds.
+func (o *Outbox) Figures(ctx context.Context) (Figures, error) {
+	var f Figures
+	var oldest int64
+	_, err := database.One(ctx, o.db.Query(ctx), `
+		SELECT (SELECT count(*) FROM outbox_event WHERE state = 'pending'),
+			COALESCE((SELECT recorded_at FROM outbox_event WHERE state = 'pending' ORDER BY id LIMIT 1), 0),
+			(SELECT count(*) FROM outbox_event WHERE state = 'unroutable')`, nil, &f.Pending, &oldest, &f.Unroutable)
+	if err == nil {
+		f.Sent, err = about(ctx, o.db, "outbox_event", "outbox_event_sent", "state = 'sent'")
+	}
+	if err != nil {
+		return Figures{}, fmt.Errorf("count the outbox: %w", err)
+	}
+	if oldest > 0 {
+		f.Oldest = database.Time(oldest)
+	}
+	return f, nil
+}
+
+// InboxFigures are how an inbox is doing.
+type InboxFigures struct {
+	Waiting    int64     // for their predecessors
+	Retry      int64     // their handlers failed, and are tried again
+	Oldest     time.Time // when the oldest of these came; zero: there is none
+	Dead       []DeadLetters
+	Remembered int64 // ids of all consumers of the database; about, if they are many
+}
+
+// DeadLetters are events that nobody tries any more, for the same reason.
+type DeadLetters struct {
+	Type   string
+	Reason string
+	Events int64
+}
+
+// Figures counts; it is cheap enough to be asked every few seconds.
+func (i *Inbox) Figures(ctx context.Context) (InboxFigures, error) {
+	var f InboxFigures
+	var oldest int64
+	_, err := database.One(ctx, i.db.Query(ctx), `
+		SELECT COALESCE(sum(CASE state WHEN 'waiting' THEN 1 ELSE 0 END), 0),
+			COALESCE(sum(CASE state WHEN 'retry' THEN 1 ELSE 0 END), 0), COALESCE(min(arrived_at), 0)
+		FROM inbox_parked WHERE consumer = $1 AND state <> 'dead'`, []any{i.consumer}, &f.Waiting, &f.Retry, &oldest)
+	if err == nil {
+		f.Dead, err = database.All(ctx, i.db.Query(ctx), func(scan func(...any) error) (d DeadLetters, err error) {
+			return d, scan(&d.Type, &d.Reason, &d.Events)
+		}, `SELECT type, reason, count(*) FROM inbox_parked WHERE consumer = $1 AND state = 'dead'
+			GROUP BY type, reason ORDER BY count(*) DESC, type, reason`, i.consumer)
+	}
+	if err == nil {
+		f.Remembered, err = about(ctx, i.db, "inbox_event", "inbox_event", "true")
+	}
+	if err != nil {
+		return InboxFigures{}, fmt.Errorf("count the inbox: %w", err)
+	}
+	if oldest > 0 {
+		f.Oldest = database.Time(oldest)
+	}
+	return f, nil
+}
+
+// aboutFrom is how many rows are no longer counted one by one.
+const aboutFrom = 20_000
+
+// about is how many rows there are: of many, what PostgreSQL knows of the table
+// or index, and how far apart the oldest and the newest row of SQLite are.
+func about(ctx context.Context, db *database.DB, table, relation, where string) (n int64, err error) {
+	estimate := "SELECT COALESCE((SELECT max(rowid) FROM " + table + ") - (SELECT min(rowid) FROM " + table + "), 0)"
+	if db.Dialect == database.Postgres {
+		estimate = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = to_regclass('" + relation + "')"
+	}
+	if _, err := database.One(ctx, db.Query(ctx), estimate, nil, &n); err != nil || n > aboutFrom {
+		return n, err
+	}
+	_, err = database.One(ctx, db.Query(ctx), "SELECT count(*) FROM "+table+" WHERE "+where, nil, &n)
+	return n, err
+}
