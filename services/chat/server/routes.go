@@ -38,10 +38,13 @@ func (r routes) handler() http.Handler {
 	return web.Recover(r.origins.CORS(&mux))
 }
 
-// meet makes known who asks. Whether that works is not the caller's concern.
+// meet makes known who asks, but not who introduces others: that is the portal,
+// or another program, and nobody to talk to. Whether it works is not the
+// caller's concern.
 func (r routes) meet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if who, err := auth.FromContext(q.Context()); err == nil {
+		introduces := q.Method == http.MethodPut && q.URL.Path == "/api/agents"
+		if who, err := auth.FromContext(q.Context()); err == nil && !introduces {
 			p := chat.Profile{Login: who.Login, Name: who.Name, Avatar: who.Avatar}
 			if err := r.agents.Meet(q.Context(), p); err != nil {
 				slog.WarnContext(q.Context(), "who asks was not noted", "agent", who.Login, "error", err)

@@ -24,6 +24,9 @@ func TestAnAnnouncementReachesWhoWasNeverHere(t *testing.T) {
 		}
 		portaltest.Pause(ctx)
 	}
+	if known, want := agents(t, admin), []string{"admin", "danny.solid", "jimmy.solid"}; !slices.Equal(known, want) {
+		t.Errorf("chat knows %q, want %q", known, want)
+	}
 	announce := func(audience any, status int, code string) {
 		t.Helper()
 		a, err := admin.Do(ctx, http.MethodPost, "/api/notifications", map[string]any{"text": "Meeting at ten", "audience": audience})
