@@ -80,7 +80,7 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"an end on the day it begins":     badOffer(day(5), day(0), 400, "period-empty", ""),
 		"an end before it begins":         badOffer(day(5), day(-1), 400, "period-empty", ""),
 		"an end after eleven years":       badOffer(day(5), day(11*366), 400, "period-too-long", ""),
-		"a beginning before 1900":         badOffer(day(0), "1899-12-31", 400, "request-invalid", "from 1900-01-01 on"),
+		"a beginning before 1900":         badOffer(day(0), "1899-12-31", 400, "request-invalid", "policyFrom"),
 		"a name in another case":          badOffer("productCode", "ProductCode", 400, "request-invalid", "productCode"),
 		"no covers":                       badOffer(`["C1", "C2", "C3"]`, "[]", 400, "cover-missing", ""),
 		"covers that are null":            badOffer(`["C1", "C2", "C3"]`, "null", 400, "request-invalid", "#/selectedCovers must be an array"),
