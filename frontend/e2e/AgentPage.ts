@@ -76,9 +76,12 @@ export class AgentPage {
     await expect(input).toHaveValue('')
   }
 
-  /** A message as it stands in the chat. */
+  /** A message as it stands in the chat; not where another one quotes it. */
   message = (text: string) =>
-    this.page.getByRole('log', { name: 'Messages' }).getByText(text, { exact: true })
+    this.page
+      .getByRole('log', { name: 'Messages' })
+      .getByText(text, { exact: true })
+      .and(this.page.locator('p'))
 
   /** Waits for the toast that tells a notice. It is there for a few seconds: begin before its cause. */
   isTold = (notice: string | RegExp) => expect(this.page.getByText(notice)).toBeVisible()

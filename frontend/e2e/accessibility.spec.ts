@@ -22,6 +22,14 @@ async function fits(page: Page, where: string) {
         .map(({ textContent }) => textContent),
     )
   expect(cutOff, where).toEqual([])
+  const outside = await page
+    .locator('main form :is(button, input, textarea, select)')
+    .evaluateAll(controls =>
+      controls
+        .filter(control => control.getBoundingClientRect().right > innerWidth)
+        .map(({ outerHTML }) => outerHTML),
+    )
+  expect(outside, where).toEqual([])
   const [content, screen] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     document.documentElement.clientWidth,
@@ -104,7 +112,9 @@ async function visitAdmin(agent: AgentPage, look: (page: Page, where: string) =>
   await look(page, 'announcement')
   await agent.goTo('Chat')
   await expect(page.getByRole('list', { name: 'Online' }).getByRole('listitem')).toHaveCount(1)
-  await look(page, 'chat with another agent')
+  await agent.say('A_message_that_is_wider_than_a_narrow_screen_when_it_is_quoted')
+  await page.getByRole('button', { name: 'Reply to admin' }).click()
+  await look(page, 'chat with another agent, and a reply')
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -4,6 +4,7 @@ import { Problem } from '@/api/problem'
 import { FakeHub } from '@/testing/FakeHub'
 import { inScope } from '@/testing/inScope'
 import { backoff } from './backoff'
+import { isUnauthorized } from './hub'
 import { useHub } from './useHub'
 
 beforeEach(() => {
@@ -105,6 +106,12 @@ it('tells a failure of the server from the end of the connection', async () => {
   const hub = hubOn(connection)
   await hub.open()
   await expect(hub.invoke('MarkRead', 'x', 1)).rejects.toMatchObject({ status: 500 })
+})
+
+it('knows a connection that was refused for its token', () => {
+  const negotiation = 'Failed to complete negotiation with the server: Error: '
+  expect(isUnauthorized(new Error(`${negotiation}Unauthorized: Status code '401'`))).toBe(true)
+  expect(isUnauthorized(new Error(`${negotiation}Bad Gateway: Status code '502'`))).toBe(false)
 })
 
 describe('the time between two tries', () => {

@@ -92,6 +92,14 @@ it('shows what is wrong at the very field, which takes it along and keeps it unt
   expect(page.text()).not.toContain('There is no question X')
 })
 
+it('says what is wrong with no field of its own', async () => {
+  const errors = [{ pointer: '#/base', detail: 'there must be a rule' }]
+  new FakeServer().on(call, () => refusal(400, 'request-invalid', 'it does not fit', errors))
+  const { save, said } = editor()
+  await save()
+  await said('It does not fit · #/base: There must be a rule')
+})
+
 it('offers to load the tariff anew when somebody else changed it', async () => {
   new FakeServer().on(call, () => refusal(409, 'tariff-conflict', 'it was changed meanwhile'))
   const { page, press, save, said } = editor()

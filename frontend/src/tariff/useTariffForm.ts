@@ -74,9 +74,11 @@ export function useTariffForm(tariff: Tariff) {
       const path = `/api/products/${encodeURIComponent(tariff.productCode)}/tariff`
       return await api.put<Tariff>(path, request())
     } catch (error) {
-      failure.value = reason(error)
+      const elsewhere = [...fieldErrors(error)].filter(([pointer, detail]) => {
+        return !place(sent, pointer, detail)
+      })
+      failure.value = [reason(error), ...elsewhere.map(each => each.join(': '))].join(' · ')
       conflict.value = isRefusal(error, 'tariff-conflict')
-      for (const [pointer, detail] of fieldErrors(error)) place(sent, pointer, detail)
     } finally {
       busy.value = false
     }
@@ -85,11 +87,12 @@ export function useTariffForm(tariff: Tariff) {
   return { rows, failure, conflict, busy, add, set, remove, move, save }
 }
 
-/** Puts what is wrong at `#/base/0/premium` to the field that shows it. */
-function place(rows: Record<Part, Row[]>, pointer: string, detail: string) {
+/** Puts what is wrong at `#/base/0/premium` to the field that shows it; false if there is none. */
+function place(rows: Record<Part, Row[]>, pointer: string, detail: string): boolean {
   const [, part, index, field = ''] = /^#\/(base|markups)\/(\d+)(?:\/(\w+))?/.exec(pointer) ?? []
   const row = part && rows[part as Part][Number(index)]
   if (row) row.errors[field in row.fields ? field : ''] ??= detail
+  return !!row
 }
 
 export type TariffForm = ReturnType<typeof useTariffForm>
