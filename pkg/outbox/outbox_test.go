@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"os"
 	"slices"
@@ -22,6 +23,10 @@ import (
 func TestMain(m *testing.M) {
 	if url := os.Getenv(leadURL); url != "" {
 		leadUntilKilled(url)
+	}
+	// More of them take a while: go test -rapid.checks=1000
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
