@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -92,7 +93,7 @@ func TestConsumer(t *testing.T) {
 		fmt.Printf("round %d\n", round+1)
 		figures.add("inbox on PostgreSQL, empty handler", rate(n, consume(t, url, ch, n, 0, 0, 0)))
 		figures.add("the same with 1 % poison", rate(n, consume(t, url, ch, n, 100, 0, 0)))
-		figures.add("chat: a notice each, in one stream", rate(n/4, tell(t, url, ch, n/4)))
+		figures.add("chat: a notice each, in one stream", rate(n, tell(t, url, ch, n)))
 		lanes.add("one lane, 5 ms handler", rate(slow/4, consume(t, url, ch, slow/4, 0, 1, 5*time.Millisecond)))
 		lanes.add("16 lanes, 5 ms handler", rate(slow, consume(t, url, ch, slow, 0, 16, 5*time.Millisecond)))
 	}
@@ -104,12 +105,13 @@ func TestConsumer(t *testing.T) {
 func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	tb.Helper()
 	const queue = "lab-chat-service-" + eventType
+	slog.SetDefault(slog.New(slog.NewJSONHandler(io.Discard, nil))) // It logs each step, as in earnest.
 	bind(tb, ch, queue)
 	fill(tb, ch, n, 0)
 	database := testenv.Postgres(tb)
 	s, err := chat.New(tb.Context(), chat.Config{
 		DatabaseURL: database, Secret: []byte("0123456789abcdef0123456789abcdef"),
-		Broker: chat.Broker{URLs: url, Exchange: exchange}, Log: slog.New(slog.DiscardHandler),
+		Broker: chat.Broker{URLs: url, Exchange: exchange}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})
 	must(tb, err)
 	db := service(tb, database)

@@ -116,28 +116,6 @@ func jsonTable(name string, first int, columns []Column) (text string, args []an
 		[]any{string(data)}, nil
 }
 
-// Nested runs fn, which is a part of the transaction: if fn fails, what it did
-// is undone, its AfterCommit too, and the transaction may go on. Two statements
-// are its price.
-func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
-	if _, err := tx.ExecContext(ctx, "SAVEPOINT nested"); err != nil {
-		return fmt.Errorf("begin a nested transaction: %w", weather(err))
-	}
-	after := len(tx.after)
-	err := fn()
-	if err == nil {
-		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT nested"); err == nil {
-			return nil
-		}
-		err = fmt.Errorf("end a nested transaction: %w", weather(err))
-	}
-	tx.after = tx.after[:after]
-	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested"); undo != nil {
-		return errors.Join(err, fmt.Errorf("undo a nested transaction: %w", weather(undo)))
-	}
-	return err
-}
-
 // Conn is a connection for one owner, such as one that holds a lock as long as
 // it lives. Close gives it back to the pool as it is.
 func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {

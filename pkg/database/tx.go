@@ -11,8 +11,10 @@ import (
 type Tx struct {
 	*sql.Tx
 
-	db    *DB
-	after []func()
+	db     *DB
+	after  []func()
+	before []func() error
+	notes  map[any]any // what Gather has gathered, by key
 }
 
 // AfterCommit has fn run once the transaction has committed, in the order in
@@ -21,6 +23,39 @@ type Tx struct {
 // the connection or the process died, does not run it either: fn may only
 // speed up what somebody finds in the database anyway.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+
+// Gather adds an item to those that the transaction has under key, a type of
+// the caller's own, and has flush store them all at once before it commits, or
+// before the nested part ends that they were gathered in. If flush fails, so
+// does the transaction. It is for what handlers of many events write alike: one
+// statement for all is some ten times as fast as one for each.
+func Gather[T any](tx *Tx, key any, item T, flush func([]T) error) {
+	items, known := tx.notes[key].([]T)
+	if tx.notes == nil {
+		tx.notes = make(map[any]any)
+	}
+	tx.notes[key] = append(items, item)
+	if known {
+		return
+	}
+	tx.before = append(tx.before, func() error {
+		items, _ := tx.notes[key].([]T)
+		delete(tx.notes, key)
+		return flush(items)
+	})
+}
+
+// flush has all that was gathered stored.
+func (tx *Tx) flush() error {
+	for len(tx.before) > 0 {
+		next := tx.before[0]
+		tx.before = tx.before[1:]
+		if err := next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 type txKey struct{ db *DB }
 
@@ -60,7 +95,11 @@ func (db *DB) begin(
 	// After Commit this is a no-op; it is for errors and for a panic in fn.
 	defer begun.Rollback() //nolint:errcheck // The connection is discarded if it fails.
 
-	if err := fn(context.WithValue(ctx, txKey{db}, tx), tx); err != nil {
+	err = fn(context.WithValue(ctx, txKey{db}, tx), tx)
+	if err == nil {
+		err = tx.flush()
+	}
+	if err != nil {
 		return weather(err)
 	}
 	if err := begun.Commit(); err != nil {
@@ -70,6 +109,34 @@ func (db *DB) begin(
 		after()
 	}
 	return nil
+}
+
+// Nested runs fn, which is a part of the transaction: if fn fails, what it did
+// is undone, its AfterCommit too, and the transaction may go on. Two statements
+// are its price.
+func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
+	if err := tx.flush(); err != nil { // Not the nested part's to undo.
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT nested"); err != nil {
+		return fmt.Errorf("begin a nested transaction: %w", weather(err))
+	}
+	after := len(tx.after)
+	err := fn()
+	if err == nil {
+		err = tx.flush()
+	}
+	if err == nil {
+		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT nested"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("end a nested transaction: %w", weather(err))
+	}
+	tx.after, tx.before, tx.notes = tx.after[:after], nil, nil
+	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested"); undo != nil {
+		return errors.Join(err, fmt.Errorf("undo a nested transaction: %w", weather(undo)))
+	}
+	return err
 }
 
 // One runs query and scans its only row into dest. It reports whether there

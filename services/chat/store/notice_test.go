@@ -1,0 +1,135 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley.internal/chat"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/database/databasetest"
+)
+
+func (l *log) note(ctx context.Context, stream, id, body string) {
+	l.t.Helper()
+	if err := l.Note(ctx, chat.Draft{Stream: stream, ID: id, Kind: chat.Notice, Body: body}); err != nil {
+		l.t.Error(err)
+	}
+}
+
+func bodies(entries []chat.Entry) (all []string) {
+	for _, e := range entries {
+		all = append(all, fmt.Sprintf("%d %d %s", e.Sequence, e.Ordinal, e.Body))
+	}
+	return all
+}
+
+func TestNoticesOfATransactionAreStoredTogether(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		l.note(t.Context(), chat.Company, "1", "alone")
+		err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+			l.note(ctx, chat.Company, "2", "first")
+			l.note(ctx, chat.Own("jimmy"), "2", "for jimmy")
+			l.note(ctx, chat.Company, "1", "alone")
+			l.note(ctx, chat.Company, "2", "first")
+			l.note(ctx, chat.Company, "2", "another publisher's")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"1 1 alone", "2 2 first", "3 3 another publisher's"}
+		if diff := cmp.Diff(want, bodies(l.after(chat.Company, 0))); diff != "" {
+			t.Errorf("the company feed (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"1 1 for jimmy"}, bodies(l.after(chat.Own("jimmy"), 0))); diff != "" {
+			t.Errorf("jimmy's feed (-want +got):\n%s", diff)
+		}
+		if len(l.told) != 4 {
+			t.Errorf("told of %q", bodies(l.told))
+		}
+		l.append(chat.Company, "", "after")
+		if heads := l.after(chat.Company, 3); len(heads) != 1 {
+			t.Errorf("the next entry is %q", bodies(heads))
+		}
+	})
+}
+
+func TestNoticesAreUndoneWithTheirTransaction(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		refused := errors.New("refused")
+		err := l.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			l.note(ctx, chat.Company, "1", "before")
+			err := tx.Nested(ctx, func() error {
+				l.note(ctx, chat.Company, "2", "undone")
+				return refused
+			})
+			l.note(ctx, chat.Company, "3", "after")
+			if !errors.Is(err, refused) {
+				return err
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+			l.note(ctx, chat.Company, "4", "undone too")
+			return refused
+		})
+		if !errors.Is(err, refused) {
+			t.Errorf("got error %v", err)
+		}
+		err = l.Note(t.Context(), chat.Draft{Stream: "nowhere", ID: "5", Kind: chat.Notice})
+		if !errors.Is(err, chat.ErrNoStream) {
+			t.Errorf("got error %v", err)
+		}
+		if diff := cmp.Diff([]string{"1 1 before", "2 2 after"}, bodies(l.after(chat.Company, 0))); diff != "" {
+			t.Errorf("the company feed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestNoticesAndMessagesOfManyLeaveNoHole(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		const writers, each, times = 4, 10, 5
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for i := range times {
+					err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+						for j := range each {
+							id := fmt.Sprintf("%d-%d-%d", w, i, j)
+							l.note(ctx, []string{chat.Company, chat.Own("jimmy"), chat.General}[j%3], id, id)
+						}
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+					l.append(chat.General, "jimmy", fmt.Sprintf("%d-%d", w, i))
+				}
+			})
+		}
+		wg.Wait()
+		total := 0
+		for _, stream := range []string{chat.Company, chat.Own("jimmy"), chat.General} {
+			for i, e := range l.after(stream, 0) {
+				total++
+				if e.Sequence != int64(i+1) || e.Ordinal != e.Sequence {
+					t.Fatalf("entry %d of %s is %+v", i, stream, e)
+				}
+			}
+		}
+		if want := writers * times * (each + 1); total != want || len(l.told) != want {
+			t.Errorf("%d entries, told of %d, want %d", total, len(l.told), want)
+		}
+	})
+}
