@@ -3,8 +3,9 @@ package rabbit
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	maxBatch        = 256 // deliveries handed over at once
+	maxBatch        = 512 // deliveries handed over at once
 	receiveRetry    = 100 * time.Millisecond
 	receiveRetryMax = 5 * time.Second
 )
@@ -25,8 +26,7 @@ const (
 // An error of run means that the broker holds another topology.
 func (t *Transport) Subscribe(s event.Subscription) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
-		t.trouble(s.Name, lostConnection+"not yet")
-		return t.keep(ctx, s.Name, func(ctx context.Context, conn *amqp.Connection) error {
+		return t.keep(ctx, s.Name, func(ctx context.Context, conn *session) error {
 			return t.consume(ctx, conn, s)
 		})
 	}
@@ -43,10 +43,11 @@ type delivered struct {
 type queue struct {
 	ch         *amqp.Channel
 	eventType  string
+	consumer   string // its tag
 	deliveries <-chan amqp.Delivery
 }
 
-func (t *Transport) consume(ctx context.Context, conn *amqp.Connection, s event.Subscription) error {
+func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscription) error {
 	var queues []*queue
 	for _, eventType := range s.Types {
 		q, err := t.openQueue(conn, s.Name, eventType)
@@ -60,8 +61,11 @@ func (t *Transport) consume(ctx context.Context, conn *amqp.Connection, s event.
 	over, end := context.WithCancelCause(ctx)
 	merged := make(chan delivered, maxBatch) // A full one makes the broker wait: Prefetch bounds what it sends.
 	var forwarders sync.WaitGroup
-	defer forwarders.Wait()
-	defer end(nil)
+	defer func() {
+		end(nil)
+		conn.within(closeTimeout)
+		forwarders.Wait()
+	}()
 	for _, q := range queues {
 		forwarders.Go(func() { q.forward(over, end, merged) })
 	}
@@ -71,6 +75,9 @@ func (t *Transport) consume(ctx context.Context, conn *amqp.Connection, s event.
 		case <-over.Done():
 			return context.Cause(over)
 		case first := <-merged:
+			if over.Err() != nil { // Both may be ready: what is not begun goes back.
+				return context.Cause(over)
+			}
 			if err := t.receive(over, s, gather(first, merged)); err != nil {
 				return err
 			}
@@ -78,7 +85,7 @@ func (t *Transport) consume(ctx context.Context, conn *amqp.Connection, s event.
 	}
 }
 
-func (t *Transport) openQueue(conn *amqp.Connection, service, eventType string) (*queue, error) {
+func (t *Transport) openQueue(conn *session, service, eventType string) (*queue, error) {
 	ch, err := conn.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("open a channel: %w", err)
@@ -86,25 +93,28 @@ func (t *Transport) openQueue(conn *amqp.Connection, service, eventType string) 
 	if err := t.declareExchange(ch); err != nil {
 		return nil, err
 	}
-	name, err := t.declareQueue(ch, service, eventType)
-	if err != nil {
+	if err := t.declareQueue(ch, service, eventType); err != nil {
 		return nil, err
 	}
+	name := Queue(service, eventType)
 	if err := ch.Qos(t.cfg.Prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("set the prefetch of %s: %w", name, err)
 	}
-	deliveries, err := ch.Consume(name, "", false, false, false, false, nil)
-	if err != nil {
+	q := &queue{ch: ch, eventType: eventType, consumer: "parley-" + rand.Text()}
+	if q.deliveries, err = ch.Consume(name, q.consumer, false, false, false, false, nil); err != nil {
 		return nil, fmt.Errorf("consume %s: %w", name, err)
 	}
-	return &queue{ch: ch, eventType: eventType, deliveries: deliveries}, nil
+	return q, nil
 }
 
-// forward hands a queue's deliveries on in their order.
+// forward hands a queue's deliveries on in their order. At the end it tells the
+// broker to send no more, so that others get them while the batch in hand is
+// finished; those not in hand go back when the connection ends.
 func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merged chan<- delivered) {
 	for {
 		select {
 		case <-over.Done():
+			_ = q.ch.Cancel(q.consumer, true) // The connection may have ended, or is about to.
 			return
 		case d, open := <-q.deliveries:
 			if !open {
@@ -114,6 +124,7 @@ func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merge
 			select {
 			case merged <- delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag}:
 			case <-over.Done():
+				_ = q.ch.Cancel(q.consumer, true) // As above.
 				return
 			}
 		}
@@ -149,20 +160,24 @@ func (t *Transport) receive(over context.Context, s event.Subscription, batch []
 		}
 		t.trouble(s.Name, "what arrives cannot be stored: "+err.Error())
 		t.cfg.Log.WarnContext(over, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
-		pause(over, retry/2+rand.N(retry/2)) //nolint:gosec // Jitter is no secret.
+		pause(over, retry/2+mathrand.N(retry/2)) //nolint:gosec // Jitter is no secret.
 		t.trouble(s.Name, "")
 	}
 }
+
+// partition is what has an order of its own: two services may count alike.
+type partition struct{ source, key string }
 
 // inOrder is what a batch holds, each partition in its sequence: queues are
 // mixed, so a successor may have come first.
 func inOrder(batch []delivered) []event.Message {
 	messages := make([]event.Message, len(batch))
-	places := make(map[string][]int)
+	places := make(map[partition][]int)
 	for i, d := range batch {
 		messages[i] = d.Message
 		if d.Ordered() {
-			places[d.PartitionKey] = append(places[d.PartitionKey], i)
+			p := partition{d.Source, d.PartitionKey}
+			places[p] = append(places[p], i)
 		}
 	}
 	for _, at := range places {

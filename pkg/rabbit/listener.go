@@ -23,14 +23,13 @@ func (t *Transport) Listen(
 	t.hear(types)
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
-		t.trouble(name, lostConnection+"not yet")
 		ear := event.NewEar(heard, missed)
 		ctx, stop := context.WithCancel(ctx)
 		var calls sync.WaitGroup
 		defer calls.Wait()
 		defer stop()
 		calls.Go(func() { ear.Run(ctx) })
-		return t.keep(ctx, name, func(ctx context.Context, conn *amqp.Connection) error {
+		return t.keep(ctx, name, func(ctx context.Context, conn *session) error {
 			deliveries, err := t.openEar(conn, types)
 			if err != nil {
 				return err
@@ -56,7 +55,7 @@ func (t *Transport) isHeard(eventType string) bool {
 	return t.heard[eventType]
 }
 
-func (t *Transport) openEar(conn *amqp.Connection, types []string) (<-chan amqp.Delivery, error) {
+func (t *Transport) openEar(conn *session, types []string) (<-chan amqp.Delivery, error) {
 	ch, err := conn.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("open a channel: %w", err)

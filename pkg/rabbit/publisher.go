@@ -26,7 +26,8 @@ type publisher struct {
 
 	mu      sync.Mutex
 	lane    *lane         // nil while there is no connection, or it is blocked
-	changed chan struct{} // closed when lane changes
+	ended   bool          // there will be no other
+	changed chan struct{} // closed when these change
 }
 
 // lane is a channel in confirm mode.
@@ -50,16 +51,27 @@ func (p *publisher) set(l *lane) {
 	p.changed = make(chan struct{})
 }
 
+// end has nobody wait for a lane any more, until there is one again.
+func (p *publisher) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.set(nil)
+}
+
 // ready waits for a lane.
 func (p *publisher) ready(ctx context.Context) (*lane, error) {
 	timeout := time.NewTimer(readyTimeout)
 	defer timeout.Stop()
 	for {
 		p.mu.Lock()
-		l, changed := p.lane, p.changed
+		l, ended, changed := p.lane, p.ended, p.changed
 		p.mu.Unlock()
-		if l != nil {
+		switch {
+		case l != nil:
 			return l, nil
+		case ended:
+			return nil, event.ErrUnavailable
 		}
 		select {
 		case <-changed:
@@ -69,78 +81,6 @@ func (p *publisher) ready(ctx context.Context) (*lane, error) {
 			return nil, ctx.Err() //nolint:wrapcheck // It is the caller's own.
 		}
 	}
-}
-
-// Run keeps the connection that Publish publishes on until ctx ends. An error
-// means that the broker holds another topology.
-func (t *Transport) Run(ctx context.Context) error {
-	t.trouble(publishingOn, lostConnection+"not yet")
-	return t.keep(ctx, publishingOn, t.openLane)
-}
-
-func (t *Transport) openLane(ctx context.Context, conn *amqp.Connection) error {
-	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 16))
-	ch, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("open a channel: %w", err)
-	}
-	if err := t.declareExchange(ch); err != nil {
-		return err
-	}
-	if err := t.declareListeners(ch); err != nil {
-		return err
-	}
-	if err := ch.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
-	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	l := &lane{
-		ch: ch, broken: make(chan error, 1), blocked: make(chan struct{}),
-		returned: ch.NotifyReturn(make(chan amqp.Return, 2*maxPublishWindow)),
-	}
-	t.up(ctx, publishingOn, conn)
-	return t.offer(ctx, l, closed, blocked)
-}
-
-// offer lets Publish use the lane until it ends, but not while the broker takes
-// no messages: writing to it would only fill the socket.
-func (t *Transport) offer(
-	ctx context.Context, l *lane, closed <-chan *amqp.Error, blocked <-chan amqp.Blocking,
-) error {
-	t.publisher.set(l)
-	defer t.publisher.set(nil)
-	for open := true; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case e := <-closed:
-			return closedBy(e)
-		case err := <-l.broken:
-			return err
-		case b, more := <-blocked:
-			switch {
-			case !more:
-				return closedBy(<-closed)
-			case b.Active && open:
-				t.trouble(publishingOn, blockedByBroker+b.Reason)
-				close(l.blocked)
-				t.publisher.set(nil)
-				open = false
-			case !b.Active && !open:
-				t.trouble(publishingOn, "")
-				l = &lane{ch: l.ch, broken: l.broken, returned: l.returned, blocked: make(chan struct{})}
-				t.publisher.set(l)
-				open = true
-			}
-		}
-	}
-}
-
-func closedBy(e *amqp.Error) error {
-	if e == nil {
-		return amqp.ErrClosed
-	}
-	return e
 }
 
 // Publish implements event.Publisher: it publishes a window of messages without
@@ -169,10 +109,12 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 	confirms := make([]*amqp.DeferredConfirmation, len(window))
 	results := make([]error, len(window))
 	for i, m := range window {
+		if l.isBlocked() {
+			copy(results[i:], all(len(window)-i, errBlocked))
+			break
+		}
 		if confirms[i], err = t.send(l.ch, m); err != nil {
-			for j := i; j < len(window); j++ {
-				results[j] = fmt.Errorf("%w: %w", errLost, err)
-			}
+			copy(results[i:], all(len(window)-i, fmt.Errorf("%w: %w", errLost, err)))
 			l.fail(err)
 			break
 		}
@@ -236,6 +178,17 @@ func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmatio
 			results[i] = errNoConfirm
 			l.fail(errNoConfirm)
 		}
+	}
+}
+
+// isBlocked reports whether the broker takes no messages: what is sent then
+// only fills the socket.
+func (l *lane) isBlocked() bool {
+	select {
+	case <-l.blocked:
+		return true
+	default:
+		return false
 	}
 }
 

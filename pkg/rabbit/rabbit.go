@@ -12,8 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
+	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,7 +23,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultExchange = "lab-dotnet-micro"
-	defaultPrefetch = 512
+	defaultPrefetch = 2 * maxBatch
 )
 
 // QueueType is how a broker keeps a queue.
@@ -48,8 +48,13 @@ type Config struct {
 	// QueueType is Classic by default.
 	QueueType QueueType
 
+	// Queues are queues of others that this transport declares and binds when it
+	// publishes, as "<service>-<EventType>" (see Queue): nothing is lost of what is
+	// published before such a service runs for the first time. They get QueueType.
+	Queues []string
+
 	// Prefetch is how many messages of one queue may be on their way to a
-	// receiver, 512 by default. More than a receiver gets through in the broker's
+	// receiver, 1024 by default: a batch is in hand while the next one comes. More than a receiver gets through in the broker's
 	// consumer timeout (30 minutes) are taken away from it.
 	Prefetch int
 
@@ -61,17 +66,20 @@ type Config struct {
 // It is safe for concurrent use.
 type Transport struct {
 	cfg       Config
-	addresses []string // the hosts of cfg.URLs, which hold passwords
+	uris      []amqp.URI // of cfg.URLs
+	addresses []string   // the hosts of cfg.URLs, which hold passwords
+	queues    []binding  // of cfg.Queues
 	publisher publisher
 
 	mu    sync.Mutex
-	state map[string]string // by connection: what is wrong with it
+	state map[string]*state // by connection
 	heard map[string]bool   // the types that this process listens for
+	other string            // what is wrong with cfg.Queues
 }
 
 // New checks cfg; it does not connect.
 func New(cfg Config) (*Transport, error) {
-	t := &Transport{cfg: cfg, state: make(map[string]string), heard: make(map[string]bool)}
+	t := &Transport{cfg: cfg, state: make(map[string]*state), heard: make(map[string]bool)}
 	t.cfg.Exchange = cmp.Or(cfg.Exchange, DefaultExchange)
 	t.cfg.QueueType = cmp.Or(cfg.QueueType, Classic)
 	t.cfg.Prefetch = cmp.Or(cfg.Prefetch, defaultPrefetch)
@@ -88,64 +96,30 @@ func New(cfg Config) (*Transport, error) {
 			// The error may hold the URL, and the URL a password.
 			return nil, fmt.Errorf("the broker's address number %d is no amqp:// or amqps:// URL", i+1)
 		}
-		t.addresses = append(t.addresses, fmt.Sprintf("%s:%d", uri.Host, uri.Port))
+		t.uris = append(t.uris, uri)
+		t.addresses = append(t.addresses, address(uri))
+	}
+	for _, name := range cfg.Queues {
+		b, err := parseQueue(name)
+		if err != nil {
+			return nil, err
+		}
+		t.queues = append(t.queues, b)
 	}
 	t.publisher.init()
 	return t, nil
 }
 
-// Settings are what an operator says of the broker, in words.
-type Settings struct {
-	URLs      string // amqp://…, several of one cluster comma-separated; "" for no broker
-	Exchange  string // DefaultExchange by default
-	QueueType string // classic, the default, or quorum
-}
-
-// Open is the transport that the settings describe, or nil if they name no
-// broker.
-func Open(s Settings, log *slog.Logger) (*Transport, error) {
-	var urls []string
-	for url := range strings.SplitSeq(s.URLs, ",") {
-		if url = strings.TrimSpace(url); url != "" {
-			urls = append(urls, url)
-		}
-	}
-	if len(urls) == 0 {
-		return nil, nil //nolint:nilnil // No broker is a way to run.
-	}
-	return New(Config{URLs: urls, Exchange: s.Exchange, QueueType: QueueType(s.QueueType), Log: log})
-}
-
-// Degraded says in words what does not work just now, and nothing when all is
-// well.
-func (t *Transport) Degraded() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var all []string
-	for connection, problem := range t.state {
-		all = append(all, "broker ("+connection+"): "+problem)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// trouble notes what is wrong with a connection; "" is nothing.
-func (t *Transport) trouble(connection, problem string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if problem == "" {
-		delete(t.state, connection)
-	} else {
-		t.state[connection] = problem
-	}
-}
+func address(uri amqp.URI) string { return net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)) }
 
 // Every wait for the broker has a deadline.
 const (
-	dialTimeout      = 5 * time.Second  // TCP, TLS and AMQP handshakes
+	dialTimeout      = 5 * time.Second  // TCP
+	setupTimeout     = 10 * time.Second // TCP, TLS and AMQP handshakes, and what is declared then
 	writeTimeout     = 10 * time.Second // one write to the socket; a blocked broker does not read
 	heartbeat        = 5 * time.Second
-	closeTimeout     = 2 * time.Second
+	closeTimeout     = time.Second
+	topologyRetry    = 5 * time.Second // an operator may have mended it
 	confirmTimeout   = 10 * time.Second
 	readyTimeout     = 3 * time.Second // Publish waits so long for a connection
 	retryFirst       = 50 * time.Millisecond

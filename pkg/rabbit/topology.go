@@ -8,9 +8,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Queue is the name of the queue in which a service gets a type of event.
-func Queue(service, eventType string) string { return service + "-" + eventType }
-
 // declareExchange makes the exchange, or makes sure that it is as it should be.
 func (t *Transport) declareExchange(ch *amqp.Channel) error {
 	err := ch.ExchangeDeclare(t.cfg.Exchange, amqp.ExchangeTopic, true, false, false, false, nil)
@@ -50,23 +47,33 @@ func (t *Transport) declareEar(ch *amqp.Channel, types []string) (name string, e
 	return queue.Name, nil
 }
 
-// declareQueue makes a queue and binds it to a type of event, and to the type
-// in lower case, which is what the original's services publish.
-func (t *Transport) declareQueue(ch *amqp.Channel, service, eventType string) (name string, err error) {
-	name = Queue(service, eventType)
-	var args amqp.Table // Classic queues carry no argument: so did the original's.
+// declareQueue makes a queue and binds it.
+func (t *Transport) declareQueue(ch *amqp.Channel, service, eventType string) error {
+	name := Queue(service, eventType)
+	if _, err := ch.QueueDeclare(name, true, false, false, false, t.queueArguments()); err != nil {
+		return declared(err, "queue "+name)
+	}
+	return t.bindQueue(ch, service, eventType)
+}
+
+// queueArguments of a classic queue are none: so were the original's.
+func (t *Transport) queueArguments() amqp.Table {
 	if t.cfg.QueueType == Quorum {
-		args = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
+		return amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
 	}
-	if _, err := ch.QueueDeclare(name, true, false, false, false, args); err != nil {
-		return "", declared(err, "queue "+name)
-	}
+	return nil
+}
+
+// bindQueue binds a queue to a type of event, and to the type in lower case,
+// which is what the original's services publish.
+func (t *Transport) bindQueue(ch *amqp.Channel, service, eventType string) error {
+	name := Queue(service, eventType)
 	for _, key := range []string{eventType, strings.ToLower(eventType)} {
 		if err := ch.QueueBind(name, key, t.cfg.Exchange, false, nil); err != nil {
-			return "", fmt.Errorf("bind queue %s to %s: %w", name, key, err)
+			return fmt.Errorf("bind queue %s to %s: %w", name, key, err)
 		}
 	}
-	return name, nil
+	return nil
 }
 
 func declared(err error, what string) error {

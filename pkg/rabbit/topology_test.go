@@ -1,6 +1,7 @@
 package rabbit_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,9 @@ func TestAForeignMessageIsUnderstood(t *testing.T) {
 	}
 }
 
-func TestAnotherTopologyIsExplained(t *testing.T) {
+// A process that must be restarted after an operator has mended something is
+// one more thing to know.
+func TestAnotherTopologyIsExplainedUntilItIsMended(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	ch := foreign(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
@@ -136,12 +139,31 @@ func TestAnotherTopologyIsExplained(t *testing.T) {
 	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, amqp.Table{"x-max-length": 1}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := rabbit.New(rabbit.Config{URLs: []string{url}, Log: quiet})
+	var log lines
+	r, err := rabbit.New(rabbit.Config{URLs: []string{url}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = r.Subscribe(event.Subscription{Name: "lab-chat-service", Types: []string{"Told"}})(patient(t))
-	if err == nil || !strings.Contains(err.Error(), "queue lab-chat-service-Told") || !strings.Contains(err.Error(), "x-max-length") {
-		t.Errorf("got error %v", err)
+	begin(t, r.Run)
+	got, _ := subscribe(t, r, "lab-chat-service", "Told")
+	explained := func() bool {
+		problems := strings.Join(r.Degraded(), "; ")
+		return strings.Contains(problems, "queue lab-chat-service-Told") && strings.Contains(problems, "x-max-length") &&
+			strings.Contains(problems, "delete it there")
+	}
+	eventually(t, explained, func() any { return r.Degraded() })
+	if _, err := ch.QueueDelete("lab-chat-service-Told", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	m := eventtest.Message("Told")
+	publish(t, r, m)
+	if arrived := got.next(t); arrived.ID != m.ID {
+		t.Errorf("%s arrived", arrived.ID)
+	}
+	if n := log.count(`msg="broker holds another topology"`); n != 1 {
+		t.Errorf("it was explained %d times", n)
+	}
+	if len(r.Degraded()) > 0 {
+		t.Errorf("then there is %v", r.Degraded())
 	}
 }

@@ -1,0 +1,42 @@
+package rabbit
+
+import (
+	"log/slog"
+	"strings"
+)
+
+// Settings are what an operator says of the broker, in words.
+type Settings struct {
+	URLs      string // amqp://…, several of one cluster comma-separated; "" for no broker
+	Exchange  string // DefaultExchange by default
+	QueueType string // classic, the default, or quorum
+	Queues    string // <service>-<EventType>, comma-separated: Config.Queues
+}
+
+// Open is the transport that the settings describe, or nil if they name no
+// broker.
+func Open(s Settings, log *slog.Logger) (*Transport, error) {
+	cfg := Config{
+		URLs: list(s.URLs), Exchange: s.Exchange, QueueType: QueueType(s.QueueType), Queues: list(s.Queues), Log: log,
+	}
+	if len(cfg.URLs) == 0 {
+		// What is wrong is told now, not on the day when there is a broker.
+		for _, name := range cfg.Queues {
+			if _, err := parseQueue(name); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil //nolint:nilnil // No broker is a way to run.
+	}
+	return New(cfg)
+}
+
+// list reads a comma-separated list.
+func list(s string) (all []string) {
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			all = append(all, item)
+		}
+	}
+	return all
+}

@@ -1,0 +1,99 @@
+package rabbit
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// wire is the TCP connection under a session. It can be cut at any time, by
+// anybody, whatever the library waits for.
+type wire struct {
+	net.Conn
+
+	heard atomic.Bool // the broker said something
+
+	mu       sync.Mutex
+	isCut    bool
+	detached bool // from the context that it was dialled with
+	timer    *time.Timer
+}
+
+// dial is the library's dialer with a context.
+func (w *wire) dial(ctx context.Context) func(network, addr string) (net.Conn, error) {
+	return func(network, addr string) (net.Conn, error) {
+		dialer := net.Dialer{Timeout: dialTimeout}
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // connect says what it was doing.
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.Conn = conn
+		if w.isCut {
+			_ = conn.Close() // The library is told by its first write.
+		}
+		return w, nil
+	}
+}
+
+// Read implements net.Conn.
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if n > 0 {
+		w.heard.Store(true)
+	}
+	return n, err //nolint:wrapcheck // It stands for the connection's own Read.
+}
+
+// Write bounds each write: the library bounds only reads, by heartbeats.
+func (w *wire) Write(b []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err //nolint:wrapcheck // It stands for the connection's own Write.
+	}
+	return w.Conn.Write(b) //nolint:wrapcheck // As above.
+}
+
+// limit cuts the wire in d, unless it is called again before; with 0 never.
+func (w *wire) limit(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	if d > 0 {
+		w.timer = time.AfterFunc(d, w.end)
+	}
+}
+
+// detach has cut do nothing any more: what is in hand is finished first.
+func (w *wire) detach() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.detached = true
+}
+
+// cut ends what waits for the broker, unless the wire was detached.
+func (w *wire) cut() {
+	w.mu.Lock()
+	detached := w.detached
+	w.mu.Unlock()
+	if !detached {
+		w.end()
+	}
+}
+
+func (w *wire) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isCut = true
+	if w.Conn != nil {
+		_ = w.Close() // It may have ended already.
+	}
+}
+
+// release stops what would cut the wire.
+func (w *wire) release() { w.limit(0) }
