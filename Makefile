@@ -11,7 +11,8 @@ NPM            = npm --prefix frontend
 # What follows from the contracts.
 GENERATED      = api/asyncapi/events.yaml $(patsubst %,services/%/rest/api.gen.go,policy chat) \
                  $(patsubst %,frontend/src/api/%.gen.ts,policy chat portal events hubs)
-.PHONY: help run build web generate contracts fresh release-contract check fmt test audit
+BENCH         =
+.PHONY: help run build web generate contracts fresh release-contract check fmt test audit bench chaos
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,7 @@ check: frontend/node_modules contracts ## what needs no server: format, lint, im
 	@dead=$$($(call TOOL,deadcode) -test work); echo "$${dead:-no dead code}"; [[ -z $$dead ]]
 	@# A workspace lets any module import any other; alone, go.mod decides.
 	@for m in $(MODULES); do echo "alone: $$m"; (cd $$m; export GOWORK=off; go mod tidy -diff; go build ./...); done
+	@for m in verify chaos bench; do echo "outside: $$m"; (cd deployments/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
 	@# The cache of tests does not see files outside the module, so no cache.
 	GOWORK=off go -C deployments/verify test -count=1 ./...
 	$(NPM) run check
@@ -68,8 +70,19 @@ test: frontend/node_modules ## every test; installs what they need (apt)
 	$(MAKE) build
 	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
 	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on work
+	@# A short fault run, and each guarantee broken once to see that it is missed.
+	GOWORK=off go -C deployments/chaos test -count=1 -timeout 15m ./...
 	$(NPM) test
 	$(NPM) run e2e
+
+BREAK         =
+QUEUES        = classic
+chaos: ## 50 faults over 100,000 events; QUEUES=quorum: a cluster; BREAK=inbox, ack or outbox: to see it fail
+	GOWORK=off go -C deployments/chaos test -count=1 -timeout 60m -v -run Nothing . \
+		-policies 50000 -rate 5000 -faults 50 -queues $(QUEUES) -break '$(BREAK)'
+
+bench: ## side by side with what one would use instead; -scale and -rounds by BENCH
+	GOWORK=off go -C deployments/bench test -count=1 -timeout 60m -v . $(BENCH)
 
 audit: ## known vulnerabilities in what each module calls
 	deployments/tools/audit.sh $(MODULES)

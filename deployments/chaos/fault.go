@@ -1,3 +1,6 @@
+// Package chaos is the fault run: a company that sells and ends policies while
+// its broker, its databases, its relay and its consumers are killed, frozen and
+// cut off, and an account of it from both databases afterwards.
 package chaos
 
 import (
@@ -15,9 +18,17 @@ type fault struct {
 	harm func(c *company) (proof string)
 }
 
+// Faults that show what a guarantee is for.
+const (
+	killedSelling  = "sellers killed, the broker frozen"
+	killedHandling = "consumers killed, their database frozen"
+	toldAgain      = "what was sent is told again"
+)
+
 const (
 	frozen    = 6 * time.Second // longer than a heartbeat's patience is worth waiting for
 	alarmed   = 4 * time.Second
+	stalled   = 2 * time.Second // a database, while its consumers go on for a moment
 	lossProof = 15 * time.Second
 )
 
@@ -33,6 +44,9 @@ func (c *company) faults() []fault {
 		{"broker frozen", (*company).freeze},
 		{"memory alarm", (*company).alarm},
 		{"broker closes all connections", (*company).close},
+		{killedSelling, (*company).killSellers},
+		{killedHandling, (*company).killConsumers},
+		{toldAgain, (*company).tellAgain},
 	}
 	if len(c.brokers) > 1 {
 		all = append(all, fault{"kill -9 of the queue's leader", (*company).killLeader})
@@ -53,9 +67,6 @@ func restarted(s *testenv.Server) string {
 func (c *company) restart(p *program) string {
 	before := p.pid()
 	p.kill()
-	if c.broken == "outbox" {
-		c.forget()
-	}
 	p.start()
 	return fmt.Sprintf("pid %d, now %d", before, p.pid())
 }
@@ -101,6 +112,54 @@ func (c *company) freeze() string {
 	return fmt.Sprintf("pid %d stopped for %s", b.PID(), frozen)
 }
 
+// killSellers kills both sellers when they have something that they could not
+// tell.
+func (c *company) killSellers() string {
+	b := c.victim()
+	b.Freeze()
+	unsent := c.until("something is sold that the broker does not take", starting, func() bool {
+		return one(c.t, c.policyDB.URL(), "SELECT count(*) FROM outbox_event WHERE state = 'pending'") >= 10
+	})
+	before := []int{c.sellers[0].pid(), c.sellers[1].pid()}
+	for _, p := range c.sellers {
+		p.kill()
+	}
+	if c.broken == "outbox" {
+		c.forget()
+	}
+	b.Thaw()
+	for _, p := range c.sellers {
+		p.start()
+	}
+	return fmt.Sprintf("pids %d, now %d and %d, after %s", before, c.sellers[0].pid(), c.sellers[1].pid(), unsent)
+}
+
+// killConsumers kills both consumers when they have something in hand that
+// they could not store.
+func (c *company) killConsumers() string {
+	c.paymentsDB.Freeze()
+	c.wait(stalled)
+	before := []int{c.consumers[0].pid(), c.consumers[1].pid()}
+	for _, p := range c.consumers {
+		p.kill()
+	}
+	c.paymentsDB.Thaw()
+	for _, p := range c.consumers {
+		p.start()
+	}
+	return fmt.Sprintf("pids %d, now %d and %d", before, c.consumers[0].pid(), c.consumers[1].pid())
+}
+
+// tellAgain has the relay publish what it has published: so it does by itself
+// when it is killed between a confirm and its note of it.
+func (c *company) tellAgain() string {
+	n := execute(c.t, c.policyDB.URL(), "UPDATE outbox_event SET state = 'pending', sent_at = 0 WHERE state = 'sent'")
+	if n == 0 {
+		c.t.Error("nothing was sent that could be told again")
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
 func (c *company) alarm() string {
 	b := c.victim()
 	b.MemoryAlarm(true)
@@ -116,7 +175,7 @@ func (c *company) alarm() string {
 // killLeader kills the node that leads the first queue.
 func (c *company) killLeader() string {
 	queue := "lab-payments-service-PolicyCreated"
-	for _, line := range strings.Split(c.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader"), "\n") {
+	for line := range strings.SplitSeq(c.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader"), "\n") {
 		fields := strings.Fields(line)
 		if len(fields) != 2 || fields[0] != queue {
 			continue

@@ -96,3 +96,29 @@ func query(t *testing.T, url, text string, row func(scan func(...any) error) err
 		t.Fatal(err)
 	}
 }
+
+// one is the number that a query answers.
+func one(t *testing.T, url, text string) (n int) {
+	t.Helper()
+	query(t, url, text, func(scan func(...any) error) error { return scan(&n) })
+	return n
+}
+
+// execute tells how many rows a statement changed.
+func execute(t *testing.T, url, text string) int64 {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	result, err := db.ExecContext(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -41,6 +41,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	slog.SetDefault(log)
 
 	db, err := database.Open(ctx, getenv("PAYMENTS_DATABASE_URL"))
 	if err != nil {
