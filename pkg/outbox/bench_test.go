@@ -83,6 +83,34 @@ func BenchmarkInboxWithAHandlerOf5ms(b *testing.B) {
 	}
 }
 
+// As chat's handler, which appends to a stream: all change one row, and wait for
+// each other.
+func BenchmarkInboxWithARowThatAllChange(b *testing.B) {
+	for _, lanes := range []int{1, 4, 16} {
+		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
+			db := open(b, testenv.Postgres(b))
+			for _, statement := range []string{
+				"CREATE TABLE stream (id text PRIMARY KEY, head bigint NOT NULL)",
+				"INSERT INTO stream VALUES ('company', 0)",
+			} {
+				if _, err := db.Exec(b.Context(), statement); err != nil {
+					b.Fatal(err)
+				}
+			}
+			in := handling(b, db, func(ctx context.Context, e sold) error {
+				var head int64
+				_, err := database.One(ctx, db.Query(ctx), "SELECT head FROM stream WHERE id = 'company' FOR UPDATE", nil, &head)
+				if err == nil {
+					_, err = db.Exec(ctx, "UPDATE stream SET head = $1 WHERE id = 'company'", head+1)
+				}
+				return errors.Join(err, note(ctx, db, e.Number))
+			})
+			in.Lanes = lanes
+			benchInbox(b, in, 512)
+		})
+	}
+}
+
 // The handler writes a row; of every other batch one event in a hundred fails
 // for good, after that.
 func BenchmarkInboxWithPoison(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,9 +82,20 @@ func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
 	return i.spread(ctx, fresh)
 }
 
-// take handles a lane's part of a batch, in one transaction unless that takes
-// too long.
+// take handles a lane's part of a batch, in transactions of a bounded size: one
+// that changes the same row for each event, such as the head of a stream, gets
+// slower with each.
 func (i *Inbox) take(ctx context.Context, batch []event.Message) error {
+	for some := range slices.Chunk(batch, setMost) {
+		if err := i.takeSome(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeSome handles messages in one transaction, unless that takes too long.
+func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 	for len(batch) > 0 {
 		s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.receive(ctx, batch) })
 		switch {

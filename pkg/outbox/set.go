@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	setMost = 64              // messages that one transaction receives
 	setTime = 5 * time.Second // then a set is committed as far as it has come
 	// nestedEvents is how many events share a nested transaction, which is what
 	// one failure costs. One for each event would cost two thirds of the speed.
