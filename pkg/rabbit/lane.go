@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,23 +32,49 @@ func (t *Transport) openLane(ctx context.Context, s *session) error {
 	if err := t.declareOthers(s); err != nil {
 		return err
 	}
+	if err := ch.Close(); err != nil {
+		return fmt.Errorf("close a channel: %w", err)
+	}
+	for first := true; ; first = false {
+		l, err := newLane(s)
+		if err != nil {
+			return err
+		}
+		if first {
+			t.up(ctx, publishingOn, s)
+		}
+		s.within(0)
+		err = t.offer(ctx, s, l, blocked)
+		if !errors.Is(err, errNacked) || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, nackedRetry)
+		s.within(setupTimeout)
+		if err := l.ch.Close(); err != nil {
+			return fmt.Errorf("close a channel: %w", err)
+		}
+	}
+}
+
+func newLane(s *session) (*lane, error) {
+	ch, err := s.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
 	if err := ch.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
+		return nil, fmt.Errorf("ask for confirms: %w", err)
 	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	l := &lane{
+	return &lane{
 		ch: ch, broken: make(chan error, 1), blocked: make(chan struct{}),
+		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
 		returned: ch.NotifyReturn(make(chan amqp.Return, 2*maxPublishWindow)),
-	}
-	t.up(ctx, publishingOn, s)
-	return t.offer(ctx, s, l, closed, blocked)
+	}, nil
 }
 
 // offer lets Publish use the lane until it ends, but not while the broker takes
-// no messages: writing to it would only fill the socket.
-func (t *Transport) offer(
-	ctx context.Context, s *session, l *lane, closed <-chan *amqp.Error, blocked <-chan amqp.Blocking,
-) error {
+// no messages: writing to it would only fill the socket. errNacked says that a
+// new channel is needed, and nothing else.
+func (t *Transport) offer(ctx context.Context, s *session, l *lane, blocked <-chan amqp.Blocking) error {
 	t.publisher.set(l)
 	defer t.publisher.set(nil)
 	again := time.NewTicker(topologyRetry)
@@ -56,9 +83,12 @@ func (t *Transport) offer(
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-closed:
+		case e := <-l.closed:
 			return closedBy(e)
 		case err := <-l.broken:
+			if !open { // Nothing can be opened on a connection that is blocked.
+				return fmt.Errorf("%w: %v", errLost, err) //nolint:errorlint // errNacked is another case.
+			}
 			return err
 		case <-again.C:
 			if !open || !t.lacks() {
@@ -72,7 +102,7 @@ func (t *Transport) offer(
 		case b, more := <-blocked:
 			switch {
 			case !more:
-				return closedBy(<-closed)
+				return closedBy(<-l.closed)
 			case b.Active && open:
 				t.trouble(publishingOn, blockedByBroker+b.Reason)
 				close(l.blocked)
@@ -80,7 +110,7 @@ func (t *Transport) offer(
 				open = false
 			case !b.Active && !open:
 				t.trouble(publishingOn, "")
-				l = &lane{ch: l.ch, broken: l.broken, returned: l.returned, blocked: make(chan struct{})}
+				l = &lane{ch: l.ch, closed: l.closed, broken: l.broken, returned: l.returned, blocked: make(chan struct{})}
 				t.publisher.set(l)
 				open = true
 			}

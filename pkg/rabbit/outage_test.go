@@ -68,10 +68,8 @@ func TestEventsFlowSoonAfterTheLeaderOfAClusterWasKilled(t *testing.T) {
 	defer cancel()
 	<-settle.Done()
 	// It was declared through the first node, which therefore leads it.
-	t.Log(time.Now(), brokers[1].Ctl("list_queues", "name", "leader", "members", "online"))
 	pid := brokers[0].PID()
 	brokers[0].Kill()
-	t.Log(time.Now(), r.Degraded())
 	if took := flows(t, r, got); took > 2*time.Second {
 		t.Errorf("after the leader was killed it took %v", took)
 	}

@@ -33,6 +33,7 @@ type publisher struct {
 // lane is a channel in confirm mode.
 type lane struct {
 	ch       *amqp.Channel
+	closed   <-chan *amqp.Error
 	returned chan amqp.Return // never full: it holds more than a window
 	broken   chan error       // what ended it; holds one
 	blocked  chan struct{}    // closed when the broker blocks the connection
@@ -120,6 +121,11 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 		}
 	}
 	l.collect(ctx, confirms, results)
+	if slices.ContainsFunc(results, func(err error) bool { return errors.Is(err, errNacked) }) {
+		// RabbitMQ has a channel look for the leader of a quorum queue once. If that
+		// was where the leader died, it refuses for ever what a new one takes.
+		l.fail(errNacked)
+	}
 	returned := l.returns()
 	for i, m := range window {
 		if reason, ok := returned[m.ID]; ok && results[i] == nil {

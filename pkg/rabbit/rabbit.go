@@ -121,6 +121,7 @@ const (
 	closeTimeout     = time.Second
 	topologyRetry    = 5 * time.Second // an operator may have mended it
 	confirmTimeout   = 10 * time.Second
+	nackedRetry      = 100 * time.Millisecond
 	readyTimeout     = 3 * time.Second // Publish waits so long for a connection
 	retryFirst       = 50 * time.Millisecond
 	retryMost        = 5 * time.Second
