@@ -1,0 +1,457 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"parley.internal/pkg/console"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/testenv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 30 * time.Second
+
+var quiet = slog.New(slog.DiscardHandler)
+
+type told struct {
+	Text string `json:"text"`
+}
+
+func (told) Type() string { return "Told" }
+
+type unwanted struct{}
+
+func (unwanted) Type() string { return "Unwanted" }
+
+// house is a service that tells and one that is told, and their operator.
+type house struct {
+	console.Console
+
+	t       *testing.T
+	db      *database.DB
+	outbox  *outbox.Outbox
+	broken  chan error // what the handler answers; nil when it is closed
+	handled chan string
+	out     bytes.Buffer
+	err     bytes.Buffer
+}
+
+func newHouse(t *testing.T, databaseURL, broker string) *house {
+	t.Helper()
+	db, err := database.Open(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := outbox.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, db: db, outbox: outbox.New(db, "policy", quiet), broken: make(chan error), handled: make(chan string, 1000)}
+	h.Program, h.Broker = "policyd", rabbit.Settings{URLs: broker}
+	h.Services = []console.Service{
+		{Name: "policy", DatabaseURL: databaseURL, Source: "policy"},
+		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Told"}},
+	}
+	h.Out, h.Err = &h.out, &h.err
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// run runs both services until the test ends.
+func (h *house) run() {
+	h.t.Helper()
+	transport, err := rabbit.Open(h.Broker, quiet)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var router event.Router
+	event.Handle(&router, func(ctx context.Context, e told) error {
+		if err := <-h.broken; err != nil {
+			return err
+		}
+		h.handled <- event.FromContext(ctx).ID
+		return nil
+	})
+	inbox := outbox.NewInbox(h.db, "lab-chat-service", &router, quiet)
+	ctx, stop := context.WithCancel(context.WithoutCancel(h.t.Context()))
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context) error{
+		transport.Run, outbox.NewRelay(h.outbox, transport).Run, inbox.Run,
+		transport.Subscribe(event.Subscription{Name: "lab-chat-service", Types: router.Types(), Receive: inbox.Receive}),
+	} {
+		running.Go(func() {
+			if err := run(ctx); err != nil {
+				h.t.Error(err)
+			}
+		})
+	}
+	h.t.Cleanup(func() { stop(); running.Wait() })
+}
+
+func (h *house) tell(events ...event.Event) {
+	h.t.Helper()
+	err := h.db.InTx(h.t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		return h.outbox.Write(ctx, tx, "P-1", events...)
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// types is what an operator gets for a command.
+func (h *house) types(args ...string) (string, error) {
+	h.out.Reset()
+	h.err.Reset()
+	err := h.Run(h.t.Context(), args)
+	return h.out.String(), err
+}
+
+// gets is types, for what must work.
+func (h *house) gets(args ...string) string {
+	h.t.Helper()
+	out, err := h.types(args...)
+	if err != nil {
+		h.t.Fatalf("%q: %v", args, err)
+	}
+	return out
+}
+
+// until asks until the answer holds some text.
+func (h *house) until(text string, args ...string) string {
+	h.t.Helper()
+	for begun := time.Now(); time.Since(begun) < patience; {
+		out, _ := h.types(args...)
+		if strings.Contains(out, text) {
+			return out
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	h.t.Fatalf("%q never said %q but %q", args, text, h.out.String())
+	return ""
+}
+
+func sqlite(t *testing.T) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "events.db")
+}
+
+func rows(t *testing.T, out string) (all []map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return all
+}
+
+func TestADeadLetterIsFoundReadAndReplayed(t *testing.T) {
+	for name, url := range map[string]func(*testing.T) string{
+		"SQLite": sqlite, "PostgreSQL": func(t *testing.T) string { t.Helper(); return testenv.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, url(t), testenv.RabbitMQ(t))
+			h.run()
+			h.tell(told{Text: "tax id 8501"})
+			h.broken <- event.Permanent(errors.New("no such agent"))
+			if out := h.until("no such agent", "dead"); !strings.Contains(out, "Told") || strings.Contains(out, "8501") {
+				t.Errorf("dead says %s", out)
+			}
+			list := rows(t, h.gets("dead", "--list", "--json"))
+			if len(list) != 1 || list[0]["service"] != "chat" || list[0]["partitionKey"] != "P-1" {
+				t.Fatalf("the list is %v", list)
+			}
+			id, _ := list[0]["id"].(string)
+			shown := h.gets("show", id)
+			for _, part := range []string{id, "no such agent", "tax id 8501", "policy", "chat", "dead", "sent"} {
+				if !strings.Contains(shown, part) {
+					t.Errorf("show does not say %q:\n%s", part, shown)
+				}
+			}
+			if out := h.gets("replay", "--id", id, "--dry-run"); !strings.Contains(out, "would replay") {
+				t.Errorf("a dry run says %s", out)
+			}
+			if len(rows(t, h.gets("dead", "--json"))) != 1 {
+				t.Fatal("a dry run has changed something")
+			}
+			h.gets("replay", "--type", "Told", "--partition", "P-1", "--since", "1h")
+			close(h.broken)
+			select {
+			case got := <-h.handled:
+				if got != id {
+					t.Errorf("%s was handled", got)
+				}
+			case <-time.After(patience):
+				t.Fatal("the replayed dead letter was not handled")
+			}
+			h.until("[]", "dead", "--json")
+			if _, err := h.types("replay", "--id", id); !errors.Is(err, console.ErrFound) {
+				t.Errorf("replaying what is not dead answers %v", err)
+			}
+		})
+	}
+}
+
+func TestWhatNobodyWantsIsSeen(t *testing.T) {
+	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	h.run()
+	h.tell(unwanted{})
+	h.until("Unwanted", "unroutable")
+	var lag struct {
+		Services []struct {
+			Outbox struct{ Pending, Unroutable int }
+		}
+		Queues []struct{ Queue string }
+	}
+	if err := json.Unmarshal([]byte(h.gets("lag", "--json")), &lag); err != nil {
+		t.Fatal(err)
+	}
+	if o := lag.Services[0].Outbox; o.Pending != 0 || o.Unroutable != 1 || len(lag.Queues) != 1 || lag.Queues[0].Queue != "lab-chat-service-Told" {
+		t.Errorf("the lag is %+v", lag)
+	}
+	if out := h.gets("lag"); !strings.Contains(out, "UNROUTABLE") || !strings.Contains(out, "lab-chat-service-Told") {
+		t.Errorf("lag says\n%s", out)
+	}
+}
+
+func TestWhatIsPendingIsSeenWithoutABroker(t *testing.T) {
+	h := newHouse(t, sqlite(t), "")
+	h.tell(told{Text: "waits"})
+	if out := h.gets("pending"); !strings.Contains(out, "Told") || strings.Contains(out, "waits") {
+		t.Errorf("pending says %s", out)
+	}
+	if out := h.gets("lag"); !strings.Contains(out, "RABBITMQ_URL") {
+		t.Errorf("lag says %s", out)
+	}
+	for _, command := range []string{"doctor", "tail"} {
+		if _, err := h.types(command); err == nil || !strings.Contains(err.Error(), "RABBITMQ_URL") {
+			t.Errorf("%s answers %v", command, err)
+		}
+	}
+}
+
+// A consumer whose database was set back hears again what it has forgotten; one
+// that has not ignores it.
+func TestPublishedEventsAreReplayed(t *testing.T) {
+	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	close(h.broken)
+	h.run()
+	h.tell(told{Text: "1"}, told{Text: "2"})
+	first, second := <-h.handled, <-h.handled
+	h.until(`"retained":2`, "lag", "--json")
+	if out := h.gets("replay", "--from", "outbox", "--all", "--dry-run", "--json"); !strings.Contains(out, `"events":2`) {
+		t.Errorf("a dry run says %s", out)
+	}
+	if _, err := h.db.Exec(t.Context(), "DELETE FROM inbox_event"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.db.Exec(t.Context(), "DELETE FROM inbox_partition"); err != nil {
+		t.Fatal(err)
+	}
+	h.gets("replay", "--from", "outbox", "--id", first, "--id", second)
+	for _, want := range []string{first, second} {
+		select {
+		case got := <-h.handled:
+			if got != want {
+				t.Errorf("%s was handled, not %s", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatal("what was published again was not handled")
+		}
+	}
+}
+
+func TestLinesArePublishedAllOrNone(t *testing.T) {
+	broker := testenv.RabbitMQ(t)
+	h := newHouse(t, sqlite(t), broker)
+	close(h.broken)
+	h.run()
+	h.tell(told{Text: "declared now"})
+	<-h.handled
+	good := `{"type":"Told","id":"one","data":{"text":"hello"}}`
+	for line, says := range map[string]string{
+		`{`:                          "no event",
+		`{"type":"Told"}`:            "data",
+		`{"type":"Told","data":[1]}`: "data",
+		`{"type":"To ld","data":{}}`: "type",
+		`{"type":"Told","data":{},"partitionkey2":"P"}`:              "partitionkey2",
+		`{"type":"Told","data":{},"sequence":3}`:                     "go together",
+		`{"type":"Told","data":{},"partitionKey":"P"}`:               "go together",
+		`{"type":"Told","data":{}} {"type":"Told","data":{}}`:        "one event",
+		`{"type":"Told","data":{},"partitionKey":"P","sequence":-1}`: "go together",
+	} {
+		h.In = strings.NewReader(good + "\n\n" + line + "\n")
+		if _, err := h.types("publish"); err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s answers %v", line, err)
+		}
+	}
+	h.In = strings.NewReader(good + "\n" + `{"type":"Told","id":"two","source":"erp","partitionKey":"A","sequence":1,"data":{"text":"x"}}`)
+	if out := h.gets("publish", "--json"); !strings.Contains(out, `"published":2`) {
+		t.Errorf("publish says %s", out)
+	}
+	got := map[string]bool{<-h.handled: true, <-h.handled: true}
+	if !got["one"] || !got["two"] || len(h.handled) > 0 {
+		t.Errorf("%v were handled", got)
+	}
+	h.In = strings.NewReader(`{"type":"Unwanted","id":"three","data":{}}`)
+	if out, err := h.types("publish"); !errors.Is(err, console.ErrFound) || !strings.Contains(out, "three") {
+		t.Errorf("publishing what nobody wants says %s, %v", out, err)
+	}
+}
+
+// pipe is a writer whose lines a test waits for.
+type pipe struct{ lines chan string }
+
+func (p pipe) Write(b []byte) (int, error) { p.lines <- string(b); return len(b), nil }
+
+func TestTailSeesWhatIsPublished(t *testing.T) {
+	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	close(h.broken)
+	h.run()
+	h.tell(told{Text: "declared now"})
+	<-h.handled
+	out, said := pipe{make(chan string, 100)}, pipe{make(chan string, 100)}
+	tail := h.Console
+	tail.Out, tail.Err = out, said
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- tail.Run(ctx, []string{"tail", "--json"}) }()
+	if line := <-said.lines; !strings.Contains(line, "Told") {
+		t.Errorf("tail begins with %s", line)
+	}
+	h.tell(told{Text: "tax id 8501"})
+	id := <-h.handled
+	if line := <-out.lines; !strings.Contains(line, id) || strings.Contains(line, "8501") {
+		t.Errorf("tail says %s", line)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	// What nobody keeps must stay unroutable.
+	if _, err := h.types("tail", "--type", "Unwanted"); err == nil || !strings.Contains(err.Error(), "risk-loss") {
+		t.Errorf("a tail of what nobody keeps answers %v", err)
+	}
+}
+
+func TestTheDoctorFindsWhatIsMissingAndWhatDiffers(t *testing.T) {
+	broker := testenv.RabbitMQ(t)
+	h := newHouse(t, sqlite(t), broker)
+	h.Broker.Queues = "lab-payments-service-Told"
+	conn, err := amqp.Dial(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := h.types("doctor")
+	if !errors.Is(err, console.ErrFound) || strings.Count(out, "missing") != 4 {
+		t.Errorf("on an empty broker the doctor says %v\n%s", err, out)
+	}
+	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+		t.Fatal(err)
+	}
+	h.declare(t)
+	findings := map[string]map[string]any{}
+	out, err = h.types("doctor", "--json")
+	for _, f := range rows(t, out) {
+		findings[fmt.Sprint(f["part"])] = f
+	}
+	if !errors.Is(err, console.ErrFound) {
+		t.Errorf("the doctor answers %v", err)
+	}
+	for part, state := range map[string]string{
+		"exchange lab-dotnet-micro": "ok", "exchange lab-dotnet-micro-listeners": "ok",
+		"queue lab-payments-service-Told": "ok", "queue lab-chat-service-Told": "different",
+	} {
+		if f := findings[part]; f["state"] != state {
+			t.Errorf("%s is %v", part, f)
+		}
+	}
+	if f := findings["queue lab-chat-service-Told"]; !strings.Contains(fmt.Sprint(f["detail"]), "x-queue-type") {
+		t.Errorf("what differs is %v", f)
+	}
+	if _, err := ch.QueueDelete("lab-chat-service-Told", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if out := h.gets("doctor"); !strings.Contains(out, "nobody consumes it") {
+		t.Errorf("the doctor says\n%s", out)
+	}
+}
+
+// declare has a publisher declare what it declares, and ends it.
+func (h *house) declare(t *testing.T) {
+	t.Helper()
+	transport, err := rabbit.Open(h.Broker, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- transport.Run(ctx) }()
+	transport.Publish(ctx, []event.Message{{ID: "x", Type: "Nothing"}})
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
+	h := newHouse(t, sqlite(t), "")
+	for _, args := range [][]string{
+		{},
+		{"lagg"},
+		{"lag", "now"},
+		{"lag", "--verbose"},
+		{"show"},
+		{"show", "1", "2"},
+		{"replay"},
+		{"replay", "--from", "heaven", "--all"},
+		{"replay", "--all", "--type", "Told"},
+		{"replay", "--since", "yesterday"},
+		{"dead", "--type", "Told"},
+		{"replay", "--id", ""},
+	} {
+		_, err := h.types(args...)
+		if coded, ok := errors.AsType[console.UsageError](err); !ok || coded.ExitCode() != 2 {
+			t.Errorf("%q answers %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{"help"}, {"replay", "--help"}, {"tail", "-h"}} {
+		if out := h.gets(args...); !strings.Contains(out, "policyd events") {
+			t.Errorf("%q says %s", args, out)
+		}
+	}
+	if _, err := h.types("show", "nothing"); err == nil {
+		t.Error("what is not kept is shown")
+	}
+	h.Services = []console.Service{{Name: "policy", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "none.db"), Source: "policy"}}
+	if _, err := h.types("lag"); err == nil || !strings.Contains(err.Error(), "none.db") {
+		t.Errorf("a database that is not there answers %v", err)
+	}
+}

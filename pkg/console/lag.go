@@ -1,0 +1,148 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/rabbit"
+)
+
+// lag is how far behind things are.
+type lag struct {
+	Services []serviceLag `json:"services"`
+	Queues   []queueLag   `json:"queues"`
+	Problem  string       `json:"problem,omitempty"` // why there are no queues
+}
+
+type serviceLag struct {
+	Service string     `json:"service"`
+	Outbox  *outboxLag `json:"outbox,omitempty"`
+	Inbox   *inboxLag  `json:"inbox,omitempty"`
+}
+
+type outboxLag struct {
+	Pending    int64   `json:"pending"`
+	Oldest     float64 `json:"oldestSeconds"`
+	Unroutable int64   `json:"unroutable"`
+	Retained   int64   `json:"retained"`
+}
+
+type inboxLag struct {
+	Waiting    int64   `json:"waiting"`
+	Retry      int64   `json:"retry"`
+	Oldest     float64 `json:"oldestSeconds"`
+	Dead       int64   `json:"dead"`
+	Remembered int64   `json:"remembered"`
+}
+
+type queueLag struct {
+	Queue     string `json:"queue"`
+	State     string `json:"state"`
+	Messages  int    `json:"messages"`
+	Consumers int    `json:"consumers"`
+}
+
+func runLag(ctx context.Context, c *Console, args []string) error {
+	o := newOptions(c, "lag", "[--json]")
+	if _, help, err := o.parse(args, 0); help || err != nil {
+		return err
+	}
+	var l lag
+	err := c.each(ctx, func(ctx context.Context, s *opened) error {
+		one, err := measure(ctx, s)
+		l.Services = append(l.Services, one)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.queues(ctx, &l); err != nil {
+		l.Problem = err.Error() // The rest is worth knowing all the same.
+	}
+	return c.print(o, l, func(t *table) { l.write(t) })
+}
+
+func measure(ctx context.Context, s *opened) (l serviceLag, err error) {
+	l.Service = s.Name
+	if s.outbox != nil {
+		f, err := s.outbox.Figures(ctx)
+		if err != nil {
+			return l, err //nolint:wrapcheck // each says for whom.
+		}
+		l.Outbox = &outboxLag{Pending: f.Pending, Oldest: age(f.Oldest), Unroutable: f.Unroutable, Retained: f.Sent}
+	}
+	if s.inbox != nil {
+		f, err := s.inbox.Figures(ctx)
+		if err != nil {
+			return l, err //nolint:wrapcheck // As above.
+		}
+		l.Inbox = &inboxLag{
+			Waiting: f.Waiting, Retry: f.Retry, Oldest: age(f.Oldest), Dead: dead(f), Remembered: f.Remembered,
+		}
+	}
+	return l, nil
+}
+
+func dead(f outbox.InboxFigures) (n int64) {
+	for _, d := range f.Dead {
+		n += d.Events
+	}
+	return n
+}
+
+// age is how long ago something was, in seconds; 0 if it was not.
+func age(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(at).Seconds())
+}
+
+func (c *Console) queues(ctx context.Context, l *lag) error {
+	t, err := c.broker()
+	if err != nil {
+		return err
+	}
+	parts, err := t.Inspect(ctx, c.subscriptions()...)
+	for _, p := range parts {
+		if name, ok := queueOf(p); ok {
+			l.Queues = append(l.Queues, queueLag{
+				Queue: name, State: string(p.State), Messages: p.Messages, Consumers: p.Consumers,
+			})
+		}
+	}
+	return err //nolint:wrapcheck // It says what it was doing.
+}
+
+func (l lag) write(t *table) {
+	t.row("SERVICE", "PENDING", "OLDEST", "UNROUTABLE", "RETAINED", "WAITING", "RETRY", "OLDEST", "DEAD")
+	for _, s := range l.Services {
+		row := []any{s.Service, "-", "-", "-", "-", "-", "-", "-", "-"}
+		if s.Outbox != nil {
+			row[1], row[2], row[3], row[4] = s.Outbox.Pending, seconds(s.Outbox.Oldest), s.Outbox.Unroutable, s.Outbox.Retained
+		}
+		if s.Inbox != nil {
+			row[5], row[6], row[7], row[8] = s.Inbox.Waiting, s.Inbox.Retry, seconds(s.Inbox.Oldest), s.Inbox.Dead
+		}
+		t.row(row...)
+	}
+	t.gap()
+	if l.Problem != "" {
+		t.row("no queues: " + l.Problem)
+		return
+	}
+	t.row("QUEUE", "MESSAGES", "CONSUMERS")
+	for _, q := range l.Queues {
+		if q.State == string(rabbit.Missing) {
+			t.row(q.Queue, "missing", "")
+			continue
+		}
+		t.row(q.Queue, q.Messages, q.Consumers)
+	}
+}
+
+func seconds(s float64) string {
+	return fmt.Sprint(time.Duration(s * float64(time.Second)).Round(time.Millisecond))
+}

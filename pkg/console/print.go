@@ -1,0 +1,41 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// print writes a result for programs or for people.
+func (c *Console) print(o *options, result any, people func(*table)) error {
+	if o.json {
+		encoder := json.NewEncoder(c.Out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(result) //nolint:wrapcheck // Standard output is the caller's.
+	}
+	t := &table{Writer: tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
+	people(t)
+	return t.Flush() //nolint:wrapcheck // As above.
+}
+
+type table struct{ *tabwriter.Writer }
+
+func (t *table) row(cells ...any) {
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		texts[i] = strings.Map(visible, fmt.Sprint(cell))
+	}
+	fmt.Fprintln(t, strings.Join(texts, "\t"))
+}
+
+func (t *table) gap() { _, _ = io.WriteString(t, "\n") }
+
+// visible keeps what somebody else wrote from moving the cursor.
+func visible(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return ' '
+	}
+	return r
+}

@@ -1,0 +1,203 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"parley.internal/pkg/event"
+)
+
+// line is an event as an operator writes it.
+type line struct {
+	ID           string          `json:"id"`   // a new one by default
+	Type         string          `json:"type"` // needed
+	Source       string          `json:"source"`
+	Time         time.Time       `json:"time"` // now by default
+	PartitionKey string          `json:"partitionKey"`
+	Sequence     int64           `json:"sequence"`
+	Data         json.RawMessage `json:"data"` // needed: an object
+}
+
+const (
+	maxInput      = 256 << 20
+	defaultSource = "operator"
+	publishWindow = 512
+	publishTries  = 5
+)
+
+var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,99}$`)
+
+func runPublish(ctx context.Context, c *Console, args []string) error {
+	o := newOptions(c, "publish", `[--json] < lines
+Each line: {"type":"PolicyCreated","data":{…}} and, if wanted, "id", "source", "time", "partitionKey" and "sequence".
+All lines are read first: if one is wrong, none is sent.`)
+	if _, help, err := o.parse(args, 0); help || err != nil {
+		return err
+	}
+	messages, err := readLines(c.In)
+	if err != nil {
+		return err
+	}
+	t, err := c.broker()
+	if err != nil {
+		return err
+	}
+	connected, disconnect := context.WithCancel(ctx)
+	var running errgroup.Group
+	running.Go(func() error { return t.Run(connected) })
+	results := publishAll(ctx, t, messages)
+	problems := t.Degraded()
+	disconnect()
+	if err := running.Wait(); err != nil {
+		return err
+	}
+	return c.published(o, messages, results, problems)
+}
+
+// readLines reads events, and refuses all if one of them is wrong.
+func readLines(r io.Reader) (messages []event.Message, err error) {
+	input, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("read standard input: %w", err)
+	}
+	if len(input) > maxInput {
+		return nil, fmt.Errorf("standard input is longer than %d bytes", maxInput)
+	}
+	var wrong error
+	for i, text := range bytes.Split(input, []byte("\n")) {
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		m, err := parseLine(text)
+		if err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("line %d: %w", i+1, err))
+			continue
+		}
+		messages = append(messages, m)
+	}
+	if wrong != nil {
+		return nil, fmt.Errorf("nothing was sent:\n%w", wrong)
+	}
+	return messages, nil
+}
+
+func parseLine(text []byte) (event.Message, error) {
+	var l line
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&l); err != nil {
+		return event.Message{}, fmt.Errorf("this is no event: %w", err)
+	}
+	switch {
+	case decoder.More():
+		return event.Message{}, errors.New("one event on a line")
+	case !typeName.MatchString(l.Type):
+		return event.Message{}, fmt.Errorf("type %q is no type of event", l.Type)
+	case len(l.Data) == 0 || l.Data[0] != '{':
+		return event.Message{}, errors.New("data is no JSON object")
+	case (l.Sequence != 0) != (l.PartitionKey != "") || l.Sequence < 0:
+		return event.Message{}, errors.New("partitionKey and sequence, from 1 on, go together")
+	}
+	m := event.Message{
+		ID: l.ID, Type: l.Type, Source: l.Source, Time: l.Time.UTC(), PartitionKey: l.PartitionKey, Sequence: l.Sequence,
+		Data: l.Data,
+	}
+	if m.ID == "" {
+		m.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	if m.Source == "" {
+		m.Source = defaultSource
+	}
+	if l.Time.IsZero() {
+		m.Time = time.Now().UTC()
+	}
+	return m, nil
+}
+
+// publishAll answers for each message. What may have been lost is published
+// again, with the same id.
+func publishAll(ctx context.Context, p event.Publisher, messages []event.Message) []error {
+	results := make([]error, len(messages))
+	for from := 0; from < len(messages); from += publishWindow {
+		at := make([]int, 0, publishWindow)
+		for i := from; i < min(from+publishWindow, len(messages)); i++ {
+			at = append(at, i)
+		}
+		for try := 0; len(at) > 0 && try < publishTries && ctx.Err() == nil; try++ {
+			at = publishSome(ctx, p, messages, at, results)
+		}
+		if len(at) > 0 {
+			for i := from + publishWindow; i < len(messages); i++ {
+				results[i] = event.ErrUnavailable
+			}
+			break
+		}
+	}
+	return results
+}
+
+// publishSome publishes those at some places, and returns the places of those to
+// publish again.
+func publishSome(
+	ctx context.Context, p event.Publisher, messages []event.Message, at []int, results []error,
+) (again []int) {
+	batch := make([]event.Message, len(at))
+	for i, place := range at {
+		batch[i] = messages[place]
+	}
+	for i, err := range p.Publish(ctx, batch) {
+		results[at[i]] = err
+		if err != nil && !errors.Is(err, event.ErrUnroutable) {
+			again = append(again, at[i])
+		}
+	}
+	return again
+}
+
+type published struct {
+	Published  int      `json:"published"`
+	Unroutable []string `json:"unroutable"` // ids
+	Failed     []string `json:"failed"`     // ids: they may have been taken
+}
+
+func (c *Console) published(o *options, messages []event.Message, results []error, problems []string) error {
+	p := published{Unroutable: []string{}, Failed: []string{}}
+	var last error
+	for i, err := range results {
+		switch {
+		case err == nil:
+			p.Published++
+		case errors.Is(err, event.ErrUnroutable):
+			p.Unroutable = append(p.Unroutable, messages[i].ID)
+		default:
+			p.Failed, last = append(p.Failed, messages[i].ID), err
+		}
+	}
+	err := c.print(o, p, func(t *table) {
+		t.row("published", p.Published)
+		for _, id := range p.Unroutable {
+			t.row("unroutable", id)
+		}
+		for _, id := range p.Failed {
+			t.row("failed", id)
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case last != nil:
+		return fmt.Errorf("%d were not confirmed: %w %q", len(p.Failed), last, problems)
+	case len(p.Unroutable) > 0:
+		return fmt.Errorf("%w: nobody has a queue for %d of them", ErrFound, len(p.Unroutable))
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package console
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"parley.internal/pkg/outbox"
+)
+
+type replayed struct {
+	Service string           `json:"service"`
+	From    string           `json:"from"` // dead, outbox
+	DryRun  bool             `json:"dryRun"`
+	Events  int64            `json:"events"`
+	Types   map[string]int64 `json:"types"`
+	First   *time.Time       `json:"first,omitempty"` // when the oldest was recorded
+	Last    *time.Time       `json:"last,omitempty"`
+}
+
+func runReplay(ctx context.Context, c *Console, args []string) error {
+	o := newOptions(c, "replay", "[--from dead|outbox] (--id … --type … --partition … --since … --until … | --all) [--dry-run]")
+	var f choice
+	f.register(o)
+	from := o.String("from", "dead", "dead: dead letters are handled again by their consumer; outbox: published events, as far as they are kept, are published again with the ids they had: who has handled them ignores them")
+	dry := o.Bool("dry-run", false, "only tell what it would do")
+	everything := o.Bool("all", false, "all of them")
+	if _, help, err := o.parse(args, 0); help || err != nil {
+		return err
+	}
+	switch {
+	case *from != "dead" && *from != "outbox":
+		return misused("events replay: --from is dead or outbox, not %q", *from)
+	case !f.chooses() && !*everything:
+		return misused("events replay: which events? --id, --type, --partition, --since and --until choose; --all takes all")
+	case f.chooses() && *everything:
+		return misused("events replay: --all leaves nothing to choose")
+	}
+	var all []replayed
+	var total int64
+	err := c.each(ctx, func(ctx context.Context, s *opened) error {
+		r, ok, err := s.replay(ctx, *from, f.filter(), *dry)
+		if ok {
+			one := replayed{Service: s.Name, From: *from, DryRun: *dry, Events: r.Events, Types: r.Types, First: unlessZero(r.First), Last: unlessZero(r.Last)}
+			all, total = append(all, one), total+r.Events
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.print(o, all, func(t *table) { writeReplayed(t, all) }); err != nil {
+		return err
+	}
+	if total == 0 && len(f.ids) > 0 {
+		return ErrFound // Who names an event means one that there is.
+	}
+	return nil
+}
+
+// replay reports whether the service has what to replay from.
+func (s *opened) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (r outbox.Replayed, ok bool, err error) {
+	switch {
+	case from == "dead" && s.inbox != nil:
+		r, err = s.inbox.Replay(ctx, f, dry)
+	case from == "outbox" && s.outbox != nil:
+		r, err = s.outbox.Replay(ctx, f, dry)
+	default:
+		return r, false, nil
+	}
+	return r, err == nil, err //nolint:wrapcheck // each says for whom.
+}
+
+func writeReplayed(t *table, all []replayed) {
+	if len(all) == 0 {
+		t.row("no service here has what to replay from")
+		return
+	}
+	for _, r := range all {
+		verb := "replayed"
+		if r.DryRun {
+			verb = "would replay"
+		}
+		t.row(r.Service, verb, r.Events, "from "+r.From)
+		for _, eventType := range slices.Sorted(maps.Keys(r.Types)) {
+			t.row("", eventType, r.Types[eventType])
+		}
+		if r.First != nil {
+			t.row("", "recorded "+r.First.Format(time.RFC3339)+" to "+r.Last.Format(time.RFC3339))
+		}
+	}
+}
