@@ -15,6 +15,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/rabbitmq/amqp091-go v1.16.0
 	golang.org/x/sync v0.24.0
+	parley.internal/api v0.0.0
 	parley.internal/chat v0.0.0-00010101000000-000000000000
 	parley.internal/pkg v0.0.0
 	parley.internal/policy v0.0.0-00010101000000-000000000000
@@ -57,5 +58,4 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 	modernc.org/sqlite v1.61.1 // indirect
-	parley.internal/api v0.0.0 // indirect
 )

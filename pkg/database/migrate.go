@@ -19,23 +19,29 @@ const (
 
 // Migrate brings the tables of one owner, a service or a library that keeps
 // its tables beside it, up to the newest of migrations: files NNNNN_name.sql
-// in the format of goose, the same text for both databases. What has run is
-// remembered under owner. Several nodes may start at once.
+// in the format of goose, the same text for both databases, or NNNNN_name.sqlite.sql
+// and NNNNN_name.postgres.sql for one alone. What has run is remembered under
+// owner. Several nodes may start at once.
 func Migrate(ctx context.Context, db *DB, owner string, migrations fs.FS) error {
 	opts := []goose.ProviderOption{
 		goose.WithTableName("migration_" + owner),
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithSlog(slog.New(slog.DiscardHandler)),
 	}
-	dialect := goose.DialectSQLite3
+	dialect, other := goose.DialectSQLite3, ".postgres.sql"
 	if db.Dialect == Postgres {
-		dialect = goose.DialectPostgres
+		dialect, other = goose.DialectPostgres, ".sqlite.sql"
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockEvery, lockTries))
 		if err != nil {
 			return fmt.Errorf("migrate %s: %w", owner, err)
 		}
 		opts = append(opts, goose.WithSessionLocker(locker))
 	}
+	foreign, err := fs.Glob(migrations, "*"+other)
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", owner, err)
+	}
+	opts = append(opts, goose.WithExcludeNames(foreign))
 	provider, err := goose.NewProvider(dialect, db.write, migrations, opts...)
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", owner, err)

@@ -81,16 +81,20 @@ func (i *Inbox) Figures(ctx context.Context) (InboxFigures, error) {
 // aboutFrom is how many rows are no longer counted one by one.
 const aboutFrom = 20_000
 
+// countMost is how far SQLite counts, which knows no size of a table.
+const countMost = 200_000
+
 // about is how many rows there are: of many, what PostgreSQL knows of the table
-// or index, and how far apart the oldest and the newest row of SQLite are.
+// or index; SQLite counts, but not beyond countMost.
 func about(ctx context.Context, db *database.DB, table, relation, where string) (n int64, err error) {
-	estimate := "SELECT COALESCE((SELECT max(rowid) FROM " + table + ") - (SELECT min(rowid) FROM " + table + "), 0)"
 	if db.Dialect == database.Postgres {
-		estimate = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = to_regclass('" + relation + "')"
+		_, err := database.One(ctx, db.Query(ctx),
+			"SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = to_regclass('"+relation+"')", nil, &n)
+		if err != nil || n > aboutFrom {
+			return n, err
+		}
 	}
-	if _, err := database.One(ctx, db.Query(ctx), estimate, nil, &n); err != nil || n > aboutFrom {
-		return n, err
-	}
-	_, err = database.One(ctx, db.Query(ctx), "SELECT count(*) FROM "+table+" WHERE "+where, nil, &n)
+	_, err = database.One(ctx, db.Query(ctx),
+		"SELECT count(*) FROM (SELECT 1 FROM "+table+" WHERE "+where+" LIMIT $1) AS counted", []any{countMost}, &n)
 	return n, err
 }
