@@ -57,6 +57,7 @@ type Server struct {
 	db     *database.DB
 	store  *store.Store
 	cache  *cache.Cache
+	events *outbox.Outbox
 	relay  *outbox.Relay               // nil if nobody takes the events
 	broker *rabbit.Transport           // nil if there is none
 	listen func(context.Context) error // to changes of the catalogue; nil without a broker
@@ -93,11 +94,11 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	events := outbox.New(s.db, source, s.log)
-	if err := s.connect(events, cfg); err != nil {
+	s.events = outbox.New(s.db, source, s.log)
+	if err := s.connect(cfg); err != nil {
 		return err
 	}
-	s.store = store.New(s.db, events, func() { s.cache.Drop() })
+	s.store = store.New(s.db, s.events, func() { s.cache.Drop() })
 	s.cache = cache.New(s.store.Catalogue, compile)
 	catalogue, err := policy.Standard()
 	if err != nil {
@@ -127,17 +128,17 @@ func (s *Server) migrate(ctx context.Context) error {
 
 // connect decides who takes the events. What was changed on another node, or
 // may have been while nobody told, drops the cache.
-func (s *Server) connect(events *outbox.Outbox, cfg Config) (err error) {
+func (s *Server) connect(cfg Config) (err error) {
 	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
 		return err
 	}
 	switch {
 	case s.broker != nil:
-		s.relay = outbox.NewRelay(events, s.broker)
+		s.relay = outbox.NewRelay(s.events, s.broker)
 		types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
 		s.listen = s.broker.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
 	case cfg.Events != nil:
-		s.relay = outbox.NewRelay(events, cfg.Events)
+		s.relay = outbox.NewRelay(s.events, cfg.Events)
 	}
 	return nil
 }
@@ -170,18 +171,31 @@ func (s *Server) Degraded() []string {
 	return problems
 }
 
-const cleanupEvery = 10 * time.Minute
+const (
+	cleanupEvery = 10 * time.Minute
+	stopGrace    = time.Second // for the relay's batches in hand; then their connection ends
+)
 
 // Run relays events and cleans up until ctx ends, then closes the database. Nil
 // means a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// The relay finishes its batch before the broker's connection is closed.
+	// The relay finishes its batch before the broker's connection is closed, if
+	// the broker answers.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
 	if s.broker != nil {
 		group.Go(func() error { return s.broker.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
+		group.Go(func() error {
+			<-ctx.Done()
+			select {
+			case <-connected.Done():
+			case <-time.After(stopGrace):
+				disconnect()
+			}
+			return nil
+		})
 	}
 	group.Go(func() error {
 		defer disconnect()
@@ -207,12 +221,14 @@ func (s *Server) carry(ctx context.Context) error {
 	return s.relay.Run(ctx)
 }
 
-// Serve is the whole service as a program of its own: its API, its health, and
-// Run, until ctx ends.
+// Serve is the whole service as a program of its own: its API, its health, its
+// metrics, and Run, until ctx ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
 	defer context.AfterFunc(ctx, health.Drain)()
-	return web.Serve(ctx, listener, health.Wrap(s.api), s)
+	metrics := telemetry.NewMetrics()
+	s.Measure(metrics)
+	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.api)), s)
 }
 
 func (s *Server) cleanUp(ctx context.Context) error {
