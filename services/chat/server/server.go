@@ -213,7 +213,9 @@ func (s *Server) subscribe(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
 	defer context.AfterFunc(ctx, health.Drain)()
-	return web.Serve(ctx, listener, health.Wrap(s.handler), s)
+	metrics := telemetry.NewMetrics()
+	s.Measure(metrics)
+	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.handler)), s)
 }
 
 // Close gives back what New opened, when Run is not called.

@@ -18,10 +18,22 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
+	err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "chatd:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is the error's own, or 1.
+func exitCode(err error) int {
+	if coded, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		return coded.ExitCode()
+	}
+	return 1
 }
 
 // config is chatd's environment.
@@ -33,6 +45,7 @@ type config struct {
 	BrokerURLs     string  `env:"RABBITMQ_URL"`
 	Exchange       string  `env:"EVENTS_EXCHANGE"`
 	QueueType      string  `env:"EVENTS_QUEUE_TYPE"`
+	Queues         string  `env:"EVENTS_QUEUES"`
 	MessageRate    float64 `env:"CHAT_MESSAGE_RATE" envDefault:"20"`
 	Connections    int     `env:"CHAT_CONNECTIONS"  envDefault:"20"`
 	ConnectRate    float64 `env:"CHAT_CONNECT_RATE" envDefault:"0"`
@@ -46,9 +59,6 @@ func readConfig(environ []string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read environment: %w", err)
 	}
-	if cfg.Secret == "" {
-		return config{}, errors.New("AUTH_SECRET is not set: the secret, 32 bytes or more, that whoever signs agents in signs tokens with")
-	}
 	// Not a number is neither.
 	if !(cfg.MessageRate >= 0 && cfg.MessageRate < maxLimit && cfg.ConnectRate >= 0 && cfg.ConnectRate < maxLimit) ||
 		cfg.Connections < 0 {
@@ -58,16 +68,47 @@ func readConfig(environ []string) (config, error) {
 }
 
 // run is the program. Nil means a clean stop.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // A second signal ends it at once.
-	if len(args) > 0 {
-		return fmt.Errorf("unknown arguments %q: chatd takes none; the README lists its environment", args)
+	switch {
+	case len(args) == 0:
+		return serve(ctx, environ, stdout, stderr)
+	case args[0] == "events":
+		cfg, err := readConfig(environ)
+		if err != nil {
+			return err
+		}
+		return server.Operate(ctx, cfg.settings(slog.New(slog.DiscardHandler)), args[1:], stdin, stdout, stderr)
+	case len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help"):
+		_, err := io.WriteString(stdout, usage)
+		return err
+	default:
+		return fmt.Errorf("unknown arguments %q; this is what there is:\n%s", args, usage)
 	}
+}
+
+const usage = `chatd                 serves the chat service; the README lists its environment
+chatd events help     lists what an operator can do with events
+`
+
+func (c config) settings(log *slog.Logger) server.Config {
+	return server.Config{
+		DatabaseURL: c.DatabaseURL, Secret: []byte(c.Secret), AllowedOrigins: c.AllowedOrigins,
+		Broker: server.Broker{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues},
+		Limits: server.Limits{MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate},
+		Log:    log,
+	}
+}
+
+func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
 	cfg, err := readConfig(environ)
 	if err != nil {
 		return err
+	}
+	if cfg.Secret == "" {
+		return errors.New("AUTH_SECRET is not set: the secret, 32 bytes or more, that whoever signs agents in signs tokens with")
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log)
@@ -76,12 +117,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	s, err := server.New(ctx, server.Config{
-		DatabaseURL: cfg.DatabaseURL, Secret: []byte(cfg.Secret), AllowedOrigins: cfg.AllowedOrigins,
-		Broker: server.Broker{URLs: cfg.BrokerURLs, Exchange: cfg.Exchange, QueueType: cfg.QueueType},
-		Limits: server.Limits{MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate},
-		Log:    log,
-	})
+	s, err := server.New(ctx, cfg.settings(log))
 	if err != nil {
 		return errors.Join(fmt.Errorf("start: %w", err), listener.Close())
 	}

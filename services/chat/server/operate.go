@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"io"
+
+	"parley.internal/chat"
+	"parley.internal/chat/hub"
+	"parley.internal/pkg/console"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/telemetry"
+)
+
+// Measure adds the service's figures, and the names of its routes, to a
+// process's metrics.
+func (s *Server) Measure(m *telemetry.Metrics) {
+	m.Routes("/api/streams", "/api/streams/{id}/entries", "/api/messages", "/api/messages/since",
+		"/api/agents", "/api/notifications",
+		hub.Path, hub.Path+"/negotiate", hub.AgentsChatPath, hub.AgentsChatPath+"/negotiate")
+	m.Register(console.Metrics{Service: "chat", Inbox: s.inbox, Broker: s.broker})
+}
+
+// Told is the service by its events, for an operator.
+func Told(databaseURL string) console.Service {
+	var router event.Router
+	chat.Announce(&router, nil) // Only the types are asked for.
+	return console.Service{Name: "chat", DatabaseURL: databaseURL, Consumer: consumer, Types: router.Types()}
+}
+
+// Operate does what an operator typed behind "chatd events".
+func Operate(ctx context.Context, cfg Config, args []string, in io.Reader, out, problems io.Writer) error {
+	c := console.Console{
+		Program: "chatd", Services: []console.Service{Told(cfg.DatabaseURL)}, Broker: cfg.Broker,
+		In: in, Out: out, Err: problems,
+	}
+	return c.Run(ctx, args)
+}
