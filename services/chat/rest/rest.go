@@ -2,11 +2,13 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
@@ -109,7 +111,7 @@ func inside(cursor *string) (string, error) {
 		return "", nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(*cursor)
-	if err != nil || len(text) == 0 {
+	if err != nil || len(text) == 0 || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
 		return "", errBadCursor()
 	}
 	return string(text), nil

@@ -74,6 +74,7 @@ func TestStreamsAreReadOverREST(t *testing.T) {
 			"%00/entries":                                  {404, "stream-unknown"},
 			"General/entries?after=1&before=2":             {400, "query-invalid"},
 			"General/entries?cursor=x":                     {400, "query-invalid"},
+			"General/entries?cursor=YQBi":                  {400, "query-invalid"}, // a NUL inside
 			"General/entries?limit=1001":                   {400, "request-invalid"},
 			"General/entries?after=-1":                     {400, "request-invalid"},
 			"General/entries?after=9999999999999999999999": {400, "request-invalid"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"parley.internal/chat"
@@ -95,6 +96,9 @@ func (s *Store) Agents(ctx context.Context, after string, limit int) ([]chat.Age
 }
 
 func isKnown(ctx context.Context, tx *database.Tx, login string) (bool, error) {
+	if strings.ContainsRune(login, 0) { // A text that PostgreSQL does not take.
+		return false, nil
+	}
 	var one int
 	return database.One(ctx, tx, "SELECT 1 FROM agent WHERE login = $1", []any{login}, &one)
 }

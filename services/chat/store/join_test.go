@@ -213,6 +213,9 @@ func TestAnAnnouncementReachesAllOrNone(t *testing.T) {
 			_, err := sender.Notify(t.Context(), chat.Author{Login: "admin"}, id, "hello", chat.Audience{Logins: logins})
 			return err
 		}
+		if err := send("a", "jimmy", "stran\x00ger"); !errors.Is(err, chat.ErrNoAgent) { // PostgreSQL takes no such text.
+			t.Errorf("got error %v", err)
+		}
 		if err := send("a", "jimmy", "danny", "stranger"); !errors.Is(err, chat.ErrNoAgent) {
 			t.Errorf("one whom nobody knows: error %v", err)
 		}
