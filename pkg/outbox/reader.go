@@ -104,9 +104,12 @@ func (rd *reader) pass(ctx context.Context, batch []event.Message) {
 	}
 }
 
+// firstPending is what pending asks for: due at $1, at most $2, behind $3.
+const firstPending = `state = 'pending' AND id > $3 AND due_at <= $1 ORDER BY id LIMIT $2`
+
 // pending are the first of those that wait from an id on.
 func (o *Outbox) pending(ctx context.Context, from string) ([]event.Message, error) {
-	return o.read(ctx, `state = 'pending' AND id > $3 AND due_at <= $1 ORDER BY id LIMIT $2`,
+	return o.read(ctx, firstPending,
 		database.Instant(time.Now()), relayBatch, from)
 }
 
