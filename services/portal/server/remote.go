@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"parley.internal/pkg/fault"
+	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 )
 
@@ -158,6 +159,9 @@ func (r *remote) Degraded() []string {
 	}
 	return nil
 }
+
+// Measure has nothing to add: the service has metrics of its own.
+func (r *remote) Measure(*telemetry.Metrics) {}
 
 // Drain has nothing to do.
 func (r *remote) Drain() {}

@@ -66,6 +66,7 @@ type service interface {
 	Handler() http.Handler
 	Check(ctx context.Context) error
 	Degraded() []string
+	Measure(m *telemetry.Metrics)
 	Close() error
 }
 
@@ -210,7 +211,11 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		return slices.Concat(s.policy.Degraded(), s.chat.Degraded())
 	}}
 	defer context.AfterFunc(ctx, health.Drain)()
-	err := web.Serve(ctx, listener, health.Wrap(s.routes()), s.policy, s.chat)
+	metrics := telemetry.NewMetrics()
+	metrics.Routes("/api/session", "/api/session/refresh", docs.Path)
+	s.policy.Measure(metrics)
+	s.chat.Measure(metrics)
+	err := web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.routes())), s.policy, s.chat)
 	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}

@@ -32,6 +32,7 @@ type config struct {
 	BrokerURLs        string  `env:"RABBITMQ_URL"`
 	Exchange          string  `env:"EVENTS_EXCHANGE"`
 	QueueType         string  `env:"EVENTS_QUEUE_TYPE"`
+	Queues            string  `env:"EVENTS_QUEUES"`
 	MessageRate       float64 `env:"CHAT_MESSAGE_RATE"   envDefault:"20"`
 	Connections       int     `env:"CHAT_CONNECTIONS"    envDefault:"20"`
 	ConnectRate       float64 `env:"CHAT_CONNECT_RATE"   envDefault:"0"`
@@ -50,9 +51,6 @@ func readConfig(environ []string) (config, error) {
 		cfg.Connections < 0 {
 		return config{}, errors.New("read environment: a CHAT_ limit is not a number from 0 to a million; 0 means none")
 	}
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return config{}, fmt.Errorf("make the data folder: %w", err)
-	}
 	return cfg, nil
 }
 
@@ -65,21 +63,29 @@ func (c config) settings(log *slog.Logger) (server.Config, error) {
 			return server.Config{}, fmt.Errorf("the secret that signs tokens: %w", err)
 		}
 	}
+	settings := c.places()
+	settings.Secret = secret
+	settings.Log = log
+	return settings, nil
+}
+
+// places is where things are, and what was set.
+func (c config) places() server.Config {
 	return server.Config{
 		PolicyURL:         c.PolicyURL,
 		ChatURL:           c.ChatURL,
 		PolicyDatabaseURL: c.databaseURL(c.PolicyDatabaseURL, "policy.db"),
 		ChatDatabaseURL:   c.databaseURL(c.ChatDatabaseURL, "chat.db"),
 		DatabaseURL:       c.databaseURL("", "portal.db"),
-		Secret:            secret,
 		AgentsFile:        c.AgentsFile,
 		AllowedOrigins:    c.AllowedOrigins,
-		Broker:            server.Broker{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType},
+		Broker: server.Broker{
+			URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues,
+		},
 		Limits: server.Limits{
 			MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
 		},
-		Log: log,
-	}, nil
+	}
 }
 
 func (c config) databaseURL(given, file string) string {

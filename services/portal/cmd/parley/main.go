@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,11 +19,23 @@ import (
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
+// exitCode is the error's own, or 1.
+func exitCode(err error) int {
+	if coded, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		return coded.ExitCode()
+	}
+	return 1
+}
+
 const usage = `parley                 serves the portal; the README lists its environment
+parley events help     lists what an operator can do with events
 parley hash-password   reads a password from standard input and prints the hash for an agents file
 `
 
@@ -34,6 +47,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	switch {
 	case len(args) == 0:
 		return serve(ctx, environ, stdout, stderr)
+	case args[0] == "events":
+		return operate(ctx, args[1:], environ, stdin, stdout, stderr)
 	case len(args) == 1 && args[0] == "hash-password":
 		return hashPassword(stdin, stdout)
 	case len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help"):
@@ -44,6 +59,16 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 }
 
+// operate reads the environment of the portal, and makes nothing of what the
+// portal would make.
+func operate(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	cfg, err := readConfig(environ)
+	if err != nil {
+		return err
+	}
+	return server.Operate(ctx, cfg.places(), args, stdin, stdout, stderr)
+}
+
 func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
 	cfg, err := readConfig(environ)
 	if err != nil {
@@ -52,6 +77,9 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log)
 
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
 	unlock, err := lock(cfg.Data)
 	if err != nil {
 		return err
