@@ -63,7 +63,7 @@ func newHouse(t *testing.T, databaseURL, broker string) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, db: db, outbox: outbox.New(db, "policy", quiet), broken: make(chan error), handled: make(chan string, 1000)}
-	h.Program, h.Broker = "policyd", rabbit.Settings{URLs: broker}
+	h.Program, h.Broker = "policyd", rabbit.Settings{URLs: broker, Queues: "lab-chat-service-Told"}
 	h.Services = []console.Service{
 		{Name: "policy", DatabaseURL: databaseURL, Source: "policy"},
 		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Told"}},
@@ -288,15 +288,17 @@ func TestLinesArePublishedAllOrNone(t *testing.T) {
 	<-h.handled
 	good := `{"type":"Told","id":"one","data":{"text":"hello"}}`
 	for line, says := range map[string]string{
-		`{`:                          "no event",
-		`{"type":"Told"}`:            "data",
-		`{"type":"Told","data":[1]}`: "data",
-		`{"type":"To ld","data":{}}`: "type",
-		`{"type":"Told","data":{},"partitionkey2":"P"}`:              "partitionkey2",
-		`{"type":"Told","data":{},"sequence":3}`:                     "go together",
-		`{"type":"Told","data":{},"partitionKey":"P"}`:               "go together",
-		`{"type":"Told","data":{}} {"type":"Told","data":{}}`:        "one event",
-		`{"type":"Told","data":{},"partitionKey":"P","sequence":-1}`: "go together",
+		`{`:               "no event",
+		`{"type":"Told"}`: "data",
+		"{\"type\":\"Told\",\"data\":{\"text\":\"\xe9\"}}":                  "UTF-8",
+		`{"type":"Told","data":{},"id":"` + strings.Repeat("i", 256) + `"}`: "255",
+		`{"type":"Told","data":[1]}`:                                        "data",
+		`{"type":"To ld","data":{}}`:                                        "type",
+		`{"type":"Told","data":{},"partitionkey2":"P"}`:                     "partitionkey2",
+		`{"type":"Told","data":{},"sequence":3}`:                            "go together",
+		`{"type":"Told","data":{},"partitionKey":"P"}`:                      "go together",
+		`{"type":"Told","data":{}} {"type":"Told","data":{}}`:               "one event",
+		`{"type":"Told","data":{},"partitionKey":"P","sequence":-1}`:        "go together",
 	} {
 		h.In = strings.NewReader(good + "\n\n" + line + "\n")
 		if _, err := h.types("publish"); err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), says) {

@@ -27,7 +27,7 @@ func (t *table) row(cells ...any) {
 	for i, cell := range cells {
 		texts[i] = strings.Map(visible, fmt.Sprint(cell))
 	}
-	fmt.Fprintln(t, strings.Join(texts, "\t"))
+	fmt.Fprintln(t, strings.TrimRight(strings.Join(texts, "\t"), "\t"))
 }
 
 func (t *table) gap() { _, _ = io.WriteString(t, "\n") }

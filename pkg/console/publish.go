@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ const (
 	defaultSource = "operator"
 	publishWindow = 512
 	publishTries  = 5
+	maxName       = 255 // AMQP has no room for more
 )
 
 var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,99}$`)
@@ -91,6 +93,9 @@ func readLines(r io.Reader) (messages []event.Message, err error) {
 }
 
 func parseLine(text []byte) (event.Message, error) {
+	if !utf8.Valid(text) {
+		return event.Message{}, errors.New("this is not UTF-8")
+	}
 	var l line
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -104,6 +109,8 @@ func parseLine(text []byte) (event.Message, error) {
 		return event.Message{}, fmt.Errorf("type %q is no type of event", l.Type)
 	case len(l.Data) == 0 || l.Data[0] != '{':
 		return event.Message{}, errors.New("data is no JSON object")
+	case len(l.ID) > maxName || len(l.Source) > maxName:
+		return event.Message{}, fmt.Errorf("id and source have %d bytes at most", maxName)
 	case (l.Sequence != 0) != (l.PartitionKey != "") || l.Sequence < 0:
 		return event.Message{}, errors.New("partitionKey and sequence, from 1 on, go together")
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -54,7 +55,7 @@ func runReplay(ctx context.Context, c *Console, args []string) error {
 		return err
 	}
 	if total == 0 && len(f.ids) > 0 {
-		return ErrFound // Who names an event means one that there is.
+		return fmt.Errorf("%w: no such event is there to replay from %s", ErrFound, *from)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (t *Transport) openLane(ctx context.Context, s *session) error {
 	if err := t.declareListeners(ch); err != nil {
 		return err
 	}
-	if err := t.declareOthers(s); err != nil {
+	if err := t.declareOthers(ctx, s); err != nil {
 		return err
 	}
 	if err := ch.Close(); err != nil {
@@ -95,7 +95,7 @@ func (t *Transport) offer(ctx context.Context, s *session, l *lane, blocked <-ch
 				continue
 			}
 			s.within(setupTimeout)
-			if err := t.declareOthers(s); err != nil {
+			if err := t.declareOthers(ctx, s); err != nil {
 				return err
 			}
 			s.within(0)

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -28,9 +29,11 @@ func parseQueue(name string) (binding, error) {
 // declareOthers makes the queues of Config.Queues. One that is there with other
 // arguments keeps what is published all the same, once it is bound: it is
 // reported, and in the way of nothing.
-func (t *Transport) declareOthers(s *session) error {
+func (t *Transport) declareOthers(ctx context.Context, s *session) error {
 	var problems error
+	isNew := false
 	for _, b := range t.queues {
+		isNew = isNew || !t.isThere(s, b)
 		err := onChannel(s, func(ch *amqp.Channel) error { return t.declareQueue(ch, b.service, b.eventType) })
 		if errors.Is(err, errTopology) {
 			problems = errors.Join(problems, err)
@@ -40,9 +43,22 @@ func (t *Transport) declareOthers(s *session) error {
 			return err
 		}
 	}
+	if isNew && t.cfg.QueueType == Quorum {
+		// RabbitMQ 3.10 may forget what a quorum queue of one node confirmed in the
+		// first moments of its life, if it is killed then.
+		pause(ctx, quorumSettles)
+	}
 	t.lacking("")
 	if problems != nil {
 		t.lacking(problems.Error())
 	}
 	return nil
+}
+
+// isThere reports whether there is such a queue, of whatever kind.
+func (t *Transport) isThere(s *session, b binding) bool {
+	return onChannel(s, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(Queue(b.service, b.eventType), true, false, false, false, nil)
+		return err
+	}) == nil
 }

@@ -119,6 +119,7 @@ const (
 	writeTimeout     = 10 * time.Second // one write to the socket; a blocked broker does not read
 	heartbeat        = 5 * time.Second
 	closeTimeout     = time.Second
+	quorumSettles    = time.Second
 	topologyRetry    = 5 * time.Second // an operator may have mended it
 	confirmTimeout   = 10 * time.Second
 	nackedRetry      = 100 * time.Millisecond
