@@ -153,7 +153,8 @@ func (c *company) killConsumers() string {
 // tellAgain has the relay publish what it has published: so it does by itself
 // when it is killed between a confirm and its note of it.
 func (c *company) tellAgain() string {
-	n := execute(c.t, c.policyDB.URL(), "UPDATE outbox_event SET state = 'pending', sent_at = 0 WHERE state = 'sent'")
+	n := execute(c.t, c.policyDB.URL(), `UPDATE outbox_event SET state = 'pending', sent_at = 0
+		WHERE id IN (SELECT id FROM outbox_event WHERE state = 'sent' ORDER BY sent_at DESC LIMIT 2000)`)
 	if n == 0 {
 		c.t.Error("nothing was sent that could be told again")
 	}
