@@ -50,6 +50,9 @@ func (a arguments) bind(parameters ...any) error {
 		}
 	}
 	for i, argument := range a {
+		if string(argument) == "null" && !canBeNil(parameters[i]) {
+			return fmt.Errorf("%w: argument %d is null", errArguments, i) // Not the same as 0.
+		}
 		if err := json.Unmarshal(argument, parameters[i]); err != nil {
 			return fmt.Errorf("%w: argument %d: %w", errArguments, i, err)
 		}
@@ -60,7 +63,7 @@ func (a arguments) bind(parameters ...any) error {
 // canBeNil is about what parameter points to.
 func canBeNil(parameter any) bool {
 	switch reflect.TypeOf(parameter).Elem().Kind() {
-	case reflect.Map, reflect.Pointer, reflect.Slice:
+	case reflect.Map, reflect.Pointer, reflect.Slice, reflect.Interface:
 		return true
 	default:
 		return false

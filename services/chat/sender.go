@@ -60,7 +60,9 @@ func (s Sender) Send(ctx context.Context, author Author, said Saying) (Entry, er
 
 // Notify tells an audience something: it is a notice in the company feed or in
 // the own feed of each, even of one who has never been here. It answers the
-// streams. Nobody is told if one of them is not known: ErrNoAgent.
+// streams. Nobody is told if one of them is not known: ErrNoAgent. The same id
+// again is the same announcement; with another text or audience it is
+// ErrIDReused.
 func (s Sender) Notify(ctx context.Context, author Author, id, text string, to Audience) ([]string, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -78,8 +80,7 @@ func (s Sender) Notify(ctx context.Context, author Author, id, text string, to A
 	return streams, s.Announce(ctx, drafts)
 }
 
-// streams is where the audience reads, each once and in one order for all: who
-// locks several in another order waits for ever.
+// streams is where the audience reads, each once.
 func (a Audience) streams() []string {
 	if a.All {
 		return []string{Company}

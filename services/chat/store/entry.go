@@ -116,28 +116,6 @@ func insert(ctx context.Context, tx *database.Tx, e chat.Entry) error {
 	return nil
 }
 
-// Announce appends all drafts in one transaction. It stores none of them, and
-// answers chat.ErrNoAgent, if the owner of an own feed is not known.
-func (s *Store) Announce(ctx context.Context, drafts []chat.Draft) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		for _, d := range drafts {
-			if owner, own := chat.Owner(d.Stream); own {
-				known, err := isKnown(ctx, tx, owner)
-				if err != nil {
-					return err
-				}
-				if !known {
-					return chat.ErrNoAgent.With(owner)
-				}
-			}
-			if _, err := s.Append(ctx, d); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // After is what a stream holds after a sequence, oldest first, at most limit.
 func (s *Store) After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
 	entries, err := database.All(ctx, s.db.Query(ctx), scanEntry, `

@@ -227,6 +227,13 @@ func TestAnAnnouncementReachesAllOrNone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if err := send("b", "jimmy"); !errors.Is(err, chat.ErrIDReused) {
+			t.Errorf("the same id for another audience: error %v", err)
+		}
+		err = l.Announce(t.Context(), []chat.Draft{{Stream: chat.Company, ID: "b", Author: "admin", Kind: chat.Notice, Body: "hello"}})
+		if !errors.Is(err, chat.ErrIDReused) || len(l.after(chat.Company, 0)) != 0 {
+			t.Errorf("the same id for all: error %v", err)
+		}
 		for _, login := range []string{"jimmy", "danny"} {
 			got := l.after(chat.Own(login), 0)
 			if len(got) != 1 || got[0].Author != "admin" || got[0].Kind != chat.Notice || got[0].Body != "hello" {

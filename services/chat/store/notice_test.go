@@ -133,3 +133,50 @@ func TestNoticesAndMessagesOfManyLeaveNoHole(t *testing.T) {
 		}
 	})
 }
+
+// Transactions that tell the same agents in different orders must not wait for
+// each other in a circle, which PostgreSQL would end with an error.
+func TestTransactionsToldInAnyOrderDoNotDeadlock(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		const agents, writers, times = 8, 6, 10
+		var profiles []chat.Profile
+		for a := range agents {
+			profiles = append(profiles, chat.Profile{Login: fmt.Sprint(a)})
+		}
+		if err := l.Introduce(t.Context(), profiles); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for i := range times {
+					id := fmt.Sprintf("%d-%d", w, i)
+					var drafts []chat.Draft
+					for a := range agents { // Each writer begins somewhere else, half of them go backwards.
+						at := (a*(1-2*(w%2)) + w + agents) % agents
+						drafts = append(drafts, chat.Draft{Stream: chat.Own(fmt.Sprint(at)), ID: id, Kind: chat.Notice, Body: id})
+					}
+					err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+						for _, d := range drafts {
+							l.note(ctx, d.Stream, d.ID, d.Body)
+						}
+						return nil
+					})
+					for n := range drafts {
+						drafts[n].Author = "admin"
+					}
+					if err := errors.Join(err, l.Announce(t.Context(), drafts)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for a := range agents {
+			if n := len(l.after(chat.Own(fmt.Sprint(a)), 0)); n != 2*writers*times {
+				t.Errorf("%d was told %d times", a, n)
+			}
+		}
+	})
+}
