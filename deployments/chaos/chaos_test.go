@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ type company struct {
 	broken               string
 	turn                 int // counts the rounds of faults
 	brokers              []*testenv.Broker
-	proxy                *testenv.Proxy // before the first broker, for one seller and one consumer
+	proxies              []*testenv.Proxy // before each broker, for one seller and one consumer
 	policyDB, paymentsDB *testenv.PostgresServer
 	sellers, consumers   []*program
 	shop                 *shop
@@ -51,22 +52,21 @@ func open(t *testing.T, queues, broken string) *company {
 	} else {
 		c.brokers = []*testenv.Broker{testenv.StartRabbitMQ(t)}
 	}
-	first, err := url.Parse(c.brokers[0].URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.proxy = testenv.StartProxy(t, first.Host)
-	first.Host = c.proxy.Addr()
-	straight, proxied := "RABBITMQ_URL=", "RABBITMQ_URL="+first.String()
-	for i, b := range c.brokers {
-		if i > 0 {
-			straight += ","
-			proxied += "," + b.URL()
+	var straight, proxied []string
+	for _, b := range c.brokers {
+		address, err := url.Parse(b.URL())
+		if err != nil {
+			t.Fatal(err)
 		}
-		straight += b.URL()
+		straight = append(straight, address.String())
+		proxy := testenv.StartProxy(t, address.Host)
+		c.proxies = append(c.proxies, proxy)
+		address.Host = proxy.Addr()
+		proxied = append(proxied, address.String())
 	}
 	var urls []string
-	for _, broker := range []string{straight, proxied} {
+	for _, brokers := range [][]string{straight, proxied} {
+		broker := "RABBITMQ_URL=" + strings.Join(brokers, ",")
 		payments := newProgram(t, filepath.Join(folder, "payments"), c.flow, broker, "EVENTS_QUEUE_TYPE="+queues,
 			"PAYMENTS_DATABASE_URL="+c.paymentsDB.URL(), "PAYMENTS_BREAK="+map[string]string{"inbox": "inbox", "ack": "ack"}[broken])
 		c.consumers = append(c.consumers, payments)

@@ -74,7 +74,9 @@ func (c *company) restart(p *program) string {
 // cut resets the connections of one seller and one consumer.
 func (c *company) cut() string {
 	before := c.losses()
-	c.proxy.Cut()
+	for _, proxy := range c.proxies {
+		proxy.Cut()
+	}
 	return c.proveLoss(before)
 }
 
