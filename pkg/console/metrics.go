@@ -40,6 +40,7 @@ var (
 	inboxRetry      = describe("inbox_retry", "Events whose handler failed, and which are tried again.")
 	inboxOldest     = describe("inbox_oldest_seconds", "How long ago the oldest of these came.")
 	inboxDead       = describe("inbox_dead", "Dead letters.", "type")
+	inboxEvents     = describe("inbox_events_total", "What came of events, since the process started.", "result")
 	inboxRemembered = describe("inbox_remembered", "Ids that are remembered, so that nothing takes effect twice.")
 
 	brokerUp      = describe("broker_up", "1 if a connection to the broker works.", "connection")
@@ -88,6 +89,10 @@ func (m Metrics) collectOutbox(ctx context.Context, to chan<- prometheus.Metric)
 func (m Metrics) collectInbox(ctx context.Context, to chan<- prometheus.Metric) bool {
 	if m.Inbox == nil {
 		return true
+	}
+	c := m.Inbox.Counts()
+	for result, n := range map[string]int64{"handled": c.Handled, "again": c.Again, "failed": c.Failed, "gap": c.Gaps} {
+		to <- prometheus.MustNewConstMetric(inboxEvents, prometheus.CounterValue, float64(n), m.Service, result)
 	}
 	f, err := m.Inbox.Figures(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -50,6 +51,24 @@ type DeadLetters struct {
 	Type   string
 	Reason string
 	Events int64
+}
+
+// InboxCounts is what this process's inbox has done since it started.
+type InboxCounts struct {
+	Handled int64
+	Again   int64 // copies, which had no effect
+	Failed  int64 // attempts; a dead letter's last one among them
+	Gaps    int64 // handled although their predecessor never came
+}
+
+type counts struct{ handled, again, failed, gaps atomic.Int64 }
+
+// Counts may be asked at any time.
+func (i *Inbox) Counts() InboxCounts {
+	return InboxCounts{
+		Handled: i.counts.handled.Load(), Again: i.counts.again.Load(),
+		Failed: i.counts.failed.Load(), Gaps: i.counts.gaps.Load(),
+	}
 }
 
 // Figures counts; it is cheap enough to be asked every few seconds.

@@ -45,6 +45,8 @@ type Inbox struct {
 
 	setTime time.Duration
 
+	counts counts
+
 	each  atomic.Int64 // nanoseconds that a handler takes, on average; 0: not known yet
 	once  sync.Once
 	lanes chan struct{} // holds one token for each lane at work
@@ -73,6 +75,7 @@ func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
 		m = storable(m)
 		i.log.InfoContext(ctx, "event consumed", "type", m.Type, "id", m.ID)
 		if m.ID != "" && seen[nameOf(m)] {
+			i.counts.again.Add(1)
 			i.log.InfoContext(ctx, "event came again", "type", m.Type, "id", m.ID)
 			continue
 		}

@@ -144,6 +144,12 @@ func TestAFailureHarmsNoOther(t *testing.T) {
 		in.wantParked()
 		in.receive(loose("b"))
 		in.want("a", "c", "b")
+		// A failure may be counted more often than it is stored: it is told apart
+		// from its transaction's by trying again.
+		got := in.Counts()
+		if got.Handled != 3 || got.Again < 2 || got.Failed < 2 || got.Gaps != 0 {
+			t.Errorf("it counted %+v", got)
+		}
 	})
 }
 

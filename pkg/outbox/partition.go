@@ -65,6 +65,7 @@ func (s *set) remember(ctx context.Context, batch []event.Message) ([]event.Mess
 		if m.ID == "" || first[nameOf(m)] {
 			fresh = append(fresh, m)
 		} else {
+			s.counts.again.Add(1)
 			s.log.InfoContext(ctx, "event came again", "type", m.Type, "id", m.ID)
 		}
 	}

@@ -126,6 +126,7 @@ func (s *set) redo(ctx context.Context, due []parked) error {
 	}
 	for _, it := range s.items {
 		if it.place != nil && it.Sequence > it.place.last+1 {
+			s.counts.gaps.Add(1)
 			s.log.WarnContext(ctx, "gap in a partition", "type", it.Type, "id", it.ID, "sequence", it.Sequence)
 		}
 	}

@@ -194,7 +194,10 @@ func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, er
 			if err := s.router.Dispatch(ctx, it.Message); err != nil {
 				return &failure{item: it, err: err}
 			}
-			s.tx.AfterCommit(func() { s.log.InfoContext(ctx, "event handled", "type", it.Type, "id", it.ID) })
+			s.tx.AfterCommit(func() {
+				s.counts.handled.Add(1)
+				s.log.InfoContext(ctx, "event handled", "type", it.Type, "id", it.ID)
+			})
 		}
 		return nil
 	})
@@ -218,6 +221,7 @@ func (s *set) fail(ctx context.Context, failed *failure) {
 	it.outcome = isFailed
 	it.attempts++
 	it.err = failed.err.Error()
+	s.counts.failed.Add(1)
 	if event.IsPermanent(failed.err) || database.IsRefused(failed.err) || it.attempts >= retryAttempts {
 		it.state = stateDead
 		s.log.ErrorContext(ctx, "event is dead", "type", it.Type, "id", it.ID, "attempts", it.attempts, "error", it.err)

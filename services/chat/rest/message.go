@@ -2,13 +2,14 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
-	"parley.internal/pkg/web"
+	"parley.internal/pkg/fault"
 )
 
 // PostMessage says something in the General room. A client that retries sends
@@ -20,7 +21,7 @@ func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (Po
 	}
 	said := chat.Saying{Stream: chat.General, ID: idOr(r.Body.ClientId), Text: r.Body.Text}
 	entry, err := s.Sender.Send(ctx, authorOf(who), said)
-	return PostMessage201JSONResponse(entry), err
+	return PostMessage201JSONResponse(entry), pointed(err)
 }
 
 // Notify tells an audience something.
@@ -31,7 +32,24 @@ func (s Server) Notify(ctx context.Context, r NotifyRequestObject) (NotifyRespon
 	}
 	id := idOr(r.Body.ClientId)
 	streams, err := s.Sender.Notify(ctx, authorOf(who), id, r.Body.Text, r.Body.Audience)
-	return Notify202JSONResponse{Id: id, Streams: streams}, err
+	return Notify202JSONResponse{Id: id, Streams: streams}, pointed(err)
+}
+
+// pointed says where in the body of a message or an announcement a fault is.
+func pointed(err error) error {
+	for pointer, faults := range map[string][]*fault.Error{
+		"#/text":     {chat.ErrTextEmpty, chat.ErrTextTooLong, chat.ErrTextBroken},
+		"#/clientId": {chat.ErrIDInvalid, chat.ErrIDReused},
+		"#/audience": {chat.ErrNoAgent},
+	} {
+		for _, f := range faults {
+			if errors.Is(err, f) {
+				found := fault.Of(err)
+				return found.At(fault.Field{Pointer: pointer, Detail: found.Detail})
+			}
+		}
+	}
+	return err
 }
 
 // idOr is the client's, or a new one.
@@ -59,7 +77,7 @@ func (s Server) since(ctx context.Context, login, since string, limit int) (chat
 	}
 	cursor, err := chat.ParseCursor(since)
 	if err != nil {
-		return chat.Page{}, web.ErrBadQuery.With("since", "is neither a cursor that was given out here nor a time in RFC 3339")
+		return chat.Page{}, badQuery("since", "is neither a cursor that was given out here nor a time in RFC 3339")
 	}
 	return s.Log.Since(ctx, login, cursor, limit)
 }

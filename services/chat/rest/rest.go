@@ -78,7 +78,7 @@ func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
 		name = e.ParamName
 	}
-	web.Refuse(w, r, web.ErrBadQuery.With(name, "cannot be read"))
+	web.Refuse(w, r, badQuery(name, "cannot be read"))
 }
 
 // The usual sizes of a page; the contract bounds them.
@@ -117,8 +117,10 @@ func inside(cursor *string) (string, error) {
 	return string(text), nil
 }
 
-func errBadCursor() error {
-	return web.ErrBadQuery.With("cursor", "is not one that was given out here")
+func errBadCursor() error { return badQuery("cursor", "is not one that was given out here") }
+
+func badQuery(name, what string) error {
+	return web.ErrBadQuery.With(name, what).At(fault.Field{Parameter: name, Detail: what})
 }
 
 func caller(ctx context.Context) (auth.Agent, error) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"parley.internal/chat"
-	"parley.internal/pkg/web"
 )
 
 // ListStreams lists what the agent reads.
@@ -84,7 +83,7 @@ func (p place) String() string {
 // placeOf is that of the cursor, or of the first page.
 func placeOf(q ListEntriesParams) (place, error) {
 	if q.After != nil && q.Before != nil {
-		return place{}, web.ErrBadQuery.With("before", "goes the other way than after: choose one")
+		return place{}, badQuery("before", "goes the other way than after: choose one")
 	}
 	text, err := inside(q.Cursor)
 	switch {

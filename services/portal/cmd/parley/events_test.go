@@ -100,6 +100,8 @@ func TestAnOperatorWatchesAndMendsEvents(t *testing.T) {
 		t.Fatalf("publish ends with %d: %s%s", code, out, problems)
 	}
 	moves(t, p.URL(), "parley_inbox_dead", `type="PolicyCreated"`, 1)
+	moves(t, p.URL(), "parley_inbox_events_total", `result="failed"`, 1)
+	moves(t, p.URL(), "parley_inbox_events_total", `result="handled"`, 1)
 	out, _, code := operate(t, "", env, "parley", "dead", "--list", "--json")
 	if code != 0 || !strings.Contains(out, `"service":"chat"`) || !strings.Contains(out, "broken-1") || strings.Contains(out, "8501") {
 		t.Errorf("dead ends with %d: %s", code, out)
