@@ -1,8 +1,11 @@
 package expression
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/govalues/decimal"
 
 	"parley.internal/pkg/fault"
 	"parley.internal/policy"
@@ -47,7 +50,7 @@ func (c *compilation) base(i int, rule policy.BaseRule) baseRule {
 	if !slices.ContainsFunc(c.product.Covers, func(cover policy.Cover) bool { return cover.Code == rule.Cover }) {
 		c.refuse(at.String(), at.pointer("cover"), fmt.Sprintf("the product has no cover %.40q", rule.Cover))
 	}
-	return baseRule{rule.Cover, c.condition(at, rule.When), c.amount(at, "premium", rule.Premium)}
+	return baseRule{rule.Cover, c.condition(at, rule.When), c.amount(at, "premium", rule.Premium, inMoney)}
 }
 
 func (c *compilation) condition(at place, text string) *condition {
@@ -58,10 +61,38 @@ func (c *compilation) condition(at place, text string) *condition {
 	return compiled
 }
 
-func (c *compilation) amount(at place, field, text string) *amount {
+// amount is what sells only if it is positive. What answers make of it is seen
+// when there are answers.
+func (c *compilation) amount(at place, field, text string, shown func(decimal.Decimal) (decimal.Decimal, error)) *amount {
 	compiled, err := c.language.amount(text)
+	if err == nil && compiled.constant {
+		err = compiled.sells(shown)
+	}
 	if err != nil {
 		c.refuse(at.String()+", "+field, at.pointer(field), err.Error())
 	}
 	return compiled
 }
+
+func (a *amount) sells(shown func(decimal.Decimal) (decimal.Decimal, error)) error {
+	exact, err := a.of(nil)
+	if err != nil {
+		return errors.New("has too many digits to be computed exactly")
+	}
+	value, err := shown(exact)
+	switch {
+	case err != nil:
+		return errors.New("is always too large an amount")
+	case !value.IsPos():
+		return fmt.Errorf("is always %s, and must be more than 0", value)
+	}
+	return nil
+}
+
+// inMoney is a premium as it is charged.
+func inMoney(premium decimal.Decimal) (decimal.Decimal, error) {
+	amount, err := policy.RoundMoney(premium)
+	return amount.Decimal(), err
+}
+
+func exactly(factor decimal.Decimal) (decimal.Decimal, error) { return factor, nil }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -18,7 +19,7 @@ import (
 	"parley.internal/policy"
 )
 
-// maxLength is how many bytes an expression may have. It bounds the time to
+// maxLength is how many characters an expression may have. It bounds the time to
 // compile and to run it.
 const maxLength = 500
 
@@ -64,7 +65,7 @@ func (l *language) condition(text string) (*condition, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // A nil condition is one that holds.
 	}
-	program, err := l.compile(text, reflect.TypeFor[bool](), "true or false")
+	program, _, err := l.compile(text, reflect.TypeFor[bool](), "true or false")
 	if err != nil {
 		return nil, err
 	}
@@ -78,49 +79,53 @@ func (c *condition) holds(env map[string]any) (bool, error) {
 	return run[bool](c.program, env)
 }
 
-// amount is an expression that is a number.
-type amount struct{ program *vm.Program }
+// amount is an expression that is a number, the same for all answers if it
+// names no question.
+type amount struct {
+	program  *vm.Program
+	constant bool
+}
 
 func (l *language) amount(text string) (*amount, error) {
-	program, err := l.compile(text, decimalType, "a number")
+	program, constant, err := l.compile(text, decimalType, "a number")
 	if err != nil {
 		return nil, err
 	}
-	return &amount{program}, nil
+	return &amount{program, constant}, nil
 }
 
 func (a *amount) of(env map[string]any) (decimal.Decimal, error) {
 	return run[decimal.Decimal](a.program, env)
 }
 
-func (l *language) compile(text string, want reflect.Type, words string) (*vm.Program, error) {
-	if len(text) > maxLength {
-		return nil, fmt.Errorf("longer than %d bytes", maxLength)
+func (l *language) compile(text string, want reflect.Type, words string) (program *vm.Program, constant bool, err error) {
+	if utf8.RuneCountInString(text) > maxLength {
+		return nil, false, fmt.Errorf("longer than %d characters", maxLength)
 	}
 	tree, err := parser.ParseWithConfig(text, l.config)
 	if err != nil {
-		return nil, short(err)
+		return nil, false, short(err)
 	}
 	g := &guard{language: l, source: []rune(text)}
 	ast.Walk(&tree.Node, g)
 	if g.err != nil {
-		return nil, g.err
+		return nil, false, g.err
 	}
 	ast.Walk(&tree.Node, &patcher{language: l, source: []rune(text)})
 	// Not expr.Compile: its checker runs several times, and does not look again
 	// into a call whose type it once found, whatever was wrong inside.
 	got, err := checker.Check(tree, l.config)
 	if err != nil {
-		return nil, short(err)
+		return nil, false, short(err)
 	}
 	if got != want {
-		return nil, fmt.Errorf("is not %s", words)
+		return nil, false, fmt.Errorf("is not %s", words)
 	}
-	program, err := compiler.Compile(tree, l.config)
+	program, err = compiler.Compile(tree, l.config)
 	if err != nil {
-		return nil, short(err)
+		return nil, false, short(err)
 	}
-	return program, nil
+	return program, !g.named, nil
 }
 
 // run is a program's result. Its type was checked when it was compiled.

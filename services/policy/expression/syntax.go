@@ -15,6 +15,7 @@ import (
 type guard struct {
 	language *language
 	source   []rune
+	named    bool // a question
 	err      error
 }
 
@@ -41,6 +42,7 @@ func (g *guard) refuses(node ast.Node) string {
 		if _, known := g.language.questions[n.Value]; !known {
 			return fmt.Sprintf("unknown name %s", n.Value)
 		}
+		g.named = true
 		return ""
 	case *ast.UnaryNode:
 		if n.Operator == "!" || n.Operator == "not" {

@@ -35,7 +35,8 @@ type markup struct {
 
 // Compile refuses, with policy.ErrTariffInvalid, a tariff that does not fit the
 // product: a broken expression, a name that is no question's code, a cover that
-// the product has not or that no rule prices. The error points to all of them.
+// the product has not or that no rule prices, a premium or factor that is never
+// positive because it names no question. The error points to all of them.
 func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
 	c := compilation{product: product, language: languageOf(product)}
 	c.bound("base", len(tariff.Base))
@@ -49,7 +50,7 @@ func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
 	}
 	for i, rule := range tariff.Markups {
 		at := place{"markup", "markups", i}
-		compiled.markups = append(compiled.markups, markup{c.condition(at, rule.When), c.amount(at, "factor", rule.Factor)})
+		compiled.markups = append(compiled.markups, markup{c.condition(at, rule.When), c.amount(at, "factor", rule.Factor, exactly)})
 	}
 	for _, cover := range product.Covers {
 		if !slices.ContainsFunc(compiled.base, func(r baseRule) bool { return r.cover == cover.Code }) {

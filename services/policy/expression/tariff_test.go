@@ -234,8 +234,8 @@ func TestABadExpressionIsRefusedWhenCompiled(t *testing.T) {
 		"a list":                           {`NAME in ["a"]`, "1", "are allowed"},
 		"nothing at all":                   {"", "nil", "are allowed"},
 		"something or else":                {"", "AREA ?? 1", "operator ?? is not allowed"},
-		"too long":                         {"", "1" + strings.Repeat(" + 1", 125), "longer than 500 bytes"},
-		"too deep":                         {"", deep, "longer than 500 bytes"},
+		"too long":                         {"", "1" + strings.Repeat(" + 1", 125), "longer than 500 characters"},
+		"too deep":                         {"", deep, "longer than 500 characters"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -299,13 +299,60 @@ func TestARefusalPointsToAllThatIsWrong(t *testing.T) {
 	}
 }
 
+// A markup of nothing, or a premium of nothing, sells nothing.
+func TestATariffThatCannotSellIsRefused(t *testing.T) {
+	const factor, premium = "#/markups/0/factor", "#/base/0/premium"
+	tests := map[string]struct{ premium, factor, pointer, why string }{
+		"a factor of nothing":        {"1", "0", factor, "is always 0, and must be more than 0"},
+		"a factor below nothing":     {"1", "0 - 1", factor, "is always -1, and must be more than 0"},
+		"a factor beyond all digits": {"1", "999999999999 * 999999999999", factor, "has too many digits to be computed exactly"},
+		"a premium of nothing":       {"0", "1", premium, "is always 0.00, and must be more than 0"},
+		"a premium below nothing":    {"1 - 2 * 3", "1", premium, "is always -5.00, and must be more than 0"},
+		"half a cent":                {"0.005", "1", premium, "is always 0.00, and must be more than 0"},
+		"a choice without a name":    {"1 > 2 ? 1 : 0", "1", premium, "is always 0.00, and must be more than 0"},
+		"a premium beyond money":     {"99999999999 * 101", "1", premium, "is always too large an amount"},
+		"a cent":                     {premium: "0.01", factor: "0.000001"},
+		"more than half a cent":      {premium: "0.006", factor: "1"},
+		"one that answers may raise": {premium: "0 - AREA", factor: "AREA * 0"},
+		"one that answers choose":    {premium: `KIND == "BAKER" ? 0 : 1`, factor: `KIND == "BAKER" ? 0 : 1`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tariff := one(`KIND == "BAKER"`, tt.premium)
+			tariff.Markups = []policy.Markup{{When: "AREA > 1", Factor: tt.factor}}
+			_, err := expression.Compile(shop(), tariff)
+			if tt.pointer == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			fields := fault.Of(err).Fields
+			if !errors.Is(err, policy.ErrTariffInvalid) || len(fields) != 1 || fields[0].Pointer != tt.pointer ||
+				!strings.Contains(fields[0].Detail, tt.why) {
+				t.Errorf("got %v, fields %v", err, fields)
+			}
+		})
+	}
+}
+
+func TestCharactersAreCountedNotBytes(t *testing.T) {
+	name := func(letters int) string { return `NAME == "` + strings.Repeat("ł", letters) + `"` }
+	if _, err := expression.Compile(shop(), one(name(490), "1")); err != nil {
+		t.Errorf("500 characters: %v", err)
+	}
+	if _, err := expression.Compile(shop(), one(name(491), "1")); !errors.Is(err, policy.ErrTariffInvalid) {
+		t.Errorf("501 characters: %v", err)
+	}
+}
+
 func TestAPriceThatCannotBeExactIsRefused(t *testing.T) {
 	tests := map[string]struct {
 		tariff policy.Tariff
 		err    error
 	}{
 		"digits that would be rounded": {one("", "AREA * AREA * AREA"), policy.ErrInexact},
-		"more than money":              {one("", "99999999999 * 101"), policy.ErrAmountTooLarge},
+		"more than money":              {one("", "AREA > 0 ? 99999999999 * 101 : 1"), policy.ErrAmountTooLarge},
 		"no rule that holds":           {one("AREA < 1", "1"), policy.ErrNotPriced},
 	}
 	area, err := policy.ParseNumber("123456.789012")
