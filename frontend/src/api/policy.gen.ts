@@ -293,12 +293,12 @@ export interface components {
             /** @example C1 */
             cover: string;
             /**
-             * @description An expression over the questions' codes; absent or empty holds always.
-             * @example DESTINATION == "EUR"
+             * @description An expression that is true or false; absent or empty it holds always. It has the codes of the product's questions, numbers (12 digits at most, no exponent), texts in quotes, true and false; comparisons == != < <= > >=; and (&&), or (||), not (!); + - *; the choice condition ? this : that; parentheses. There is no division, no sign before a value, no call. Numbers are exact decimals.
+             * @example DESTINATION == "EUR" and NUM_OF_ADULTS > 1
              */
             when?: string;
             /**
-             * @description An expression, exact decimals: + - * and parentheses.
+             * @description An expression, in the language of `when`, that is a number. It is computed exactly. One that names no question must be more than 0 when it is rounded to two digits.
              * @example NUM_OF_ADULTS * 26
              */
             premium: string;
@@ -308,9 +308,16 @@ export interface components {
          * @description Multiplies the premium of every cover if it holds, and rounds it to two digits, half to even. All that hold are applied, in order.
          */
         Markup: {
-            /** @example NUM_OF_CLAIM > 1 */
+            /**
+             * @description An expression that is true or false, in the language of a base rule's `when`; absent or empty it holds always.
+             * @example NUM_OF_CLAIM > 1
+             */
             when?: string;
-            /** @example 1.25 */
+            /**
+             * @description An expression, in the language of a base rule's `when`, that is a number. One that names no question must be more than 0.
+             * @example 1.25
+             * @example AGE > 8 ? 1.4 : 1
+             */
             factor: string;
         };
         /**

@@ -110,6 +110,8 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a tariff of what nobody asks":       changing(tariffBody("AGE"), 400, "tariff-invalid", "unknown name AGE"),
 		"a tariff that calls":                changing(tariffBody("now()"), 400, "tariff-invalid", ""),
 		"a tariff that divides by nothing":   changing(tariffBody("1 / 0"), 400, "tariff-invalid", "division"),
+		"a tariff that sells for nothing":    changing(tariffBody("0.005"), 400, "tariff-invalid", "base rule 1, premium: is always 0.00, and must be more than 0"),
+		"a rule too long":                    changing(tariffBody("1"+strings.Repeat(" ", 500)), 400, "request-invalid", "#/base/0/premium must have at most 500 characters"),
 		"a tariff without a rule":            changing(`{"base": [], "markups": []}`, 400, "request-invalid", "#/base"),
 		"a tariff of another's cover":        changing(`{"base": [{"cover": "C9", "premium": "1"}], "markups": []}`, 400, "tariff-invalid", "C9"),
 		"a tariff without markups":           changing(`{"base": [{"cover": "C1", "premium": "1"}]}`, 400, "request-invalid", "#/markups is required"),
