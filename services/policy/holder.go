@@ -1,5 +1,11 @@
 package policy
 
+import (
+	"strings"
+
+	"parley.internal/pkg/fault"
+)
+
 // Holder is who the policy is made out to. TaxID is told in events and nowhere
 // else: not in a log, a list or an error.
 type Holder struct {
@@ -50,7 +56,8 @@ func cleanAll(fields ...field) error {
 	for _, f := range fields {
 		text, err := cleaned(f.name, *f.text)
 		if err != nil {
-			return err
+			pointer := "#/" + strings.ReplaceAll(f.name, ".", "/")
+			return fault.Of(err).At(fault.Field{Pointer: pointer, Detail: textRule})
 		}
 		*f.text = text
 	}

@@ -48,17 +48,18 @@ type Inquiry struct {
 	Answers     []Answer
 }
 
-// Offer prices the inquiry by the product's tariff.
+// Offer prices the inquiry by the product's tariff. A refusal points to what is
+// wrong where that is one place.
 func (p *Product) Offer(tariff Pricer, inquiry Inquiry, now time.Time) (*Offer, error) {
 	if p.Status != ProductActive {
 		return nil, ErrProductNotActive.With(p.Code)
 	}
 	if err := inquiry.Period.check(); err != nil {
-		return nil, err
+		return nil, at("#/policyTo", err)
 	}
 	covers, err := p.chosen(inquiry.Covers)
 	if err != nil {
-		return nil, err
+		return nil, at("#/selectedCovers", err)
 	}
 	values, err := p.answered(inquiry.Answers)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/fault"
 	"parley.internal/policy"
 )
 
@@ -149,6 +150,13 @@ func TestAPolicyNeedsAHolderWithAnAddress(t *testing.T) {
 			p, events, err := o.Buy("P-1", holder, address, day(0))
 			if !errors.Is(err, policy.ErrTextInvalid) || p != nil || len(events) != 0 || o.Status != policy.OfferNew {
 				t.Fatalf("got %v, %v, error %v, offer %s", p, events, err, o.Status)
+			}
+			// It is not empty always, so "required" would not be true.
+			const rule = "must have 1 to 200 characters, some of them visible, none a control character"
+			part, found := strings.CutSuffix(err.Error(), " "+rule+".")
+			fields := []fault.Field{{Pointer: "#/" + strings.ReplaceAll(part, ".", "/"), Detail: rule}}
+			if diff := cmp.Diff(fields, fault.Of(err).Fields); !found || diff != "" {
+				t.Errorf("%v, fields (-want +got):\n%s", err, diff)
 			}
 			if strings.Contains(err.Error(), "7804") {
 				t.Errorf("the error tells the tax id: %v", err)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -63,26 +64,30 @@ var (
 // answered checks that each question is answered once and well.
 func (p *Product) answered(answers []Answer) (map[string]Value, error) {
 	values := make(map[string]Value, len(p.Questions))
-	for _, answer := range answers {
-		i := slices.IndexFunc(p.Questions, func(q Question) bool { return q.Code == answer.QuestionCode })
-		if i < 0 {
-			return nil, ErrAnswerUnknown.With(p.Code, quoted(answer.QuestionCode))
-		}
+	for i, answer := range answers {
+		value, err := p.read(answer)
 		if _, twice := values[answer.QuestionCode]; twice {
-			return nil, ErrAnswerRepeated.With(answer.QuestionCode)
+			err = ErrAnswerRepeated.With(answer.QuestionCode)
 		}
-		value, err := p.Questions[i].read(answer)
 		if err != nil {
-			return nil, err
+			return nil, at(fmt.Sprintf("#/answers/%d", i), err)
 		}
 		values[answer.QuestionCode] = value
 	}
 	for _, question := range p.Questions {
 		if _, ok := values[question.Code]; !ok {
-			return nil, ErrAnswerMissing.With(question.Code)
+			return nil, at("#/answers", ErrAnswerMissing.With(question.Code))
 		}
 	}
 	return values, nil
+}
+
+func (p *Product) read(answer Answer) (Value, error) {
+	i := slices.IndexFunc(p.Questions, func(q Question) bool { return q.Code == answer.QuestionCode })
+	if i < 0 {
+		return Value{}, ErrAnswerUnknown.With(p.Code, quoted(answer.QuestionCode))
+	}
+	return p.Questions[i].read(answer)
 }
 
 func (q *Question) read(answer Answer) (Value, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"parley.internal/pkg/fault"
 	"parley.internal/policy"
 )
 
@@ -113,6 +114,9 @@ func TestATextIsTakenWithoutTheSpaceAroundIt(t *testing.T) {
 		}, time.Now())
 		if (err == nil) != ok {
 			t.Errorf("%s: got error %v", raw, err)
+		}
+		if fields := fault.Of(err).Fields; !ok && (len(fields) != 1 || fields[0].Pointer != "#/answers/0") {
+			t.Errorf("%s: points to %v", raw, fields)
 		}
 	}
 }

@@ -14,8 +14,9 @@ const maxText = 200
 
 // ErrTextInvalid refuses a text; it names the field and never shows the text,
 // which may be a tax id.
-var ErrTextInvalid = fault.New(fault.Invalid, "text-invalid",
-	"%s is required: 1 to 200 characters, some of them visible, none a control character.")
+var ErrTextInvalid = fault.New(fault.Invalid, "text-invalid", "%s "+textRule+".")
+
+const textRule = "must have 1 to 200 characters, some of them visible, none a control character"
 
 // cleaned is text without the space around it.
 func cleaned(field, text string) (string, error) {
@@ -29,6 +30,12 @@ func cleaned(field, text string) (string, error) {
 
 // isVisible is false of what leaves no mark, a zero-width space among it.
 func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+
+// at points to the part of a request that err is about.
+func at(pointer string, err error) error {
+	refusal := fault.Of(err)
+	return refusal.At(fault.Field{Pointer: pointer, Detail: strings.TrimSuffix(refusal.Detail, ".")})
+}
 
 // quoted is what somebody sent us, fit to be shown in an error.
 func quoted(text string) string {

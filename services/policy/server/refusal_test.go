@@ -20,6 +20,12 @@ type bad struct {
 	status  int
 	code    string
 	says    string // part of the detail
+	points  string // to what; "" to nothing, or to anything if the code always points
+}
+
+func (b bad) at(pointer string) bad {
+	b.points = pointer
+	return b
 }
 
 func badOffer(old, changed string, status int, code, says string) bad {
@@ -77,24 +83,25 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a beginning that is no date":     badOffer(day(0), "tomorrow", 400, "request-invalid", "policyFrom"),
 		"an end that is an instant":       badOffer(day(5), day(5)+"T00:00:00Z", 400, "request-invalid", "policyTo"),
 		"an end that is a number":         badOffer(`"`+day(5)+`"`, "5", 400, "request-invalid", "policyTo"),
-		"an end on the day it begins":     badOffer(day(5), day(0), 400, "period-empty", ""),
-		"an end before it begins":         badOffer(day(5), day(-1), 400, "period-empty", ""),
-		"an end after eleven years":       badOffer(day(5), day(11*366), 400, "period-too-long", ""),
+		"an end on the day it begins":     badOffer(day(5), day(0), 400, "period-empty", "").at("#/policyTo"),
+		"an end before it begins":         badOffer(day(5), day(-1), 400, "period-empty", "").at("#/policyTo"),
+		"an end after eleven years":       badOffer(day(5), day(11*366), 400, "period-too-long", "").at("#/policyTo"),
 		"a beginning before 1900":         badOffer(day(0), "1899-12-31", 400, "request-invalid", "policyFrom"),
 		"a name in another case":          badOffer("productCode", "ProductCode", 400, "request-invalid", "productCode"),
-		"no covers":                       badOffer(`["C1", "C2", "C3"]`, "[]", 400, "cover-missing", ""),
+		"no covers":                       badOffer(`["C1", "C2", "C3"]`, "[]", 400, "cover-missing", "").at("#/selectedCovers"),
 		"covers that are null":            badOffer(`["C1", "C2", "C3"]`, "null", 400, "request-invalid", "#/selectedCovers must be an array"),
 		"covers that are a text":          badOffer(`["C1", "C2", "C3"]`, `"C1"`, 400, "request-invalid", "selectedCovers"),
-		"a cover that is none":            badOffer(`"C2"`, `"C9"`, 400, "cover-unknown", "C9"),
-		"a cover twice":                   badOffer(`"C2"`, `"C1"`, 400, "cover-repeated", "C1"),
-		"a question not answered":         badOffer("NUM_OF_CHILDREN", "NUM_OF_ADULTS", 400, "answer-repeated", "NUM_OF_ADULTS"),
-		"a question nobody asked":         badOffer("NUM_OF_CHILDREN", "NUM_OF_PETS", 400, "answer-unknown", "NUM_OF_PETS"),
-		"a question of another type":      badOffer("Choice", "Text", 400, "answer-type", "DESTINATION"),
-		"a choice that is none":           badOffer(`"EUR"`, `"MOON"`, 400, "answer-invalid", "EUR, WORLD, PL"),
-		"a number in a text":              badOffer(`"answer": 1`, `"answer": "1"`, 400, "answer-invalid", "NUM_OF_ADULTS"),
-		"half an adult":                   badOffer(`"answer": 1`, `"answer": 0.5`, 400, "answer-invalid", "whole number"),
-		"less than no adults":             badOffer(`"answer": 1`, `"answer": -1`, 400, "answer-invalid", "at least 0"),
-		"a crowd of adults":               badOffer(`"answer": 1`, `"answer": 1001`, 400, "answer-invalid", "at most 1000"),
+		"a cover that is none":            badOffer(`"C2"`, `"C9"`, 400, "cover-unknown", "C9").at("#/selectedCovers"),
+		"a cover twice":                   badOffer(`"C2"`, `"C1"`, 400, "cover-repeated", "C1").at("#/selectedCovers"),
+		"a question not answered":         badOffer("NUM_OF_CHILDREN", "NUM_OF_ADULTS", 400, "answer-repeated", "NUM_OF_ADULTS").at("#/answers/2"),
+		"a question left out":             badOffer(",\n\t\t\t"+`{"questionCode": "NUM_OF_CHILDREN", "questionType": "Numeric", "answer": 1}`, "", 400, "answer-missing", "NUM_OF_CHILDREN").at("#/answers"),
+		"a question nobody asked":         badOffer("NUM_OF_CHILDREN", "NUM_OF_PETS", 400, "answer-unknown", "NUM_OF_PETS").at("#/answers/2"),
+		"a question of another type":      badOffer("Choice", "Text", 400, "answer-type", "DESTINATION").at("#/answers/0"),
+		"a choice that is none":           badOffer(`"EUR"`, `"MOON"`, 400, "answer-invalid", "EUR, WORLD, PL").at("#/answers/0"),
+		"a number in a text":              badOffer(`"answer": 1`, `"answer": "1"`, 400, "answer-invalid", "NUM_OF_ADULTS").at("#/answers/1"),
+		"half an adult":                   badOffer(`"answer": 1`, `"answer": 0.5`, 400, "answer-invalid", "whole number").at("#/answers/1"),
+		"less than no adults":             badOffer(`"answer": 1`, `"answer": -1`, 400, "answer-invalid", "at least 0").at("#/answers/1"),
+		"a crowd of adults":               badOffer(`"answer": 1`, `"answer": 1001`, 400, "answer-invalid", "at most 1000").at("#/answers/1"),
 
 		"a salesman who activates":           {agent: jimmy, path: "/api/products/PET/activation", status: 403, code: "forbidden"},
 		"a salesman who reads a tariff":      {agent: jimmy, method: http.MethodGet, path: "/api/products/CAR/tariff", status: 403, code: "forbidden"},
@@ -123,11 +130,12 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"no offer number":                 buying("offerNumber", "number", 400, "request-invalid", "offerNumber"),
 		"an offer that is none":           buying(offer, "none", 404, "offer-unknown", ""),
 		"an offer number with a NUL":      buying(offer, `\u0000`, 404, "offer-unknown", ""),
-		"a holder without a name":         buying(`"Anna"`, `" "`, 400, "text-invalid", "policyHolder.firstName"),
+		"a holder without a name":         buying(`"Anna"`, `" "`, 400, "text-invalid", "policyHolder.firstName").at("#/policyHolder/firstName"),
+		"a name of two lines":             buying(`"Anna"`, `"An\nna"`, 400, "text-invalid", "policyHolder.firstName must have 1 to 200 characters, some of them visible, none a control character.").at("#/policyHolder/firstName"),
 		"a holder without a tax id":       buying(`"taxId"`, `"id"`, 400, "request-invalid", "#/policyHolder/taxId is required"),
 		"a tax id that is a number":       buying(`"`+taxID+`"`, taxID, 400, "request-invalid", "#/policyHolder/taxId must be a string"),
 		"a holder that is null":           buying(`"policyHolder":`, `"policyHolder": null, "x":`, 400, "request-invalid", "#/policyHolder must be an object"),
-		"a street with a control sign":    buying("Chłodna", `\u0007`, 400, "text-invalid", "policyHolderAddress.street"),
+		"a street with a control sign":    buying("Chłodna", `\u0007`, 400, "text-invalid", "policyHolderAddress.street").at("#/policyHolderAddress/street"),
 		"a city of 201 characters":        buying("Warszawa", strings.Repeat("ą", 201), 400, "request-invalid", "#/policyHolderAddress/city must have at most 200 characters"),
 		"no termination date":             ending(`{}`, 400, "request-invalid", "terminationDate"),
 		"a termination date that is none": ending(`{"terminationDate": "2026-02-30"}`, 400, "request-invalid", "terminationDate"),
@@ -152,7 +160,7 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 		"a key with letters beyond ASCII": keyed("ł"),
 		"two keys":                        keyed("a", "b"),
 	}
-	points := map[string]bool{"request-invalid": true, "query-invalid": true, "tariff-invalid": true}
+	pointing := map[string]bool{"request-invalid": true, "query-invalid": true, "tariff-invalid": true}
 	before := s.rows(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -164,8 +172,12 @@ func TestABadRequestIsRefusedAndChangesNothing(t *testing.T) {
 			if got.status != tt.status || p.Status != tt.status || p.Code != tt.code || !strings.Contains(p.Detail, tt.says) {
 				t.Errorf("got %d %+v, want %d %s saying %q", got.status, p, tt.status, tt.code, tt.says)
 			}
-			if pointed := len(p.Errors) > 0 && p.Errors[0].Pointer+p.Errors[0].Parameter != ""; pointed != points[tt.code] {
-				t.Errorf("%s points to %v", tt.code, p.Errors)
+			var points string
+			if len(p.Errors) > 0 {
+				points = p.Errors[0].Pointer + p.Errors[0].Parameter
+			}
+			if points != tt.points && (tt.points != "" || !pointing[tt.code]) || points == "" && pointing[tt.code] {
+				t.Errorf("%s points to %v, want %q", tt.code, p.Errors, tt.points)
 			}
 		})
 	}
