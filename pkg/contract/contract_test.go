@@ -183,8 +183,17 @@ func TestParametersAreChecked(t *testing.T) {
 			}
 		})
 	}
-	if p := answered(t, get("/books?a=%zz")); p.Code != "request-invalid" {
-		t.Errorf("a query that is none: %+v", p)
+}
+
+func TestAQueryThatIsNoneIsToldWhere(t *testing.T) {
+	for query, want := range map[string]string{
+		"limit=%zz": "limit", "limit=1&a+b=%": "a b", "%zz=1": "query", "limit=1;after=2": "limit", ";": "query", "%ff=%zz": "query",
+	} {
+		p := answered(t, get("/books?"+query))
+		fields := []web.Field{{Parameter: want, Detail: "is not well formed"}}
+		if diff := cmp.Diff(fields, p.Errors); p.Status != http.StatusBadRequest || p.Code != "request-invalid" || diff != "" {
+			t.Errorf("%s: got %+v (-want +got):\n%s", query, p, diff)
+		}
 	}
 }
 

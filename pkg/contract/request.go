@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
@@ -57,7 +58,7 @@ func (o *Operation) admit(w http.ResponseWriter, r *http.Request) error {
 func (o *Operation) parameters(r *http.Request) ([]fault.Field, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, ErrRequest.With("its query is not well formed")
+		return nil, refusal([]fault.Field{{Parameter: malformed(r.URL.RawQuery), Detail: "is not well formed"}})
 	}
 	var fields []fault.Field
 	for _, p := range o.Parameters {
@@ -73,6 +74,23 @@ func (o *Operation) parameters(r *http.Request) ([]fault.Field, error) {
 		fields = append(fields, p.Check(values)...)
 	}
 	return fields, nil
+}
+
+// malformed is the name of the first parameter that is not well formed, "query"
+// if it has none that can be read.
+func malformed(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		if _, err := url.ParseQuery(pair); err == nil {
+			continue
+		}
+		name, _, _ := strings.Cut(pair, "=")
+		name, _, _ = strings.Cut(name, ";")
+		if name, err := url.QueryUnescape(name); err == nil && name != "" && utf8.ValidString(name) {
+			return name
+		}
+		break
+	}
+	return "query"
 }
 
 // segment is what a path has in the place of {name}.
