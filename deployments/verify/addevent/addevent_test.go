@@ -31,12 +31,10 @@ func TestThePageAddsAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := scratch(t)
-	for _, b := range blocks {
-		if err := b.apply(folder); err != nil {
-			t.Fatal(err)
-		}
+	if err := follow(folder, blocks); err != nil {
+		t.Fatal(err)
 	}
-	if names, lines := added(t, blocks, folder, repository); len(names) > mostFiles || lines > mostLines {
+	if names, lines := added(blocks); len(names) > mostFiles || lines > mostLines {
 		t.Errorf("an event takes %d lines in %v, want %d lines in %d files at most", lines, names, mostLines, mostFiles)
 	}
 	// As `make generate` does; what it needs is installed.

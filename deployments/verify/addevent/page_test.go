@@ -63,58 +63,6 @@ func before(lines []string) string {
 	return ""
 }
 
-// apply adds the block to the repository in a folder.
-func (b block) apply(folder string) error {
-	file := filepath.Join(folder, b.file)
-	content, err := os.ReadFile(file)
-	if b.place == "a new file" {
-		if err == nil {
-			return fmt.Errorf("%s is there already", b.file)
-		}
-		return os.WriteFile(file, []byte(strings.Join(b.code, "\n")+"\n"), 0o600)
-	}
-	if err != nil {
-		return err
-	}
-	lines := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
-	at, err := b.find(lines)
-	if err != nil {
-		return fmt.Errorf("%s: %w", b.file, err)
-	}
-	return os.WriteFile(file, []byte(strings.Join(slices.Insert(lines, at, b.code...), "\n")+"\n"), 0o600)
-}
-
-// find is the number of the line before which the block goes.
-func (b block) find(lines []string) (int, error) {
-	if b.place == "at the end" {
-		return len(lines), nil
-	}
-	from, to := 0, len(lines)
-	if b.function != "" {
-		head := regexp.MustCompile(`^func (\([^)]*\) )?` + regexp.QuoteMeta(b.function) + `[\[(]`)
-		if from = slices.IndexFunc(lines, head.MatchString); from < 0 {
-			return 0, fmt.Errorf("there is no function %s", b.function)
-		}
-		to = from + slices.Index(lines[from:], "}")
-	}
-	var found []int
-	for i := from; i < to; i++ {
-		if strings.TrimSpace(lines[i]) == b.line {
-			found = append(found, i)
-		}
-	}
-	switch {
-	case len(found) == 0:
-		return 0, errors.New("there is no line " + b.line)
-	case len(found) > 1:
-		return 0, errors.New("there is more than one line " + b.line)
-	case b.place == "after":
-		return found[0] + 1, nil
-	default:
-		return found[0], nil
-	}
-}
-
 const samplePage = `
 ## Other
 
@@ -151,9 +99,7 @@ func TestABlockGoesWhereThePageSays(t *testing.T) {
 				t.Fatal(err)
 			}
 			blocks, err := blocksOf(samplePage+tt.page+"\n", "Add")
-			for _, b := range blocks {
-				err = errors.Join(err, b.apply(folder))
-			}
+			err = errors.Join(err, follow(folder, blocks))
 			if tt.says != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.says) {
 					t.Errorf("got error %v", err)
@@ -166,6 +112,51 @@ func TestABlockGoesWhereThePageSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever followed the page, and went on, has nothing to add.
+func TestAPageThatWasFollowedIsNotAppliedAgain(t *testing.T) {
+	const fence = "\n```\n"
+	const page = samplePage + "`p.go`, in the function `a`, after the line `x()`:" + fence + "\tz()" + fence +
+		"\n`q.go`, a new file:" + fence + "package p" + fence
+	const followed = "package p\n\nfunc a() {\n\tx()\n\tnew()\n\tz()\n}\n"
+	for name, tt := range map[string]struct{ p, q, says string }{
+		"all":                   {followed, "package p\n", ""},
+		"a file is missing":     {followed, "", "no block of it in q.go"},
+		"a file is another":     {followed, "package q\n", "no block of it in q.go"},
+		"a line is missing":     {strings.Replace(followed, "z()", "y()", 1), "package p\n", "no block of it in p.go"},
+		"a line is elsewhere":   {strings.Replace(followed, "\tz()\n}", "}\n\nfunc b() {\n\tz()\n}", 1), "package p\n", "no block of it in p.go"},
+		"a function is missing": {strings.Replace(followed, "a()", "b()", 1), "package p\n", "no function a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			for file, content := range map[string]string{"p.go": tt.p, "q.go": tt.q} {
+				if content == "" {
+					continue
+				}
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			blocks, err := blocksOf(page, "Add")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = follow(folder, blocks)
+			if tt.says != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("got error %v", err)
+				}
+				return
+			}
+			if got, _ := os.ReadFile(filepath.Join(folder, "p.go")); err != nil || string(got) != tt.p {
+				t.Errorf("error %v, file:\n%s", err, got)
+			}
+		})
+	}
+}
+
+func TestASectionThatIsNotThereIsNotFound(t *testing.T) {
 	if _, err := blocksOf(samplePage, "Remove"); err == nil {
 		t.Error("a section that is not there was found")
 	}
