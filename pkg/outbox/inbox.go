@@ -100,7 +100,11 @@ func (i *Inbox) take(ctx context.Context, batch []event.Message) error {
 // takeSome handles messages in one transaction, unless that takes too long.
 func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 	for len(batch) > 0 {
-		s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.receive(ctx, batch) })
+		alone := len(batch) == 1
+		s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
+			s.alone = alone
+			return s.receive(ctx, batch)
+		})
 		switch {
 		case err == nil:
 			batch = s.left
@@ -108,7 +112,7 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 			return err
 		default: // One of them spoiled the transaction for all: find out which.
 			for _, m := range batch {
-				if err := i.takeAlone(ctx, m); err != nil {
+				if err := i.takeAlone(ctx, m, alone && s.failed != nil); err != nil {
 					return err
 				}
 			}
@@ -119,10 +123,13 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 }
 
 // takeAlone handles a message alone, and parks it if it spoils even its own
-// transaction.
-func (i *Inbox) takeAlone(ctx context.Context, m event.Message) error {
+// transaction. It may have been tried once.
+func (i *Inbox) takeAlone(ctx context.Context, m event.Message, tried bool) error {
 	for {
-		s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.receive(ctx, []event.Message{m}) })
+		s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
+			s.tried = tried
+			return s.receive(ctx, []event.Message{m})
+		})
 		if err == nil {
 			return nil
 		}

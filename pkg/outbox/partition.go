@@ -141,10 +141,10 @@ func (s *set) waiting(ctx context.Context) error {
 		return nil
 	}
 	found, err := query(ctx, s, scanParked, `
-		SELECT `+parkedColumns+` FROM %s
-		JOIN inbox_parked AS p ON p.source = t.source AND p.partition_key = t.partition_key
+		SELECT `+parkedColumns+` FROM %s CROSS JOIN inbox_parked AS p -- SQLite keeps to this order
+		WHERE p.source = t.source AND p.partition_key = t.partition_key
 			AND p.sequence > t.beyond AND p.sequence <= t.upto
-		WHERE p.consumer = $1 AND p.state = 'waiting' AND p.state <> 'dead'`, []database.Column{
+			AND p.consumer = $1 AND p.state = 'waiting' AND p.state <> 'dead'`, []database.Column{
 		{Name: "source", Values: sources},
 		{Name: "partition_key", Values: keys},
 		{Name: "beyond", Values: from},
@@ -176,9 +176,9 @@ func (s *set) advance(ctx context.Context) error {
 		return nil
 	}
 	err := s.exec(ctx, `
-		UPDATE inbox_partition SET sequence = t.sequence FROM %s
-		WHERE inbox_partition.consumer = $1 AND inbox_partition.source = t.source
-			AND inbox_partition.partition_key = t.partition_key`, []database.Column{
+		INSERT INTO inbox_partition (consumer, source, partition_key, sequence)
+		SELECT CAST($1 AS text), t.source, t.partition_key, t.sequence FROM %s WHERE true
+		ON CONFLICT (consumer, source, partition_key) DO UPDATE SET sequence = excluded.sequence`, []database.Column{
 		{Name: "source", Values: sources}, {Name: "partition_key", Values: keys}, {Name: "sequence", Values: lasts},
 	}, s.consumer)
 	if err != nil {

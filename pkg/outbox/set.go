@@ -30,6 +30,9 @@ type set struct {
 	plan   []*item         // what is handled, in this order
 	left   []event.Message // what there was no time for; it is as if it had not come
 	failed *failure        // the last one
+
+	alone bool // one event came: it needs no nested transaction to be told from others
+	tried bool // and it failed once
 }
 
 // item is an event in a set.
@@ -64,7 +67,7 @@ func (s *set) receive(ctx context.Context, batch []event.Message) error {
 		return err
 	}
 	for _, m := range fresh {
-		s.items = append(s.items, &item{parked: parked{Message: m}})
+		s.items = append(s.items, &item{parked: parked{Message: m}, tried: s.tried})
 	}
 	return s.handle(ctx)
 }
@@ -160,7 +163,7 @@ func (s *set) run(ctx context.Context) error {
 		}
 		s.failed = failed
 		switch {
-		case database.IsConflict(err) || ctx.Err() != nil:
+		case database.IsConflict(err) || ctx.Err() != nil || s.bare():
 			return err
 		case told && n > 0:
 			failed.item.tried, size = true, n
@@ -180,10 +183,18 @@ func (s *set) run(ctx context.Context) error {
 // isFinal reports whether there is no point in trying again at once.
 func (f *failure) isFinal() bool { return f.item.tried || f.item.kept || event.IsPermanent(f.err) }
 
+// bare reports whether the handler runs in the transaction itself: two
+// statements less, and with a failure all of it is undone.
+func (s *set) bare() bool { return s.alone && len(s.plan) == 1 }
+
 // try calls the handlers of some items, at least one and until a time, in a
 // nested transaction. It reports how many succeeded, or could not be called.
 func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, err error) {
-	err = s.tx.Nested(ctx, func() error {
+	nested := func(work func() error) error { return s.tx.Nested(ctx, work) }
+	if s.bare() {
+		nested = func(work func() error) error { return work() }
+	}
+	err = nested(func() error {
 		begun := time.Now()
 		defer func() { s.took(n, time.Since(begun)) }()
 		for ; n < len(some) && (n == 0 || time.Now().Before(until)); n++ {

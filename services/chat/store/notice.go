@@ -192,8 +192,8 @@ func (s *Store) known(ctx context.Context, tx *database.Tx, drafts []chat.Draft)
 		err := scan(&of.stream, &of.author, &of.id, &body)
 		known[of] = body
 		return struct{}{}, err
-	}, `SELECT entry.stream, entry.author, entry.id, entry.body FROM `+table+`
-		JOIN entry ON entry.stream = draft.stream AND entry.author = draft.author AND entry.id = draft.id`, args...)
+	}, `SELECT entry.stream, entry.author, entry.id, entry.body FROM `+table+` CROSS JOIN entry
+		WHERE entry.stream = draft.stream AND entry.author = draft.author AND entry.id = draft.id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for known notices: %w", err)
 	}
@@ -232,21 +232,22 @@ func (s *Store) insertAll(ctx context.Context, tx *database.Tx, entries []chat.E
 
 // moveAll notes where the streams end now.
 func (s *Store) moveAll(ctx context.Context, tx *database.Tx, ends map[string]end) error {
-	var streams []string
+	var streams, kinds []string
 	var heads, ordinals, ats []int64
 	for stream, last := range ends {
-		streams, heads = append(streams, stream), append(heads, last.head)
+		streams, kinds, heads = append(streams, stream), append(kinds, string(chat.KindOf(stream))), append(heads, last.head)
 		ordinals, ats = append(ordinals, last.ordinal), append(ats, last.at)
 	}
 	table, args, err := s.db.Dialect.Table("moved", 1,
-		database.Column{Name: "id", Values: streams}, database.Column{Name: "head", Values: heads},
-		database.Column{Name: "ordinal", Values: ordinals}, database.Column{Name: "at", Values: ats})
+		database.Column{Name: "id", Values: streams}, database.Column{Name: "kind", Values: kinds},
+		database.Column{Name: "head", Values: heads}, database.Column{Name: "ordinal", Values: ordinals}, database.Column{Name: "at", Values: ats})
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		UPDATE stream SET head = moved.head, ordinal = moved.ordinal, last_at = moved.at
-		FROM `+table+` WHERE stream.id = moved.id`, args...)
+		INSERT INTO stream (id, kind, head, ordinal, last_at)
+		SELECT id, kind, head, ordinal, at FROM `+table+` WHERE true
+		ON CONFLICT (id) DO UPDATE SET head = excluded.head, ordinal = excluded.ordinal, last_at = excluded.last_at`, args...)
 	if err != nil {
 		return fmt.Errorf("advance: %w", err)
 	}
