@@ -50,8 +50,9 @@ func (a arguments) bind(parameters ...any) error {
 		}
 	}
 	for i, argument := range a {
-		if string(argument) == "null" && !canBeNil(parameters[i]) {
-			return fmt.Errorf("%w: argument %d is null", errArguments, i) // Not the same as 0.
+		// As in the reference server no text is a text, but no number is no number.
+		if string(argument) == "null" && reflect.TypeOf(parameters[i]).Elem().Kind() != reflect.String && !canBeNil(parameters[i]) {
+			return fmt.Errorf("%w: argument %d is null", errArguments, i)
 		}
 		if err := json.Unmarshal(argument, parameters[i]); err != nil {
 			return fmt.Errorf("%w: argument %d: %w", errArguments, i, err)
