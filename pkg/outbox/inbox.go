@@ -110,6 +110,10 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 			batch = s.left
 		case s.failed == nil && !database.IsRefused(err):
 			return err
+		case alone && s.failed != nil && event.IsPermanent(s.failed.err): // No use in asking again.
+			failed := s.failed
+			_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
+			return err
 		default: // One of them spoiled the transaction for all: find out which.
 			for _, m := range batch {
 				if err := i.takeAlone(ctx, m, alone && s.failed != nil); err != nil {

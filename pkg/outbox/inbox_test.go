@@ -379,3 +379,17 @@ func TestConsumersOfTheSamePartitionsDoNotWaitForEachOther(t *testing.T) {
 		}
 	})
 }
+
+func TestAHandlerIsNotAskedAgainWhatNeverMends(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		in := newTold(t, url(t))
+		in.failures["a"] = []error{errNever} // A second attempt would succeed.
+		in.receive(loose("a"))
+		in.want()
+		in.wantParked("a dead")
+		in.failures["b"] = []error{errNever}
+		in.receive(loose("b"), loose("c"))
+		in.want("c")
+		in.wantParked("a dead", "b dead")
+	})
+}
