@@ -288,8 +288,9 @@ func TestLinesArePublishedAllOrNone(t *testing.T) {
 	<-h.handled
 	good := `{"type":"Told","id":"one","data":{"text":"hello"}}`
 	for line, says := range map[string]string{
-		`{`:               "no event",
-		`{"type":"Told"}`: "data",
+		`{`:                           "no event",
+		`{"type":"Told","data":{}}}]`: "one event",
+		`{"type":"Told"}`:             "data",
 		"{\"type\":\"Told\",\"data\":{\"text\":\"\xe9\"}}":                  "UTF-8",
 		`{"type":"Told","data":{},"id":"` + strings.Repeat("i", 256) + `"}`: "255",
 		`{"type":"Told","data":[1]}`:                                        "data",

@@ -12,7 +12,7 @@ import (
 // lag is how far behind things are.
 type lag struct {
 	Services []serviceLag `json:"services"`
-	Queues   []queueLag   `json:"queues"`
+	Queues   []queueLag   `json:"queues,omitempty"`
 	Problem  string       `json:"problem,omitempty"` // why there are no queues
 }
 

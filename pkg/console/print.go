@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 )
 
 // print writes a result for programs or for people.
@@ -13,6 +15,9 @@ func (c *Console) print(o *options, result any, people func(*table)) error {
 	if o.json {
 		encoder := json.NewEncoder(c.Out)
 		encoder.SetEscapeHTML(false)
+		if list := reflect.ValueOf(result); list.Kind() == reflect.Slice && list.IsNil() {
+			result = []any{} // A list without members is a list.
+		}
 		return encoder.Encode(result) //nolint:wrapcheck // Standard output is the caller's.
 	}
 	t := &table{Writer: tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
@@ -34,7 +39,7 @@ func (t *table) gap() { _, _ = io.WriteString(t, "\n") }
 
 // visible keeps what somebody else wrote from moving the cursor.
 func visible(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if unicode.IsControl(r) {
 		return ' '
 	}
 	return r

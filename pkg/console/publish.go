@@ -102,15 +102,16 @@ func parseLine(text []byte) (event.Message, error) {
 	if err := decoder.Decode(&l); err != nil {
 		return event.Message{}, fmt.Errorf("this is no event: %w", err)
 	}
+	_, err := decoder.Token()
 	switch {
-	case decoder.More():
+	case !errors.Is(err, io.EOF):
 		return event.Message{}, errors.New("one event on a line")
 	case !typeName.MatchString(l.Type):
 		return event.Message{}, fmt.Errorf("type %q is no type of event", l.Type)
 	case len(l.Data) == 0 || l.Data[0] != '{':
 		return event.Message{}, errors.New("data is no JSON object")
-	case len(l.ID) > maxName || len(l.Source) > maxName:
-		return event.Message{}, fmt.Errorf("id and source have %d bytes at most", maxName)
+	case len(l.ID) > maxName || len(l.Source) > maxName || len(l.PartitionKey) > maxName:
+		return event.Message{}, fmt.Errorf("id, source and partitionKey have %d bytes at most", maxName)
 	case (l.Sequence != 0) != (l.PartitionKey != "") || l.Sequence < 0:
 		return event.Message{}, errors.New("partitionKey and sequence, from 1 on, go together")
 	}

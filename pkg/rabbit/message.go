@@ -44,6 +44,9 @@ func publishing(m event.Message) amqp.Publishing {
 	}
 }
 
+// lastYear is the last one that RFC 3339 can write.
+const lastYear = 9999
+
 // received is the message in a delivery. Its type is its queue's: a foreign
 // publisher may leave it out, or spell it in lower case.
 func received(d amqp.Delivery, eventType string) event.Message {
@@ -62,6 +65,12 @@ func received(d amqp.Delivery, eventType string) event.Message {
 	if at, err := time.Parse(time.RFC3339Nano, text(d.Headers[headerTime])); err == nil {
 		m.Time = at.UTC()
 	}
+	if m.Time.Year() > lastYear { // Milliseconds, where the protocol has seconds.
+		m.Time = time.UnixMilli(m.Time.Unix()).UTC()
+	}
+	if m.Time.Year() > lastYear || m.Time.Year() < 1 {
+		m.Time = time.Time{}
+	}
 	return m
 }
 
@@ -75,7 +84,10 @@ func text(header any) string {
 func number(header any) int64 {
 	switch n := header.(type) {
 	case string:
-		i, _ := strconv.ParseInt(n, 10, 64) // 0, no order, if it is none.
+		i, err := strconv.ParseInt(n, 10, 64)
+		if err != nil {
+			return 0 // It has no order.
+		}
 		return i
 	case int64:
 		return n

@@ -2,7 +2,7 @@ package chat
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 
 	"github.com/govalues/decimal"
 )
@@ -11,21 +11,24 @@ import (
 // is a JSON number.
 type amount string
 
+// errNoAmount does not repeat what was sent: errors are logged, bodies are not.
+var errNoAmount = errors.New("it is no amount of money: a number with two decimals at most")
+
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *amount) UnmarshalJSON(data []byte) error {
 	var number json.Number
 	if len(data) > 0 && data[0] == '"' || json.Unmarshal(data, &number) != nil {
-		return fmt.Errorf("%s is not an amount of money", data)
+		return errNoAmount
 	}
 	if number == "" { // null: as if it were missing
 		return nil
 	}
 	d, err := decimal.Parse(number.String())
 	if err != nil {
-		return fmt.Errorf("%s is not an amount of money: %w", data, err)
+		return errNoAmount
 	}
 	if d = d.Trim(2); d.Scale() > 2 {
-		return fmt.Errorf("%s has more than two decimals", data)
+		return errNoAmount
 	}
 	*a = amount(d.Pad(2).String())
 	return nil
