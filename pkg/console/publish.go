@@ -32,6 +32,7 @@ const (
 	maxInput      = 256 << 20
 	defaultSource = "operator"
 	publishWindow = 512
+	publishRetry  = 500 * time.Millisecond
 	publishTries  = 5
 	maxName       = 255 // AMQP has no room for more
 )
@@ -141,7 +142,9 @@ func publishAll(ctx context.Context, p event.Publisher, messages []event.Message
 			at = append(at, i)
 		}
 		for try := 0; len(at) > 0 && try < publishTries && ctx.Err() == nil; try++ {
-			at = publishSome(ctx, p, messages, at, results)
+			if at = publishSome(ctx, p, messages, at, results); len(at) > 0 {
+				pause(ctx, publishRetry) // The connection is made anew meanwhile.
+			}
 		}
 		if len(at) > 0 {
 			for i := from + publishWindow; i < len(messages); i++ {
@@ -208,4 +211,13 @@ func (c *Console) published(o *options, messages []event.Message, results []erro
 		return fmt.Errorf("%w: nobody has a queue for %d of them", ErrFound, len(p.Unroutable))
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }

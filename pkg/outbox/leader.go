@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	leaderTry     = time.Second            // others look so often whether there still is a leader
+	leaderTry     = 400 * time.Millisecond // others look so often whether there still is a leader
 	leaderCheck   = 400 * time.Millisecond // and the leader, whether it still is
 	leaderTimeout = 2 * time.Second
 	// leaderSilence is when PostgreSQL ends the session of a leader that is heard
 	// of no more: its process is stopped, or its network cut.
-	leaderSilence = "3s"
+	leaderSilence = "1500ms"
 )
 
 // leadership is held until it is released, or whoever holds it dies.

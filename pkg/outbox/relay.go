@@ -15,6 +15,7 @@ import (
 
 const (
 	relayBatch      = 512
+	relayGrace      = 3 * time.Second        // to settle what was published, when it stops; what is not settled is published again
 	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
 	relayRetryMost  = time.Second            //
 	refusedRetry    = 250 * time.Millisecond // a row that was refused lets others go first for so long
@@ -162,7 +163,7 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 // the relay ends.
 func (r *Relay) settle(ctx context.Context, res result) {
 	for retry := relayRetryFirst; ; retry = min(2*retry, relayRetryMost) {
-		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
+		settling, cancel := lasting(ctx, relayTimeout, relayGrace)
 		err := r.outbox.settle(settling, res)
 		cancel()
 		if err == nil {
@@ -173,6 +174,20 @@ func (r *Relay) settle(ctx context.Context, res result) {
 			return
 		}
 		wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
+	}
+}
+
+// lasting is for work that is finished although ctx ends, but only within a
+// grace from then.
+func lasting(ctx context.Context, most, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	stop := context.AfterFunc(ctx, func() {
+		late := time.AfterFunc(grace, cancel)
+		context.AfterFunc(work, func() { late.Stop() })
+	})
+	return work, func() {
+		stop()
+		cancel()
 	}
 }
 

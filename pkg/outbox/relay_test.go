@@ -289,3 +289,31 @@ func pagesOf(t *testing.T, db *database.DB, from string) (pages int) {
 	}
 	return pages
 }
+
+// A relay that cannot note what it has published stops all the same, and soon:
+// what was not noted is published again.
+func TestARelayStopsSoonWithoutItsDatabase(t *testing.T) {
+	server := testenv.StartPostgres(t)
+	db := open(t, server.URL())
+	o := New(db, "test", quiet)
+	published, frozen := make(chan struct{}), make(chan struct{})
+	r := NewRelay(o, publisher(func(event.Message) error {
+		published <- struct{}{}
+		<-frozen
+		return nil
+	}))
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.Run(ctx) }()
+	write(t, db, o, "P", nil, "sold")
+	<-published
+	server.Freeze()
+	close(frozen)
+	begun := time.Now()
+	stop()
+	err := <-stopped
+	server.Thaw()
+	if took := time.Since(begun); err != nil || took > 3*relayGrace {
+		t.Errorf("it stopped after %s, error %v", took, err)
+	}
+}
