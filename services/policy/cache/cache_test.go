@@ -113,6 +113,7 @@ func TestManyWhoAskAtOnceLoadOnce(t *testing.T) {
 		for range 20 {
 			wg.Go(func() { name(t, c) })
 		}
+		synctest.Wait() // One of them loads, the others wait for it.
 		impatient, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
 			if _, err := c.Product(impatient, jimmy, "CAR"); !errors.Is(err, context.Canceled) {
