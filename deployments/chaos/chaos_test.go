@@ -182,9 +182,6 @@ func TestNothingIsLostDoubledOrOutOfOrder(t *testing.T) {
 }
 
 func TestABrokenGuaranteeIsNoticed(t *testing.T) {
-	if *broken != "" {
-		t.Skip("the other test breaks one")
-	}
 	tests := map[string]struct {
 		fault string
 		shown func(ledger) bool

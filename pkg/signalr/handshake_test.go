@@ -56,7 +56,7 @@ func TestAClientThatNeverShakesHandsIsLeft(t *testing.T) {
 	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
 		start := time.Now()
 		c := n.open(t, "/hub", nil)
-		time.Sleep(14 * time.Second)
+		pass(14 * time.Second)
 		c.send(`{"protocol":"js`) // and dribbles
 		c.expect(`{"error":"Handshake was canceled."}`)
 		c.expectEnd()

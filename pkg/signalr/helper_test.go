@@ -258,3 +258,6 @@ func sameJSON(t *testing.T, a, b string) bool {
 	other, _ := json.Marshal(y)
 	return string(one) == string(other)
 }
+
+// pass lets time pass on a bubble's clock. Nobody waits for it in earnest.
+func pass(d time.Duration) { <-time.After(d) }

@@ -25,7 +25,7 @@ func TestASilentConnectionIsPinged(t *testing.T) {
 				t.Fatalf("ping %d after %s", i, got)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if err := d.All().Send("Hello"); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestAClientThatPingsMustGoOn(t *testing.T) {
 		c := n.greeted(t, nil)
 		for range 3 {
 			c.send(ping)
-			time.Sleep(29 * time.Second)
+			pass(29 * time.Second)
 		}
 		start := time.Now()
 		c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
@@ -56,7 +56,7 @@ func TestAClientThatPingsMustGoOn(t *testing.T) {
 func TestAClientThatNeverPingsMayBeSilent(t *testing.T) {
 	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
 		c := n.greeted(t, nil)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["x"]}` + sep)
 		c.expect(`{"type":3,"invocationId":"1","result":null}`)
 	})
@@ -65,7 +65,7 @@ func TestAClientThatNeverPingsMayBeSilent(t *testing.T) {
 func TestSilenceDoesNotCountWhileAMethodRuns(t *testing.T) {
 	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
 		d.Handle("Rest", signalr.Action1(func(_ context.Context, _ *signalr.Conn, seconds int) error {
-			time.Sleep(time.Duration(seconds) * time.Second)
+			pass(time.Duration(seconds) * time.Second)
 			return nil
 		}))
 		c := n.greeted(t, nil)
@@ -111,7 +111,7 @@ func TestAConnectionLivesNoLongerThanItsToken(t *testing.T) {
 		"refreshed":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Hour)) }, time.Hour},
 		"cut short":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Second)) }, time.Second},
 		"cut off":                 {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(-time.Second)) }, 0},
-		"for ever, until changed": {func(c *signalr.Conn) { c.SetExpiry(time.Time{}); time.Sleep(time.Hour); c.SetExpiry(time.Now()) }, time.Hour},
+		"for ever, until changed": {func(c *signalr.Conn) { c.SetExpiry(time.Time{}); pass(time.Hour); c.SetExpiry(time.Now()) }, time.Hour},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestAStalledClientCostsNobodyElse(t *testing.T) {
 		if err := <-d.endings; err == nil {
 			t.Error("the stalled connection ended cleanly")
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		synctest.Wait()
 		if got := d.Connections(); got != 1 {
 			t.Errorf("%d connections, want the other one", got)

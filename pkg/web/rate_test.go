@@ -29,7 +29,7 @@ func TestRate(t *testing.T) {
 		if n := allowed(r, "a"); n != 0 {
 			t.Errorf("%d more were allowed at once", n)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if n := allowed(r, "a"); n != 20 {
 			t.Errorf("a second later %d were allowed, want 20", n)
 		}
@@ -38,3 +38,6 @@ func TestRate(t *testing.T) {
 		}
 	})
 }
+
+// pass lets time pass on a bubble's clock. Nobody waits for it in earnest.
+func pass(d time.Duration) { <-time.After(d) }

@@ -129,7 +129,7 @@ func TestDelivery(t *testing.T) {
 		"what nobody told of is pushed within two seconds": {
 			do: func(l *tape, _ *Delivery) {
 				l.store(s, "1", "2")
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 			},
 			pushed: []string{"1", "2"},
 		},
@@ -137,7 +137,7 @@ func TestDelivery(t *testing.T) {
 			do: func(l *tape, d *Delivery) {
 				entries := l.store(s, "1", "2", "3")
 				tell(d, entries[0], entries[2])
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(s, "4")...)
 			},
 			pushed: []string{"1", "2", "3", "4"},
@@ -154,7 +154,7 @@ func TestDelivery(t *testing.T) {
 				tell(d, l.store(s, "1", "2", "3")...)
 				synctest.Wait()
 				l.setBack(s, 1)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(s, "again 2")...)
 			},
 			pushed: []string{"1", "2", "3", "set back", "again 2"},
@@ -163,7 +163,7 @@ func TestDelivery(t *testing.T) {
 			before: []string{"1", "2", "3"},
 			do: func(l *tape, d *Delivery) {
 				l.setBack(s, 1)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(s, "again 2")...)
 			},
 			pushed: []string{"set back", "again 2"},
@@ -175,7 +175,7 @@ func TestDelivery(t *testing.T) {
 				synctest.Wait()
 				l.setBack(s, 1)
 				l.store(s, "2'", "3'", "4'")
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(s, "5'")...)
 			},
 			pushed: []string{"3", "set back", "5'"},
@@ -197,10 +197,10 @@ func TestDelivery(t *testing.T) {
 			before: []string{"1", "2"},
 			do: func(l *tape, d *Delivery) {
 				tell(d, l.store(s, "3")...)
-				time.Sleep(2100 * time.Millisecond)
+				pass(2100 * time.Millisecond)
 				l.setBack(s, 1)
 				tell(d, l.store(s, "2'", "3'", "4'")[2])
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(s, "5'")...)
 			},
 			pushed: []string{"3", "4'", "set back", "5'"},
@@ -208,9 +208,9 @@ func TestDelivery(t *testing.T) {
 		"a stream that is gone begins anew": {
 			do: func(l *tape, d *Delivery) {
 				tell(d, l.store(chat.Own("j"), "a", "b")...)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				l.setBack(chat.Own("j"), 0)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 				tell(d, l.store(chat.Own("j"), "a'")...)
 			},
 			pushed: []string{"a", "b", "set back", "a'"},
@@ -221,11 +221,11 @@ func TestDelivery(t *testing.T) {
 				l.away = true
 				l.mu.Unlock()
 				l.store(s, "1")
-				time.Sleep(5 * time.Second)
+				pass(5 * time.Second)
 				l.mu.Lock()
 				l.away = false
 				l.mu.Unlock()
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 			},
 			pushed: []string{"1"},
 		},
@@ -235,7 +235,7 @@ func TestDelivery(t *testing.T) {
 				entries := l.store(s, bodies...)
 				slices.Reverse(entries)
 				tell(d, entries...)
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 			},
 			pushed: make([]string, deliveryQueue+2*fillPage),
 		},
