@@ -180,7 +180,7 @@ func TestATariffIsCompiledOnce(t *testing.T) {
 	if _, again, _ := c.Tariff(t.Context(), "CAR"); again != first {
 		t.Error("it was compiled twice")
 	}
-	for _, code := range []string{"b", "gone", "XXX"} {
+	for _, code := range []string{"b", "gone", "NONE"} {
 		if _, _, err := c.Tariff(t.Context(), code); !errors.Is(err, policy.ErrProductUnknown) {
 			t.Errorf("the tariff of %s: error %v", code, err)
 		}

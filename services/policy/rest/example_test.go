@@ -33,7 +33,7 @@ func ExampleAPI() {
 	}
 	policies := rest.API{Contract: obeyed, Products: shelf{}, Now: time.Now}
 	ctx := auth.NewContext(context.Background(), auth.Identity{Agent: auth.Agent{Login: "jimmy.solid"}})
-	for _, path := range []string{"/api/products/CAR", "/api/products/XXX"} {
+	for _, path := range []string{"/api/products/CAR", "/api/products/NONE"} {
 		recorder := httptest.NewRecorder()
 		policies.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
 		fmt.Println(recorder.Code, recorder.Header().Get("Content-Type"))

@@ -71,7 +71,7 @@ func activation(t *testing.T, f *fixture) {
 	if got := f.product(t, "PET").Status; got != policy.ProductActive {
 		t.Errorf("the status is %s", got)
 	}
-	for code, want := range map[string]error{"PET": policy.ErrProductActive, "XXX": policy.ErrProductUnknown} {
+	for code, want := range map[string]error{"PET": policy.ErrProductActive, "NONE": policy.ErrProductUnknown} {
 		if err := f.activate(ctx, code); !errors.Is(err, want) {
 			t.Errorf("%s: error %v, want %v", code, err, want)
 		}
@@ -152,13 +152,13 @@ func refusedTariff(t *testing.T, f *fixture) {
 		"broken":           {"CAR", dearer(1, "120 *"), policy.ErrTariffInvalid},
 		"without a price":  {"HSI", dearer(1, "120"), policy.ErrTariffInvalid},
 		"an older version": {"CAR", dearer(2, "120"), policy.ErrTariffConflict},
-		"of no product":    {"XXX", dearer(1, "120"), policy.ErrProductUnknown},
+		"of no product":    {"NONE", dearer(1, "120"), policy.ErrProductUnknown},
 	} {
 		if err := f.change(ctx, tt.code, tt.to); !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v, want %v", name, err, tt.want)
 		}
 	}
-	if _, err := f.Tariff(ctx, "XXX"); !errors.Is(err, policy.ErrProductUnknown) {
+	if _, err := f.Tariff(ctx, "NONE"); !errors.Is(err, policy.ErrProductUnknown) {
 		t.Errorf("the tariff of no product: error %v", err)
 	}
 	after, err := f.Catalogue(ctx)
