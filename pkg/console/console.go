@@ -118,3 +118,14 @@ func (c *Console) subscriptions() (all []event.Subscription) {
 	}
 	return all
 }
+
+// ExitCode is what a program ends with after an error: the error's own code, or 1.
+func ExitCode(err error) int {
+	if coded, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		return coded.ExitCode()
+	}
+	return 1
+}

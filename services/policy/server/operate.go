@@ -29,3 +29,6 @@ func Operate(ctx context.Context, cfg Config, args []string, in io.Reader, out, 
 	}
 	return c.Run(ctx, args)
 }
+
+// ExitCode is what the program ends with after an error.
+func ExitCode(err error) int { return console.ExitCode(err) }

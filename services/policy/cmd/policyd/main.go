@@ -21,19 +21,8 @@ func main() {
 	err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "policyd:", err)
-		os.Exit(exitCode(err))
+		os.Exit(server.ExitCode(err))
 	}
-}
-
-// exitCode is the error's own, or 1.
-func exitCode(err error) int {
-	if coded, ok := errors.AsType[interface {
-		error
-		ExitCode() int
-	}](err); ok {
-		return coded.ExitCode()
-	}
-	return 1
 }
 
 // config is policyd's environment.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,19 +18,8 @@ import (
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
-		os.Exit(exitCode(err))
+		os.Exit(server.ExitCode(err))
 	}
-}
-
-// exitCode is the error's own, or 1.
-func exitCode(err error) int {
-	if coded, ok := errors.AsType[interface {
-		error
-		ExitCode() int
-	}](err); ok {
-		return coded.ExitCode()
-	}
-	return 1
 }
 
 const usage = `parley                 serves the portal; the README lists its environment
