@@ -117,8 +117,12 @@ func (n *node) configure(shared erlang, management bool) error {
 	)
 }
 
-// answers asks for what a client would: AMQP, whose first frame comes on channel 0.
+// answers asks for what a client would: AMQP, whose first frame comes on channel
+// 0. rabbitmqctl is refused for some moments more.
 func (n *node) answers(ctx context.Context) error {
+	if !n.said("Server startup complete") {
+		return errors.New("it has not started all of its parts")
+	}
 	answer, err := talk(n.amqp.address(), []byte("AMQP\x00\x00\x09\x01"))
 	if err != nil {
 		return err

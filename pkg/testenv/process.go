@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,7 @@ type process struct {
 	release func()
 
 	pid   int // 0: it is not running
+	begun int // in bytes, how long the log was when it was launched
 	ports []*port
 }
 
@@ -90,6 +92,11 @@ func (p *process) launch() error {
 		return fmt.Errorf("open its log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // The server has its own.
+	before, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("read its log: %w", err)
+	}
+	p.begun = int(before)
 	cmd := p.command(context.Background(), p.path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -217,6 +224,12 @@ func state(pid int) string {
 }
 
 func (p *process) log() string { return p.dir + ".log" }
+
+// said reports whether it has logged a text since it was launched.
+func (p *process) said(text string) bool {
+	log, err := os.ReadFile(p.log())
+	return err == nil && p.begun <= len(log) && strings.Contains(string(log[p.begun:]), text)
+}
 
 // tail is the end of the server's log.
 func (p *process) tail() string {

@@ -212,12 +212,12 @@ func written(scalar any) string {
 }
 
 // sendable tells what HTTP cannot carry: some bytes in a header, a segment of a
-// path that is none.
+// path that is none. An escaped slash alone is none to http.ServeMux.
 func sendable(p *contract.Parameter, values []string) bool {
 	for _, value := range values {
 		switch p.In {
 		case "path":
-			if value == "" || value == "." || value == ".." {
+			if value == "" || value == "." || value == ".." || value == "/" {
 				return false
 			}
 		case "header":
