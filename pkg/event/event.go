@@ -39,8 +39,8 @@ func (m Message) Ordered() bool { return m.PartitionKey != "" && m.Sequence > 0 
 type Publisher interface {
 	// Publish hands over a batch, in order, and answers for each message, at
 	// the same index: nil, the transport has taken responsibility for it;
-	// ErrUnroutable, nobody is bound to its type; anything else, it may or may
-	// not have been taken: publish it again.
+	// ErrUnroutable, nobody is bound to its type; ErrRefused, it will not be taken
+	// as it is; anything else, it may or may not have been taken: publish it again.
 	Publish(ctx context.Context, batch []Message) []error
 }
 
@@ -48,6 +48,9 @@ type Publisher interface {
 var (
 	// ErrUnroutable says that no subscription, running or not, wants this type.
 	ErrUnroutable = errors.New("nobody is bound to this type of event")
+	// ErrRefused says that the transport does not take this message, and would not
+	// if it were published again; it takes the others. What wraps it says why.
+	ErrRefused = errors.New("the transport refuses this event")
 	// ErrUnavailable says that the transport is away, and that Publish has waited
 	// for it: publish again at once.
 	ErrUnavailable = errors.New("the transport is not available")

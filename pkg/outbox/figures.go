@@ -14,6 +14,7 @@ type Figures struct {
 	Pending    int64     // not published yet
 	Oldest     time.Time // when the oldest of them was recorded; zero: there is none
 	Unroutable int64     // nobody is bound to their type
+	Refused    int64     // the transport does not take them
 	Sent       int64     // published, and kept to be published again; about, if they are many
 }
 
@@ -24,7 +25,9 @@ func (o *Outbox) Figures(ctx context.Context) (Figures, error) {
 	_, err := database.One(ctx, o.db.Query(ctx), `
 		SELECT (SELECT count(*) FROM outbox_event WHERE state = 'pending'),
 			COALESCE((SELECT recorded_at FROM outbox_event WHERE state = 'pending' ORDER BY id LIMIT 1), 0),
-			(SELECT count(*) FROM outbox_event WHERE state = 'unroutable')`, nil, &f.Pending, &oldest, &f.Unroutable)
+			(SELECT count(*) FROM outbox_event WHERE state = 'unroutable'),
+			(SELECT count(*) FROM outbox_event WHERE state = 'refused')`,
+		nil, &f.Pending, &oldest, &f.Unroutable, &f.Refused)
 	if err == nil {
 		f.Sent, err = about(ctx, o.db, "outbox_event", "outbox_event_sent", "state = 'sent'")
 	}

@@ -26,11 +26,11 @@ type Filter struct {
 type Stored struct {
 	event.Message
 
-	State    string    // pending, unroutable, sent; waiting, retry, dead
+	State    string    // pending, unroutable, refused, sent; waiting, retry, dead
 	At       time.Time // when it was published, or came; zero: not yet
 	Due      time.Time // when it is tried again; zero: at once, or never
 	Attempts int64     // of its handlers
-	Error    string    // of the last one
+	Error    string    // of the last one; why it is refused
 }
 
 // Replayed is what a replay does.
@@ -54,7 +54,17 @@ func (i *Inbox) List(ctx context.Context, f Filter) ([]Stored, error) {
 // kept, with the ids they had: who has handled them ignores them. A dry one only
 // tells which.
 func (o *Outbox) Replay(ctx context.Context, f Filter, dry bool) (Replayed, error) {
-	replayed, err := o.kept().replay(ctx, f, "sent", "state = 'pending', due_at = 0", dry)
+	return o.replay(ctx, f, "sent", dry)
+}
+
+// ReplayRefused has events published at once that are refused, because what they
+// were refused for was mended. A dry one only tells which.
+func (o *Outbox) ReplayRefused(ctx context.Context, f Filter, dry bool) (Replayed, error) {
+	return o.replay(ctx, f, "refused", dry)
+}
+
+func (o *Outbox) replay(ctx context.Context, f Filter, state string, dry bool) (Replayed, error) {
+	replayed, err := o.kept().replay(ctx, f, state, "state = 'pending', due_at = 0", dry)
 	if err == nil && !dry {
 		o.wake()
 	}
@@ -78,7 +88,7 @@ type shelf struct {
 }
 
 func (o *Outbox) kept() shelf {
-	return shelf{db: o.db, table: "outbox_event", where: "true", source: o.source, columns: "'', sent_at, due_at, 0, ''"}
+	return shelf{db: o.db, table: "outbox_event", where: "true", source: o.source, columns: "'', sent_at, due_at, 0, CASE state WHEN 'refused' THEN error ELSE '' END"}
 }
 
 func (i *Inbox) letters() shelf {

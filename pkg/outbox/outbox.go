@@ -6,6 +6,10 @@
 // effect in each consumer's database once, in the order of its partition,
 // whatever dies in between.
 //
+// An event that nobody is bound to, or that the transport refuses, is put aside,
+// where an operator sees it. What follows it in its partition is published all
+// the same: those who are told wait for what is missing, but not for ever.
+//
 // Outbox writes and Relay publishes on the telling side; Inbox receives on the
 // side that is told. Both keep their tables in the service's own database: see
 // Migrate.

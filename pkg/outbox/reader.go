@@ -82,15 +82,23 @@ func (rd *reader) look(ctx context.Context) error {
 	return nil
 }
 
-// again passes on what is unroutable and due.
+// again passes on what was put aside and is due, apart from the rest: what is
+// refused again has all that is published with it published twice.
 func (rd *reader) again(ctx context.Context) error {
 	rd.count(ctx)
-	batch, err := rd.outbox.read(ctx, `state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2`,
-		database.Instant(time.Now()), relayBatch)
-	if err != nil {
-		return err
+	for _, aside := range []struct {
+		where string
+		most  int
+	}{
+		{"state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2", relayBatch},
+		{"state = 'refused' AND due_at <= $1 ORDER BY due_at, id LIMIT $2", refusedBatch},
+	} {
+		batch, err := rd.outbox.read(ctx, aside.where, database.Instant(time.Now()), aside.most)
+		if err != nil {
+			return err
+		}
+		rd.pass(ctx, batch)
 	}
-	rd.pass(ctx, batch)
 	return nil
 }
 
@@ -130,12 +138,15 @@ func (o *Outbox) scan(scan func(...any) error) (event.Message, error) {
 	return m, err
 }
 
-// count looks how many events are unroutable; a partial index knows.
+// count looks how many events were put aside; partial indexes know.
 func (r *Relay) count(ctx context.Context) {
-	var n int64
-	_, err := database.One(ctx, r.outbox.db.Query(ctx), "SELECT count(*) FROM outbox_event WHERE state = 'unroutable'", nil, &n)
+	var unroutable, refused int64
+	_, err := database.One(ctx, r.outbox.db.Query(ctx), `
+		SELECT (SELECT count(*) FROM outbox_event WHERE state = 'unroutable'),
+			(SELECT count(*) FROM outbox_event WHERE state = 'refused')`, nil, &unroutable, &refused)
 	if err == nil { // Else the next look says what is wrong.
-		r.unroutable.Store(n)
+		r.unroutable.Store(unroutable)
+		r.refused.Store(refused)
 	}
 }
 

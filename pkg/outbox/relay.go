@@ -18,15 +18,22 @@ const (
 	relayGrace      = 3 * time.Second        // to settle what was published, when it stops; what is not settled is published again
 	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
 	relayRetryMost  = time.Second            //
-	refusedRetry    = 250 * time.Millisecond // a row that was refused lets others go first for so long
+	laterRetry      = 250 * time.Millisecond // a row that was not taken lets others go first for so long
 	relayTimeout    = 30 * time.Second       // for one batch, published or settled
 	unroutableRetry = 30 * time.Second       // somebody may have bound a queue
+	refusedRetry    = 5 * time.Minute        // somebody may have set the broker's limits anew
+	refusedBatch    = 16                     // each of them may cost the transport its channel
 	sentRetention   = 7 * 24 * time.Hour     // Relay.Retention
 	cleanupEvery    = time.Minute            //
 	cleanupChunk    = 1000                   // rows deleted in one transaction
 )
 
 // Relay publishes what is in an outbox.
+//
+// What nobody is bound to, and what the transport refuses, is put aside and tried
+// again from time to time. Nothing waits for it here, not even what follows it in
+// its partition: order is kept by those who are told, and they wait for what is
+// missing as long as for anything else.
 type Relay struct {
 	// Retention is how long events are kept after they were published, 7 days by
 	// default: so far back they can be published again.
@@ -35,6 +42,7 @@ type Relay struct {
 	outbox     *Outbox
 	publisher  event.Publisher
 	unroutable atomic.Int64
+	refused    atomic.Int64
 	leading    atomic.Bool
 }
 
@@ -47,6 +55,10 @@ func NewRelay(o *Outbox, p event.Publisher) *Relay {
 // Unroutable is how many events nobody is bound to, as of the last second. They
 // are tried again twice a minute.
 func (r *Relay) Unroutable() int64 { return r.unroutable.Load() }
+
+// Refused is how many events the transport does not take, as of the last second.
+// They are tried again every five minutes.
+func (r *Relay) Refused() int64 { return r.refused.Load() }
 
 // Leading reports whether it is this relay that publishes.
 func (r *Relay) Leading() bool { return r.leading.Load() }
@@ -122,14 +134,18 @@ func (r *Relay) relay(ctx context.Context, l leadership) {
 type result struct {
 	ids                     []string
 	sent, unroutable, later []string
+	refused                 refusals
 	away                    bool // the transport is: some of ids are in none of the others
 }
+
+// refusals are events, and why they were refused.
+type refusals struct{ ids, errors []string }
 
 // publish hands a batch over. Once begun, that is finished: stopping in the
 // middle would only have its receivers see it twice.
 func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 	var res result
-	var refused error
+	var trouble error
 	publishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
 	defer cancel()
 	for i, err := range r.publisher.Publish(publishing, batch) {
@@ -142,18 +158,21 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 		case errors.Is(err, event.ErrUnroutable):
 			res.unroutable = append(res.unroutable, m.ID)
 			r.outbox.log.WarnContext(ctx, "event is unroutable", "type", m.Type, "id", m.ID)
+		case errors.Is(err, event.ErrRefused):
+			res.refused.ids, res.refused.errors = append(res.refused.ids, m.ID), append(res.refused.errors, plain(err.Error()))
+			r.outbox.log.ErrorContext(ctx, "event is refused", "type", m.Type, "id", m.ID, "error", err)
 		default:
 			if errors.Is(err, event.ErrUnavailable) { // It has been waited for.
 				res.away = true
 			} else {
 				res.later = append(res.later, m.ID)
 			}
-			refused = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
+			trouble = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
 		}
 	}
-	if refused != nil && ctx.Err() == nil {
-		r.outbox.log.WarnContext(ctx, "events not relayed", "error", refused,
-			"refused", len(batch)-len(res.sent)-len(res.unroutable), "of", len(batch))
+	if trouble != nil && ctx.Err() == nil {
+		r.outbox.log.WarnContext(ctx, "events not relayed", "error", trouble,
+			"events", len(batch)-len(res.sent)-len(res.unroutable)-len(res.refused.ids), "of", len(batch))
 	}
 	return res
 }
@@ -201,13 +220,13 @@ func (o *Outbox) settle(ctx context.Context, res result) error {
 		}{
 			{"state = 'sent', sent_at = $1", now, res.sent},
 			{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
-			{"due_at = $1", now.Add(refusedRetry), res.later},
+			{"due_at = $1", now.Add(laterRetry), res.later},
 		} {
 			if err := o.update(ctx, tx, step.set, database.Instant(step.at), step.ids); err != nil {
 				return err
 			}
 		}
-		return nil
+		return o.refuse(ctx, tx, now.Add(refusedRetry), res.refused)
 	})
 	if err != nil {
 		return fmt.Errorf("settle published events: %w", err)
@@ -226,6 +245,20 @@ func (o *Outbox) update(ctx context.Context, tx *database.Tx, set string, at int
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", //nolint:gosec // All of the text is ours.
 		append([]any{at}, args...)...)
+	return err //nolint:wrapcheck // settle says what it was doing.
+}
+
+func (o *Outbox) refuse(ctx context.Context, tx *database.Tx, again time.Time, refused refusals) error {
+	if len(refused.ids) == 0 {
+		return nil
+	}
+	table, args, err := o.db.Dialect.Table("t", 2,
+		database.Column{Name: "id", Values: refused.ids}, database.Column{Name: "error", Values: refused.errors})
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE outbox_event SET state = 'refused', due_at = $1, error = t.error FROM "+table+" WHERE outbox_event.id = t.id", //nolint:gosec // All of the text is ours.
+		append([]any{database.Instant(again)}, args...)...)
 	return err //nolint:wrapcheck // settle says what it was doing.
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,4 +317,65 @@ func TestARelayStopsSoonWithoutItsDatabase(t *testing.T) {
 	if took := time.Since(begun); err != nil || took > 3*relayGrace {
 		t.Errorf("it stopped after %s, error %v", took, err)
 	}
+}
+
+// What the transport never takes is put aside, where it is seen, and nothing
+// waits for it, not even what follows it in its partition.
+func TestARefusedEventIsPutAsideUntilItIsReplayed(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		o := New(db, "test", quiet)
+		published := make(chan event.Message, 10)
+		var larger atomic.Bool
+		r := NewRelay(o, publisher(func(m event.Message) error {
+			if m.Sequence == 2 && !larger.Load() {
+				return fmt.Errorf("%w: it is too large", event.ErrRefused)
+			}
+			published <- m
+			return nil
+		}))
+		running(t, r)
+		write(t, db, o, "P-1", nil, "1", "2", "3")
+		for _, want := range []int64{1, 3} {
+			if m := receive(t, published); m.Sequence != want {
+				t.Errorf("%d was published", m.Sequence)
+			}
+		}
+		until(t, "it is counted", func() bool { return r.Refused() == 1 && r.Unroutable() == 0 })
+		stored, err := o.List(t.Context(), Filter{States: []string{"refused"}})
+		if err != nil || len(stored) != 1 || stored[0].Sequence != 2 || !strings.Contains(stored[0].Error, "too large") {
+			t.Fatalf("%v is refused, error %v", stored, err)
+		}
+		if soon := time.Until(stored[0].Due); soon < time.Minute {
+			t.Errorf("it is tried again in %s", soon)
+		}
+		figures, err := o.Figures(t.Context())
+		if err != nil || figures.Refused != 1 || figures.Pending != 0 {
+			t.Errorf("the figures are %+v, error %v", figures, err)
+		}
+		// Its time comes, and nothing has changed.
+		for range 2 {
+			if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET due_at = 0 WHERE state = 'refused'"); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "it is tried again", func() bool {
+				return column(t, db, "SELECT CAST(due_at AS text) FROM outbox_event WHERE state = 'refused'")[0] != "0"
+			})
+		}
+		larger.Store(true)
+		if replayed, err := o.ReplayRefused(t.Context(), Filter{}, true); err != nil || replayed.Events != 1 || len(published) > 0 {
+			t.Errorf("a dry run tells %+v, error %v", replayed, err)
+		}
+		if _, err := o.ReplayRefused(t.Context(), Filter{PartitionKey: "P-1"}, false); err != nil {
+			t.Fatal(err)
+		}
+		if m := receive(t, published); m.Sequence != 2 {
+			t.Errorf("%d was published", m.Sequence)
+		}
+		until(t, "all are sent", func() bool { return len(column(t, db, "SELECT id FROM outbox_event WHERE state = 'sent'")) == 3 })
+		all, err := o.List(t.Context(), Filter{})
+		if err != nil || len(all) != 3 || all[1].Error != "" {
+			t.Errorf("in the end there is %v, error %v", all, err)
+		}
+	})
 }

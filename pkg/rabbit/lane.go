@@ -45,7 +45,13 @@ func (t *Transport) openLane(ctx context.Context, s *session) error {
 		}
 		s.within(0)
 		err = t.offer(ctx, s, l, blocked)
-		if !errors.Is(err, errNacked) || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case isOfChannel(err):
+			s.within(setupTimeout)
+			continue
+		case !errors.Is(err, errNacked):
 			return err
 		}
 		pause(ctx, nackedRetry)
@@ -67,6 +73,8 @@ func newLane(s *session) (*lane, error) {
 	return &lane{
 		ch: ch, broken: make(chan error, 1), blocked: make(chan struct{}),
 		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
+		over:     ch.NotifyClose(make(chan *amqp.Error, 1)),
+		frame:    s.Config.FrameSize,
 		returned: ch.NotifyReturn(make(chan amqp.Return, 2*maxPublishWindow)),
 	}, nil
 }
@@ -86,6 +94,9 @@ func (t *Transport) offer(ctx context.Context, s *session, l *lane, blocked <-ch
 		case e := <-l.closed:
 			return closedBy(e)
 		case err := <-l.broken:
+			if l.ch.IsClosed() { // Why, is said there.
+				return closedBy(<-l.closed)
+			}
 			if !open { // Nothing can be opened on a connection that is blocked.
 				return fmt.Errorf("%w: %v", errLost, err) //nolint:errorlint // errNacked is another case.
 			}
@@ -110,11 +121,19 @@ func (t *Transport) offer(ctx context.Context, s *session, l *lane, blocked <-ch
 				open = false
 			case !b.Active && !open:
 				t.trouble(publishingOn, "")
-				l = &lane{ch: l.ch, closed: l.closed, broken: l.broken, returned: l.returned, blocked: make(chan struct{})}
+				l = l.unblocked()
 				t.publisher.set(l)
 				open = true
 			}
 		}
+	}
+}
+
+// unblocked is the lane for when its channel takes messages again.
+func (l *lane) unblocked() *lane {
+	return &lane{
+		ch: l.ch, closed: l.closed, broken: l.broken, returned: l.returned, blocked: make(chan struct{}),
+		over: l.over, frame: l.frame, unsettled: true,
 	}
 }
 

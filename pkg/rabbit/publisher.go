@@ -28,6 +28,8 @@ type publisher struct {
 	lane    *lane         // nil while there is no connection, or it is blocked
 	ended   bool          // there will be no other
 	changed chan struct{} // closed when these change
+
+	losses losses // of who has the turn
 }
 
 // lane is a channel in confirm mode.
@@ -37,6 +39,11 @@ type lane struct {
 	returned chan amqp.Return // never full: it holds more than a window
 	broken   chan error       // what ended it; holds one
 	blocked  chan struct{}    // closed when the broker blocks the connection
+
+	frame     int                // the most bytes of a frame; 0: no limit
+	over      <-chan *amqp.Error // as closed, for who publishes
+	cause     *amqp.Error        // what over said
+	unsettled bool               // a window was given up: what comes may be about that one
 }
 
 func (p *publisher) init() {
@@ -69,7 +76,7 @@ func (p *publisher) ready(ctx context.Context) (*lane, error) {
 		l, ended, changed := p.lane, p.ended, p.changed
 		p.mu.Unlock()
 		switch {
-		case l != nil:
+		case l != nil && !l.ch.IsClosed(): // Else the next one is on its way.
 			return l, nil
 		case ended:
 			return nil, event.ErrUnavailable
@@ -86,11 +93,19 @@ func (p *publisher) ready(ctx context.Context) (*lane, error) {
 
 // Publish implements event.Publisher: it publishes a window of messages without
 // waiting, and then collects the confirms. A message is taken if it was
-// confirmed and not returned.
+// confirmed and not returned. One that the broker will not take is found by
+// publishing its window again, one by one: it is refused, the others are taken.
 func (t *Transport) Publish(ctx context.Context, batch []event.Message) []error {
 	results := make([]error, 0, len(batch))
 	for window := range slices.Chunk(batch, maxPublishWindow) {
-		results = append(results, t.publish(ctx, window)...)
+		some := t.publish(ctx, window)
+		for i := range some {
+			if len(window) > 1 && isSuspicion(some[i]) {
+				some[i] = t.publish(ctx, window[i:i+1])[0]
+			}
+			some[i] = convicted(some[i])
+		}
+		results = append(results, some...)
 	}
 	return results
 }
@@ -114,13 +129,18 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 			copy(results[i:], all(len(window)-i, errBlocked))
 			break
 		}
-		if confirms[i], err = t.send(l.ch, m); err != nil {
+		p := publishing(m)
+		if results[i] = room(p, l.frame); results[i] != nil {
+			continue
+		}
+		if confirms[i], err = t.send(l.ch, p); err != nil {
 			copy(results[i:], all(len(window)-i, fmt.Errorf("%w: %w", errLost, err)))
 			l.fail(err)
 			break
 		}
 	}
 	l.collect(ctx, confirms, results)
+	t.publisher.losses.judge(ctx, l, window, results)
 	if slices.ContainsFunc(results, func(err error) bool { return errors.Is(err, errNacked) }) {
 		// RabbitMQ has a channel look for the leader of a quorum queue once. If that
 		// was where the leader died, it refuses for ever what a new one takes.
@@ -140,17 +160,16 @@ func (t *Transport) publish(ctx context.Context, window []event.Message) []error
 // confirm of the message too, which then is published again.
 //
 // A copy of everything would cost a third of what can be published.
-func (t *Transport) send(ch *amqp.Channel, m event.Message) (*amqp.DeferredConfirmation, error) {
-	p := publishing(m)
-	confirm, err := ch.PublishWithDeferredConfirm(t.cfg.Exchange, m.Type, true, false, p)
+func (t *Transport) send(ch *amqp.Channel, p amqp.Publishing) (*amqp.DeferredConfirmation, error) {
+	confirm, err := ch.PublishWithDeferredConfirm(t.cfg.Exchange, p.Type, true, false, p)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // publish says what it was doing.
 	}
-	if !t.isHeard(m.Type) {
+	if !t.isHeard(p.Type) {
 		return confirm, nil
 	}
 	p.DeliveryMode = amqp.Transient
-	if _, err = ch.PublishWithDeferredConfirm(Listeners(t.cfg.Exchange), m.Type, false, false, p); err != nil {
+	if _, err = ch.PublishWithDeferredConfirm(Listeners(t.cfg.Exchange), p.Type, false, false, p); err != nil {
 		return nil, err //nolint:wrapcheck // As above.
 	}
 	return confirm, nil
@@ -176,9 +195,9 @@ func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmatio
 		case <-confirm.Done():
 			results[i] = l.verdict(confirm)
 		case <-l.blocked:
-			results[i] = errBlocked
+			results[i], l.unsettled = errBlocked, true
 		case <-ctx.Done():
-			results[i] = ctx.Err()
+			results[i], l.unsettled = ctx.Err(), true
 		case <-timeout.C:
 			timeout.Reset(0)
 			results[i] = errNoConfirm
