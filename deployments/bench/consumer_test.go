@@ -75,7 +75,7 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 	broker := transport(tb, url)
 	begun := time.Now()
 	stop := background(tb, inbox.Run,
-		broker.Subscribe(event.Subscription{Name: name, Types: router.Types(), Receive: inbox.Receive}))
+		broker.Subscribe(inbox.Subscription()))
 	until(tb, func() bool {
 		done := inbox.Counts()
 		return done.Handled+done.Failed >= int64(n)
@@ -153,7 +153,7 @@ func TestLatency(t *testing.T) {
 	inbox := outbox.NewInbox(reader, "latency", &router, log)
 	box := outbox.New(seller, "policy", log)
 	background(t, outbox.NewRelay(box, broker).Run, inbox.Run,
-		broker.Subscribe(event.Subscription{Name: "latency", Types: router.Types(), Receive: inbox.Receive}))
+		broker.Subscribe(inbox.Subscription()))
 	var samples []time.Duration
 	apart := time.NewTicker(10 * time.Millisecond)
 	defer apart.Stop()
@@ -192,7 +192,7 @@ func TestDirect(t *testing.T) {
 			var router event.Router
 			event.Handle(&router, func(context.Context, told) error { return nil })
 			inbox := outbox.NewInbox(reader, "direct", &router, log)
-			run := direct.Subscribe(event.Subscription{Name: "direct", Types: router.Types(), Receive: inbox.Receive})
+			run := direct.Subscribe(inbox.Subscription())
 			record(t, db, box, n)
 			begun := time.Now()
 			stop := background(t, run, inbox.Run, outbox.NewRelay(box, &direct).Run)

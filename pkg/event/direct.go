@@ -31,10 +31,13 @@ type binding struct {
 type consumer struct {
 	receive func(context.Context, []Message) error
 	inHand  sync.WaitGroup // the calls of receive under way
+	begun   []time.Time    // when these were begun, the oldest first
 }
 
-// startTimeout is how long Publish waits for somebody to run a subscription.
-const startTimeout = 3 * time.Second
+const (
+	startTimeout  = 3 * time.Second        // Publish waits so long for somebody to run a subscription
+	caughtUpEvery = 500 * time.Millisecond // Subscription.CaughtUp is told
+)
 
 var errNoConsumer = fmt.Errorf("%w: its consumer is not running", ErrUnavailable)
 
@@ -65,13 +68,38 @@ func (d *Direct) run(ctx context.Context, b *binding, s Subscription) error {
 	if taken {
 		return fmt.Errorf("subscribe %s: it is running already", s.Name)
 	}
-	<-ctx.Done()
+	d.tell(ctx, c, s)
 	d.mu.Lock()
 	b.consumer = nil
 	b.started = make(chan struct{})
 	d.mu.Unlock()
 	c.inHand.Wait()
 	return nil
+}
+
+// tell tells a subscription how far it has caught up until ctx ends. Nothing
+// waits but in the calls of Publish.
+func (d *Direct) tell(ctx context.Context, c *consumer, s Subscription) {
+	tick := time.NewTicker(caughtUpEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		until := time.Now()
+		d.mu.Lock()
+		if len(c.begun) > 0 {
+			until = c.begun[0]
+		}
+		d.mu.Unlock()
+		for _, eventType := range s.Types {
+			if s.CaughtUp != nil {
+				s.CaughtUp(eventType, until)
+			}
+		}
+	}
 }
 
 // Publish implements Publisher.
@@ -92,7 +120,7 @@ func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
 	for i, m := range batch {
 		// What was refused is published again, and heard then.
 		if results[i] == nil || errors.Is(results[i], ErrUnroutable) {
-			d.tell(m)
+			d.say(m)
 		}
 	}
 	return results
@@ -118,7 +146,7 @@ func (d *Direct) Listen(types []string, heard func(Message), missed func()) (run
 	}
 }
 
-func (d *Direct) tell(m Message) {
+func (d *Direct) say(m Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for ear, types := range d.ears {
@@ -154,37 +182,48 @@ func (d *Direct) shares(batch []Message) []share {
 }
 
 func (d *Direct) deliver(ctx context.Context, s share) error {
-	c := d.consumer(ctx, s.binding)
+	c, begun := d.consumer(ctx, s.binding)
 	if c == nil {
 		return fmt.Errorf("deliver to %s: %w", s.binding.name, errNoConsumer)
 	}
-	defer c.inHand.Done()
+	defer d.done(c, begun)
 	if err := c.receive(ctx, s.messages); err != nil {
 		return fmt.Errorf("deliver to %s: %w", s.binding.name, err)
 	}
 	return nil
 }
 
-// consumer is who runs a binding, taken in hand; it waits a moment for one.
-func (d *Direct) consumer(ctx context.Context, b *binding) *consumer {
+func (d *Direct) done(c *consumer, begun time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.Index(c.begun, begun) // Of two at the same moment any will do.
+	c.begun = slices.Delete(c.begun, i, i+1)
+	c.inHand.Done()
+}
+
+// consumer is who runs a binding, taken in hand at a moment; it waits a while
+// for one.
+func (d *Direct) consumer(ctx context.Context, b *binding) (c *consumer, begun time.Time) {
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
 	for {
 		d.mu.Lock()
 		c, started := b.consumer, b.started
 		if c != nil {
+			begun = time.Now()
+			c.begun = append(c.begun, begun)
 			c.inHand.Add(1)
 		}
 		d.mu.Unlock()
 		if c != nil {
-			return c
+			return c, begun
 		}
 		select {
 		case <-started:
 		case <-timeout.C:
-			return nil
+			return nil, begun
 		case <-ctx.Done():
-			return nil
+			return nil, begun
 		}
 	}
 }

@@ -65,6 +65,13 @@ type Subscription struct {
 	// error all of it is delivered again. The transport calls it from several
 	// goroutines at once, and again with messages that it has seen before.
 	Receive func(ctx context.Context, batch []Message) error
+
+	// CaughtUp is told again and again, about once a second, how far a type's queue
+	// has been worked off: what was published before that moment, by the clock of
+	// this process, Receive has taken, or another process was given. Under traffic
+	// that never ends it still advances; while the transport is away it does not.
+	// Nil: nobody wants to know.
+	CaughtUp func(eventType string, until time.Time)
 }
 
 // Subscriber connects a subscription to a transport.

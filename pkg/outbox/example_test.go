@@ -45,7 +45,7 @@ func Example() {
 	})
 	var transport event.Direct
 	inbox := outbox.NewInbox(db, "reader", &router, log)
-	subscribed := transport.Subscribe(event.Subscription{Name: "reader", Types: router.Types(), Receive: inbox.Receive})
+	subscribed := transport.Subscribe(inbox.Subscription())
 	done := make(chan error, 2)
 	go func() { done <- subscribed(ctx) }()
 

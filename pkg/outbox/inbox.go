@@ -17,7 +17,8 @@ import (
 // The inbox's patience.
 const (
 	inboxTimeout   = 30 * time.Second    // for one transaction
-	orderPatience  = 30 * time.Second    // an event waits so long for its predecessor
+	orderPatience  = 30 * time.Second    // an event waits so long for its predecessor, once the inbox has caught up
+	orderMost      = 24 * time.Hour      // and so long if it never does
 	retryFirst     = time.Second         // doubled at each attempt
 	retryMost      = 10 * time.Minute    //
 	retryAttempts  = 12                  // then it is dead: after some 50 minutes
@@ -43,9 +44,11 @@ type Inbox struct {
 	router   *event.Router
 	log      *slog.Logger
 
-	setTime time.Duration
+	setTime  time.Duration
+	patience time.Duration
 
-	counts counts
+	counts   counts
+	progress progress
 
 	each  atomic.Int64 // nanoseconds that a handler takes, on average; 0: not known yet
 	once  sync.Once
@@ -59,7 +62,12 @@ type Inbox struct {
 // Messages with a partition key and a sequence are handled in that order: the
 // consumer must have a handler for every type that its publisher numbers.
 func NewInbox(db *database.DB, consumer string, router *event.Router, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, consumer: consumer, router: router, log: log, setTime: setTime}
+	return &Inbox{db: db, consumer: consumer, router: router, log: log, setTime: setTime, patience: orderPatience}
+}
+
+// Subscription is what the inbox is to be told, and how.
+func (i *Inbox) Subscription() event.Subscription {
+	return event.Subscription{Name: i.consumer, Types: i.router.Types(), Receive: i.Receive, CaughtUp: i.CaughtUp}
 }
 
 // Receive handles a batch, and keeps what it cannot handle yet: it returns nil

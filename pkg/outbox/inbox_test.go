@@ -67,8 +67,10 @@ func (in *told) receive(batch ...event.Message) {
 	}
 }
 
+// sweep is a look at what is due after some time in which nothing came.
 func (in *told) sweep(after time.Duration) {
 	in.t.Helper()
+	in.CaughtUp("Sold", time.Now())
 	if err := in.redo(in.t.Context(), time.Now().Add(after)); err != nil {
 		in.t.Error(err)
 	}

@@ -160,7 +160,7 @@ func (s shelf) scan(scan func(...any) error) (Stored, error) {
 	if at > 0 {
 		e.At = database.Time(at)
 	}
-	if due > 0 && e.State != stateDead && e.State != "sent" {
+	if due > 0 && e.State != stateDead && e.State != stateWaiting && e.State != "sent" {
 		e.Due = database.Time(due)
 	}
 	if s.source != "" {

@@ -10,6 +10,17 @@
 // where an operator sees it. What follows it in its partition is published all
 // the same: those who are told wait for what is missing, but not for ever.
 //
+// A partition keeps its order although each type of event has a queue of its own:
+// an event that overtakes its predecessor waits for it. How long a predecessor
+// may still be on its way nobody can know, so the time that it is waited for, 30
+// seconds, begins when the consumer has caught up with the moment in which the
+// event came: when it has taken whatever had been published by then, in each
+// queue. That moment comes under traffic that never ends, too, and not while the
+// broker is away. What then still is missing was never published, is an
+// operator's, or was in another process's hands all that time: the event is
+// handled, and a gap counted. A consumer that does not know how far it has caught
+// up, or does not come so far in a day, handles the event after that day.
+//
 // Outbox writes and Relay publishes on the telling side; Inbox receives on the
 // side that is told. Both keep their tables in the service's own database: see
 // Migrate.

@@ -140,6 +140,7 @@ func query[T any](
 // store notes what became of the items.
 func (s *set) store(ctx context.Context) error {
 	var done, keep, undone []*item
+	now := time.Now()
 	for _, it := range s.all() {
 		switch {
 		case it.outcome == isHandled && it.kept:
@@ -149,7 +150,7 @@ func (s *set) store(ctx context.Context) error {
 		case it.outcome == isLeft && it.ID != "":
 			undone = append(undone, it)
 		case it.outcome == isOpen && !it.kept:
-			it.state, it.due = stateWaiting, time.Now().Add(orderPatience)
+			it.state, it.due = stateWaiting, now.Add(orderMost)
 			keep = append(keep, it)
 		default:
 		}

@@ -58,14 +58,31 @@ const heldUp = `EXISTS (
 	AND before.partition_key = p.partition_key AND before.partition_key <> ''
 	AND before.sequence < p.sequence AND before.state <> 'dead')`
 
+// nextDue are the next that are due of consumer $1: retries until $2, and those
+// that wait until $3.
+const nextDue = `
+	SELECT ` + parkedColumns + `
+	FROM (SELECT 'retry' AS state, CAST($2 AS bigint) AS until UNION ALL SELECT 'waiting', CAST($3 AS bigint)) AS due
+	CROSS JOIN inbox_parked AS p -- SQLite keeps to this order
+	WHERE p.consumer = $1 AND p.state = due.state AND p.due_at <= due.until AND p.state <> 'dead' AND NOT ` + heldUp + `
+	ORDER BY p.due_at, p.sequence LIMIT $4`
+
+// waitedFrom bounds the due times of what waits no longer: it has been due, or
+// it came before all that the inbox had been given a while ago, and its
+// predecessor has not come in that while.
+func (i *Inbox) waitedFrom(now time.Time) time.Time {
+	caughtUp := i.progress.asOf(now.Add(-i.patience))
+	if gap := caughtUp.Add(orderMost); gap.After(now) && !caughtUp.IsZero() {
+		return gap
+	}
+	return now
+}
+
 // redo tries what is due, as long as it comes forward.
 func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 	for ctx.Err() == nil {
-		due, err := database.All(ctx, i.db.Query(ctx), scanParked, `
-			SELECT `+parkedColumns+` FROM inbox_parked AS p
-			WHERE p.consumer = $1 AND p.state <> 'dead' AND p.due_at <= $2 AND NOT `+heldUp+`
-			ORDER BY p.due_at, p.sequence LIMIT $3`,
-			i.consumer, database.Instant(now), redoBatch)
+		due, err := database.All(ctx, i.db.Query(ctx), scanParked, nextDue,
+			i.consumer, database.Instant(now), database.Instant(i.waitedFrom(now)), redoBatch)
 		if err != nil {
 			return fmt.Errorf("read parked events: %w", err)
 		}

@@ -45,6 +45,7 @@ type queue struct {
 	eventType  string
 	consumer   string // its tag
 	deliveries <-chan amqp.Delivery
+	progress   progress
 }
 
 func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscription) error {
@@ -55,6 +56,10 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 			return err
 		}
 		queues = append(queues, q)
+	}
+	asking, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
 	}
 	// over ends with the connection, with ctx, or with the first of the queues:
 	// one that somebody deletes ends alone.
@@ -68,6 +73,13 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 	}()
 	for _, q := range queues {
 		forwarders.Go(func() { q.forward(over, end, merged) })
+	}
+	if s.CaughtUp != nil {
+		forwarders.Go(func() {
+			if err := t.watch(over, asking, s, queues); err != nil {
+				end(err)
+			}
+		})
 	}
 	t.up(ctx, s.Name, conn)
 	for {
@@ -121,6 +133,7 @@ func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merge
 				end(fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed))
 				return
 			}
+			q.progress.delivered.Add(1)
 			select {
 			case merged <- delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag}:
 			case <-over.Done():
@@ -199,14 +212,16 @@ func inOrder(batch []delivered) []event.Message {
 // settle acknowledges a batch, each queue up to its newest delivery: the older
 // ones were in this batch or in one before it.
 func settle(batch []delivered) error {
-	newest := make(map[*queue]uint64)
+	newest, settled := make(map[*queue]uint64), make(map[*queue]int64)
 	for _, d := range batch {
 		newest[d.queue] = max(newest[d.queue], d.tag)
+		settled[d.queue]++
 	}
 	for q, tag := range newest {
 		if err := q.ch.Ack(tag, true); err != nil {
 			return fmt.Errorf("acknowledge %s: %w", q.eventType, err) // It comes again.
 		}
+		q.progress.settled.Add(settled[q])
 	}
 	return nil
 }

@@ -65,11 +65,12 @@ func run(ctx context.Context, getenv func(string) string) error {
 	event.Handle(&router, books.open)
 	event.Handle(&router, books.closed)
 	inbox := outbox.NewInbox(db, service, &router, log)
-	receive, err := receiver(getenv("PAYMENTS_BREAK"), inbox, db, &router)
+	subscription := inbox.Subscription()
+	subscription.Receive, err = receiver(getenv("PAYMENTS_BREAK"), inbox, db, &router)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	consume := broker.Subscribe(event.Subscription{Name: service, Types: router.Types(), Receive: receive})
+	consume := broker.Subscribe(subscription)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return consume(ctx) })

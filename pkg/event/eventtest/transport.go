@@ -40,6 +40,8 @@ func Run(t *testing.T, start func(t *testing.T) Transport) {
 		"one publisher's messages of one type keep their order": keepsOrder,
 		"nothing is lost among many publishers":                 manyPublishers,
 		"the end waits for the batch in hand":                   endWaits,
+		"what is in hand has not been caught up with":           caughtUp,
+		"traffic that never ends is caught up with":             caughtUpWithTraffic,
 		"each listener hears its types":                         listenersHear,
 		"a listener keeps nothing for anybody":                  listenersKeepNothing,
 		"a slow listener holds up nobody":                       slowListener,

@@ -145,9 +145,7 @@ func (s *Server) connect(cfg Config) (err error) {
 		from = s.broker
 	}
 	if from != nil {
-		s.events = from.Subscribe(event.Subscription{
-			Name: consumer, Types: s.router.Types(), Receive: s.inbox.Receive,
-		})
+		s.events = from.Subscribe(s.inbox.Subscription())
 	}
 	return nil
 }

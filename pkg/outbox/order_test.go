@@ -1,0 +1,174 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/database/databasetest"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/testenv"
+)
+
+// ended is what comes after sold.
+type ended struct {
+	Number string `json:"number"`
+}
+
+func (ended) Type() string { return "Ended" }
+
+// end is a policy's second event, which has a queue of its own.
+func end(policy string) event.Message {
+	m := of(policy, 2)
+	m.Type = "Ended"
+	return m
+}
+
+// queued is an inbox behind the queues of a broker. Its handlers take a while.
+type queued struct {
+	*Inbox
+
+	t      *testing.T
+	broker *rabbit.Transport
+}
+
+func newQueued(t *testing.T, db *database.DB, broker string, work time.Duration) *queued {
+	t.Helper()
+	var router event.Router
+	handled := func(ctx context.Context, number string) error {
+		wait(ctx, work)
+		_, err := db.Exec(ctx, "INSERT INTO effect (position, what) SELECT count(*), CAST($1 AS text) FROM effect", number)
+		return err
+	}
+	event.Handle(&router, func(ctx context.Context, e sold) error { return handled(ctx, e.Number) })
+	event.Handle(&router, func(ctx context.Context, e ended) error { return handled(ctx, e.Number) })
+	r, err := rabbit.New(rabbit.Config{
+		URLs: []string{broker}, Queues: []string{"chat-Sold", "chat-Ended"}, Prefetch: 50, Log: quiet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &queued{Inbox: NewInbox(db, "chat", &router, quiet), t: t, broker: r}
+	q.Lanes = 1
+	q.patience = 500 * time.Millisecond
+	q.run(r.Run)
+	return q
+}
+
+// run runs something until the test ends.
+func (q *queued) run(runs ...func(context.Context) error) {
+	q.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(q.t.Context()))
+	var wg sync.WaitGroup
+	for _, run := range runs {
+		wg.Go(func() {
+			if err := run(ctx); err != nil {
+				q.t.Error(err)
+			}
+		})
+	}
+	q.t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+func (q *queued) publish(batch ...event.Message) {
+	q.t.Helper()
+	ctx, cancel := context.WithTimeout(q.t.Context(), 30*time.Second)
+	defer cancel()
+	for len(batch) > 0 && ctx.Err() == nil {
+		var again []event.Message
+		for i, err := range q.broker.Publish(ctx, batch) {
+			if err != nil {
+				again = append(again, batch[i])
+			}
+		}
+		batch = again
+	}
+	if len(batch) > 0 {
+		q.t.Errorf("%d messages were not published", len(batch))
+	}
+}
+
+func (q *queued) effects(policy string) []string {
+	return column(q.t, q.db, fmt.Sprintf("SELECT what FROM effect WHERE what LIKE '%s-%%' ORDER BY position", policy))
+}
+
+// A purchase that lies in a long queue is late, not missing: the termination of
+// its policy waits in a short one.
+func TestAnEventWaitsForAPredecessorThatIsOnlyFarBackInItsQueue(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		q := newQueued(t, open(t, url(t)), testenv.RabbitMQ(t), 4*time.Millisecond)
+		const n = 1000
+		var backlog []event.Message
+		for i := range n {
+			backlog = append(backlog, of(fmt.Sprint("P", i), 1))
+		}
+		last := fmt.Sprint("P", n-1)
+		q.publish(append(backlog, end(last))...)
+		q.run(q.broker.Subscribe(q.Subscription()), q.Run)
+		until(t, "both are handled", func() bool { return len(q.effects(last)) == 2 })
+		if diff := cmp.Diff([]string{last + "-1", last + "-2"}, q.effects(last)); diff != "" {
+			t.Errorf("effects (-want +got):\n%s", diff)
+		}
+		if gaps := q.Counts().Gaps; gaps != 0 {
+			t.Errorf("%d gaps were counted", gaps)
+		}
+	})
+}
+
+// An event whose predecessor never comes does not wait for the end of all traffic.
+func TestAGapIsPassedOverUnderTrafficThatNeverEnds(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		q := newQueued(t, open(t, url(t)), testenv.RabbitMQ(t), time.Millisecond)
+		q.run(q.broker.Subscribe(q.Subscription()), q.Run)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					q.publish(of(fmt.Sprint("T", n), 1))
+				}
+			}
+		})
+		defer close(stop)
+		q.publish(end("P"))
+		until(t, "the gap is passed over", func() bool { return len(q.effects("P")) == 1 })
+		if gaps := q.Counts().Gaps; gaps != 1 {
+			t.Errorf("%d gaps were counted", gaps)
+		}
+	})
+}
+
+// As long as nobody knows what lies on the broker, patience does not begin.
+func TestAnEventWaitsAsLongAsTheInboxHasNotCaughtUp(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		in := newTold(t, url(t))
+		look := func(after time.Duration) {
+			t.Helper()
+			if err := in.redo(t.Context(), time.Now().Add(after)); err != nil {
+				t.Error(err)
+			}
+		}
+		in.CaughtUp("Sold", time.Now())
+		in.receive(nth(2))
+		look(orderMost / 2)
+		in.wantParked("2 waiting")
+		in.CaughtUp("Sold", time.Now())
+		look(orderPatience / 2)
+		in.wantParked("2 waiting")
+		look(2 * orderPatience)
+		in.want("2")
+		in.receive(nth(4))
+		look(2 * orderMost)
+		in.want("2", "4")
+	})
+}

@@ -1,0 +1,87 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/event"
+)
+
+// askEvery is how often the broker is asked how much waits in a queue.
+const askEvery = 500 * time.Millisecond
+
+// progress is how far a queue has been worked off.
+type progress struct {
+	delivered, settled atomic.Int64
+
+	// What follows belongs to who asks.
+	mark mark
+	idle time.Time // when the last answer came while nothing waited, here or there; zero: something did
+}
+
+// mark is a moment that has been caught up with when so much is settled.
+type mark struct {
+	at     time.Time
+	target int64
+}
+
+// watch tells the subscription how far its queues have been worked off, until
+// over. An error of the broker's ends it: the queue may be gone.
+func (t *Transport) watch(over context.Context, ch *amqp.Channel, s event.Subscription, queues []*queue) error {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, q := range queues {
+			if until := q.progress.reached(); !until.IsZero() {
+				s.CaughtUp(q.eventType, until)
+			}
+			at := time.Now()
+			there, err := ch.QueueDeclarePassive(Queue(s.Name, q.eventType), true, false, false, false, nil)
+			if err != nil {
+				return fmt.Errorf("ask what waits in the queue of %s: %w", q.eventType, err)
+			}
+			// A quorum queue without a leader answers as if it were empty, and had no
+			// consumer.
+			if there.Consumers > 0 {
+				q.progress.ask(at, int64(there.Messages), int64(t.cfg.Prefetch))
+			}
+		}
+	}
+}
+
+// ask notes that at some moment so many messages waited on the broker. As many
+// as it sends ahead may be on their way, or in hand.
+func (p *progress) ask(at time.Time, waiting, ahead int64) {
+	settled := p.settled.Load()
+	p.idle = time.Time{}
+	if waiting == 0 && settled == p.delivered.Load() {
+		p.idle = at
+	}
+	// The next to be reached. An older one may be further off, if another consumer
+	// takes a part.
+	if m := (mark{at: at, target: settled + waiting + ahead}); p.mark.at.IsZero() || m.target < p.mark.target {
+		p.mark = m
+	}
+}
+
+// reached is the last moment that has been caught up with, or zero if there is no
+// new one. What was on its way when the broker was asked has come by now.
+func (p *progress) reached() (until time.Time) {
+	settled := p.settled.Load()
+	if !p.mark.at.IsZero() && settled >= p.mark.target {
+		until, p.mark = p.mark.at, mark{}
+	}
+	if !p.idle.IsZero() && settled == p.delivered.Load() {
+		until = p.idle
+	}
+	return until
+}
