@@ -8,9 +8,12 @@ COMMANDS       = $(patsubst %/main.go,./%,$(wildcard services/*/cmd/*/main.go))
 # of the built tool, which then sees the workspace.
 TOOL           = "$$(GOWORK=off go -C $(CURDIR)/deployments/tools tool -n $(1))"
 NPM            = npm --prefix frontend
+# What the hub's benchmark compares with.
+SOCKETIO       = deployments/bench/hub/socketio
 # What follows from the contracts.
 GENERATED      = api/asyncapi/events.yaml $(patsubst %,services/%/rest/api.gen.go,policy chat) \
                  $(patsubst %,frontend/src/api/%.gen.ts,policy chat portal events hubs)
+# events or hub, both if neither, and what go test is told.
 BENCH         =
 .PHONY: help run build web generate contracts fresh release-contract check fmt test audit bench chaos
 
@@ -26,8 +29,8 @@ build: web ## build the web app and every command, into bin/
 web: frontend/node_modules
 	$(NPM) run build
 
-frontend/node_modules: frontend/package-lock.json
-	$(NPM) ci --no-audit --no-fund
+frontend/node_modules $(SOCKETIO)/node_modules: %/node_modules: %/package-lock.json
+	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
 
 generate: frontend/node_modules ## events.yaml, servers and front-end types from api/
@@ -56,7 +59,7 @@ check: frontend/node_modules contracts ## what needs no server: format, lint, im
 	@dead=$$($(call TOOL,deadcode) -test work); echo "$${dead:-no dead code}"; [[ -z $$dead ]]
 	@# A workspace lets any module import any other; alone, go.mod decides.
 	@for m in $(MODULES); do echo "alone: $$m"; (cd $$m; export GOWORK=off; go mod tidy -diff; go build ./...); done
-	@for m in verify chaos bench; do echo "outside: $$m"; (cd deployments/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
+	@for m in verify chaos bench bench/hub; do echo "outside: $$m"; (cd deployments/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
 	@# The cache of tests does not see files outside the module, so no cache.
 	GOWORK=off go -C deployments/verify test -count=1 ./...
 	$(NPM) run check
@@ -65,13 +68,15 @@ fmt: frontend/node_modules ## format Go and the front end
 	$(call TOOL,golangci-lint) fmt
 	cd frontend && npx --no-install prettier --write --log-level warn .
 
-test: frontend/node_modules ## every test; installs what they need (apt)
+test: frontend/node_modules $(SOCKETIO)/node_modules ## every test; installs what they need (apt)
 	deployments/setup/test.sh
 	$(MAKE) build
 	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
 	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on work
 	@# A short fault run, and each guarantee broken once to see that it is missed.
 	GOWORK=off go -C deployments/chaos test -count=1 -timeout 15m ./...
+	@# A short run of the benchmark that needs no broker, so that it stays one.
+	GOWORK=off go -C deployments/bench/hub test -count=1 -timeout 5m -short ./...
 	$(NPM) test
 	$(NPM) run e2e
 
@@ -81,8 +86,9 @@ chaos: ## 50 faults over 100,000 events; QUEUES=quorum: a cluster; BREAK=inbox, 
 	GOWORK=off go -C deployments/chaos test -count=1 -timeout 60m -v -run Nothing . \
 		-policies 50000 -rate 5000 -faults 50 -queues $(QUEUES) -break '$(BREAK)'
 
-bench: ## side by side with what one would use instead; -scale and -rounds by BENCH
-	GOWORK=off go -C deployments/bench test -count=1 -timeout 60m -v . $(BENCH)
+bench: $(SOCKETIO)/node_modules ## side by side with what one would use instead; BENCH='hub -run Fanout -rounds 9'
+	$(if $(filter hub,$(BENCH)),,GOWORK=off go -C deployments/bench test -count=1 -timeout 60m -v . $(filter-out events,$(BENCH)))
+	$(if $(filter events,$(BENCH)),,GOWORK=off go -C deployments/bench/hub test -count=1 -timeout 4h -v . $(filter-out hub,$(BENCH)))
 
 audit: ## known vulnerabilities in what each module calls
 	deployments/tools/audit.sh $(MODULES)
