@@ -143,7 +143,8 @@ func IsUnique(err error) bool {
 }
 
 // IsRefused reports whether the database refused what a statement holds: a
-// value that does not fit, or breaks a rule. Trying it again is pointless.
+// value that does not fit, or breaks a rule. The same statement will not do
+// better, as long as the other rows are what they are: see IsConstraint.
 func IsRefused(err error) bool {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
@@ -163,6 +164,17 @@ func IsRefused(err error) bool {
 	default:
 		return false
 	}
+}
+
+// IsConstraint reports whether a row broke a rule: a key that exists or one that
+// does not, a check. Other rows may have to do with it, so that a transaction that
+// looks at them anew may succeed.
+func IsConstraint(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
+	}
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(e.Code, "23")
 }
 
 // IsConflict reports whether a transaction was given up because of another one:

@@ -65,7 +65,7 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 				t.Errorf("got error %v", err)
 			}
 			// On PostgreSQL a statement that fails spoils the transaction around it.
-			if err := part("first", nil); !database.IsUnique(err) || !database.IsRefused(err) {
+			if err := part("first", nil); !database.IsUnique(err) || !database.IsConstraint(err) || !database.IsRefused(err) {
 				t.Errorf("got error %v", err)
 			}
 			return part("third", nil)

@@ -186,9 +186,37 @@ func TestARefusedCommitHarmsNoOther(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "b"}, column(t, db, "SELECT product FROM sale ORDER BY product")); diff != "" {
 			t.Errorf("sales (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"x dead"}, column(t, db, "SELECT id || ' ' || state FROM inbox_parked")); diff != "" {
+		if diff := cmp.Diff([]string{"x retry"}, column(t, db, "SELECT id || ' ' || state FROM inbox_parked")); diff != "" {
 			t.Errorf("parked (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// Another process may write the same row at the same time, or delete it again: a
+// broken rule says nothing about the event alone.
+func TestABrokenRuleIsTriedAgainUntilItMends(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		in := newTold(t, url(t))
+		for _, statement := range []string{
+			"CREATE UNIQUE INDEX effect_once ON effect (what)", "INSERT INTO effect VALUES (1, 'a'), (2, 'x')",
+		} {
+			if _, err := in.db.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in.receive(loose("a"))             // Alone,
+		in.receive(loose("b"), loose("x")) // or beside others.
+		in.wantParked("a retry", "x retry")
+		if _, err := in.db.Exec(t.Context(), "DELETE FROM effect WHERE what = 'a'"); err != nil {
+			t.Fatal(err)
+		}
+		in.sweep(time.Hour)
+		in.want("x", "b", "a")
+		in.wantParked("x retry")
+		for range retryAttempts {
+			in.sweep(time.Hour)
+		}
+		in.wantParked("x dead")
 	})
 }
 

@@ -183,6 +183,12 @@ func (s *set) run(ctx context.Context) error {
 // isFinal reports whether there is no point in trying again at once.
 func (f *failure) isFinal() bool { return f.item.tried || f.item.kept || event.IsPermanent(f.err) }
 
+// isHopeless reports whether there is no point in trying again at all. A broken
+// rule of the database may be mended by who was writing at the same time.
+func (f *failure) isHopeless() bool {
+	return event.IsPermanent(f.err) || database.IsRefused(f.err) && !database.IsConstraint(f.err)
+}
+
 // bare reports whether the handler runs in the transaction itself: two
 // statements less, and with a failure all of it is undone.
 func (s *set) bare() bool { return s.alone && len(s.plan) == 1 }
@@ -233,7 +239,7 @@ func (s *set) fail(ctx context.Context, failed *failure) {
 	it.attempts++
 	it.err = failed.err.Error()
 	s.counts.failed.Add(1)
-	if event.IsPermanent(failed.err) || database.IsRefused(failed.err) || it.attempts >= retryAttempts {
+	if failed.isHopeless() || it.attempts >= retryAttempts {
 		it.state = stateDead
 		s.log.ErrorContext(ctx, "event is dead", "type", it.Type, "id", it.ID, "attempts", it.attempts, "error", it.err)
 	} else {
