@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
@@ -229,6 +231,125 @@ func TestWhatNobodyWantsIsSeen(t *testing.T) {
 	}
 	if out := h.gets("lag"); !strings.Contains(out, "UNROUTABLE") || !strings.Contains(out, "lab-chat-service-Told") {
 		t.Errorf("lag says\n%s", out)
+	}
+}
+
+func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
+	broker := testenv.StartRabbitMQ(t)
+	limit := func(bytes int) {
+		broker.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", bytes))
+	}
+	limit(1 << 16)
+	h := newHouse(t, sqlite(t), broker.URL())
+	close(h.broken)
+	h.run()
+	h.tell(told{Text: "small"})
+	<-h.handled
+	h.tell(told{Text: strings.Repeat("large", 1<<16)})
+	out := h.until("larger than", "refused")
+	if !strings.Contains(out, "Told") || strings.Contains(out, "largelarge") {
+		t.Errorf("refused says %s", out)
+	}
+	list := rows(t, h.gets("refused", "--json"))
+	id, _ := list[0]["id"].(string)
+	if shown := h.gets("show", id); !strings.Contains(shown, "larger than") || strings.Contains(shown, "attempts") {
+		t.Errorf("show says %s", shown[:200])
+	}
+	if out := h.gets("lag", "--json"); !strings.Contains(out, `"pending":0`) || !strings.Contains(out, `"refused":1`) {
+		t.Errorf("lag says %s", out)
+	}
+	if out := h.gets("lag"); !strings.Contains(out, "REFUSED") {
+		t.Errorf("lag says %s", out)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(console.Metrics{Service: "policy", Outbox: h.outbox})
+	if got := metric(t, registry, "parley_outbox_refused"); got != 1 {
+		t.Errorf("the metric is %v", got)
+	}
+	limit(1 << 27)
+	if out := h.gets("replay", "--from", "refused", "--all", "--dry-run"); !strings.Contains(out, "would replay") || len(h.handled) > 0 {
+		t.Errorf("a dry run says %s", out)
+	}
+	h.gets("replay", "--from", "refused", "--id", id)
+	select {
+	case got := <-h.handled:
+		if got != id {
+			t.Errorf("%s was handled", got)
+		}
+	case <-time.After(patience):
+		t.Fatal("what was replayed was not handled")
+	}
+	h.until("[]", "refused", "--json")
+	if _, err := h.types("replay", "--from", "refused", "--id", id); !errors.Is(err, console.ErrFound) {
+		t.Errorf("replaying what is not refused answers %v", err)
+	}
+}
+
+// metric is the value of one that has no labels but the service.
+func metric(t *testing.T, from prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+func TestWhatIsPublishedByHandIsRefusedInWords(t *testing.T) {
+	broker := testenv.StartRabbitMQ(t)
+	broker.Ctl("eval", "application:set_env(rabbit, max_message_size, 65536).")
+	h := newHouse(t, sqlite(t), broker.URL())
+	close(h.broken)
+	h.run()
+	line := func(id, text string) string {
+		return fmt.Sprintf(`{"type":"Told","id":%q,"data":{"text":%q}}`, id, text)
+	}
+	h.In = strings.NewReader(line("one", "small") + "\n" + line("two", strings.Repeat("large", 1<<16)) + "\n" + line("three", "small"))
+	out, err := h.types("publish")
+	if !errors.Is(err, console.ErrFound) || !strings.Contains(err.Error(), "larger than") || !strings.Contains(out, "refused") || !strings.Contains(out, "two") {
+		t.Errorf("publish says %s, %v", out, err)
+	}
+	if got := []string{<-h.handled, <-h.handled}; !slices.Contains(got, "one") || !slices.Contains(got, "three") {
+		t.Errorf("%v were handled", got)
+	}
+}
+
+// Each node drops what it has cached when a listener of it hears the event,
+// whoever published that.
+func TestWhatIsPublishedByHandIsHeardByListeners(t *testing.T) {
+	broker := testenv.RabbitMQ(t)
+	h := newHouse(t, sqlite(t), broker)
+	close(h.broken)
+	h.run()
+	listener, err := rabbit.Open(h.Broker, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard, began := make(chan event.Message, 10), make(chan struct{}, 10)
+	listen := listener.Listen([]string{"Told"}, func(m event.Message) { heard <- m }, func() { began <- struct{}{} })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- listen(ctx) }()
+	<-began
+	h.In = strings.NewReader(`{"type":"Told","id":"one","data":{"text":"changed"}}`)
+	h.gets("publish")
+	select {
+	case m := <-heard:
+		if m.ID != "one" {
+			t.Errorf("%s was heard", m.ID)
+		}
+	case <-time.After(patience):
+		t.Error("nobody heard it")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

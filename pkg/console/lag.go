@@ -26,6 +26,7 @@ type outboxLag struct {
 	Pending    int64   `json:"pending"`
 	Oldest     float64 `json:"oldestSeconds"`
 	Unroutable int64   `json:"unroutable"`
+	Refused    int64   `json:"refused"`
 	Retained   int64   `json:"retained"`
 }
 
@@ -71,7 +72,9 @@ func measure(ctx context.Context, s *opened) (l serviceLag, err error) {
 		if err != nil {
 			return l, err //nolint:wrapcheck // each says for whom.
 		}
-		l.Outbox = &outboxLag{Pending: f.Pending, Oldest: age(f.Oldest), Unroutable: f.Unroutable, Retained: f.Sent}
+		l.Outbox = &outboxLag{
+			Pending: f.Pending, Oldest: age(f.Oldest), Unroutable: f.Unroutable, Refused: f.Refused, Retained: f.Sent,
+		}
 	}
 	if s.inbox != nil {
 		f, err := s.inbox.Figures(ctx)
@@ -117,14 +120,18 @@ func (c *Console) queues(ctx context.Context, l *lag) error {
 }
 
 func (l lag) write(t *table) {
-	t.row("SERVICE", "PENDING", "OLDEST", "UNROUTABLE", "RETAINED", "WAITING", "RETRY", "OLDEST", "DEAD")
+	t.row("SERVICE", "PENDING", "OLDEST", "UNROUTABLE", "REFUSED", "RETAINED", "WAITING", "RETRY", "OLDEST", "DEAD")
 	for _, s := range l.Services {
-		row := []any{s.Service, "-", "-", "-", "-", "-", "-", "-", "-"}
-		if s.Outbox != nil {
-			row[1], row[2], row[3], row[4] = s.Outbox.Pending, seconds(s.Outbox.Oldest), s.Outbox.Unroutable, s.Outbox.Retained
+		row := []any{s.Service}
+		if o := s.Outbox; o != nil {
+			row = append(row, o.Pending, seconds(o.Oldest), o.Unroutable, o.Refused, o.Retained)
+		} else {
+			row = append(row, "-", "-", "-", "-", "-")
 		}
-		if s.Inbox != nil {
-			row[5], row[6], row[7], row[8] = s.Inbox.Waiting, s.Inbox.Retry, seconds(s.Inbox.Oldest), s.Inbox.Dead
+		if i := s.Inbox; i != nil {
+			row = append(row, i.Waiting, i.Retry, seconds(i.Oldest), i.Dead)
+		} else {
+			row = append(row, "-", "-", "-", "-")
 		}
 		t.row(row...)
 	}

@@ -33,6 +33,7 @@ var (
 	outboxPending    = describe("outbox_pending", "Events that are not published yet.")
 	outboxOldest     = describe("outbox_oldest_seconds", "How old the oldest of them is.")
 	outboxUnroutable = describe("outbox_unroutable", "Events that nobody has a queue for.")
+	outboxRefused    = describe("outbox_refused", "Events that the broker does not take.")
 	outboxRetained   = describe("outbox_retained", "Published events that can be published again.")
 	relayLeading     = describe("relay_leading", "1 if this process publishes the events of its database.")
 
@@ -82,6 +83,7 @@ func (m Metrics) collectOutbox(ctx context.Context, to chan<- prometheus.Metric)
 	m.gauge(to, outboxPending, float64(f.Pending))
 	m.gauge(to, outboxOldest, age(f.Oldest))
 	m.gauge(to, outboxUnroutable, float64(f.Unroutable))
+	m.gauge(to, outboxRefused, float64(f.Refused))
 	m.gauge(to, outboxRetained, float64(f.Sent))
 	return true
 }

@@ -54,6 +54,7 @@ All lines are read first: if one is wrong, none is sent.`)
 	if err != nil {
 		return err
 	}
+	t.TellListeners()
 	connected, disconnect := context.WithCancel(ctx)
 	var running errgroup.Group
 	running.Go(func() error { return t.Run(connected) })
@@ -167,7 +168,7 @@ func publishSome(
 	}
 	for i, err := range p.Publish(ctx, batch) {
 		results[at[i]] = err
-		if err != nil && !errors.Is(err, event.ErrUnroutable) {
+		if err != nil && !errors.Is(err, event.ErrUnroutable) && !errors.Is(err, event.ErrRefused) {
 			again = append(again, at[i])
 		}
 	}
@@ -177,29 +178,34 @@ func publishSome(
 type published struct {
 	Published  int      `json:"published"`
 	Unroutable []string `json:"unroutable"` // ids
+	Refused    []string `json:"refused"`    // ids
 	Failed     []string `json:"failed"`     // ids: they may have been taken
 }
 
 func (c *Console) published(o *options, messages []event.Message, results []error, problems []string) error {
-	p := published{Unroutable: []string{}, Failed: []string{}}
-	var last error
+	p := published{Unroutable: []string{}, Refused: []string{}, Failed: []string{}}
+	var last, refusal error
 	for i, err := range results {
 		switch {
 		case err == nil:
 			p.Published++
 		case errors.Is(err, event.ErrUnroutable):
 			p.Unroutable = append(p.Unroutable, messages[i].ID)
+		case errors.Is(err, event.ErrRefused):
+			p.Refused, refusal = append(p.Refused, messages[i].ID), err
 		default:
 			p.Failed, last = append(p.Failed, messages[i].ID), err
 		}
 	}
 	err := c.print(o, p, func(t *table) {
 		t.row("published", p.Published)
-		for _, id := range p.Unroutable {
-			t.row("unroutable", id)
-		}
-		for _, id := range p.Failed {
-			t.row("failed", id)
+		for _, not := range []struct {
+			why string
+			ids []string
+		}{{"unroutable", p.Unroutable}, {"refused", p.Refused}, {"failed", p.Failed}} {
+			for _, id := range not.ids {
+				t.row(not.why, id)
+			}
 		}
 	})
 	switch {
@@ -207,6 +213,8 @@ func (c *Console) published(o *options, messages []event.Message, results []erro
 		return err
 	case last != nil:
 		return fmt.Errorf("%d were not confirmed: %w %q", len(p.Failed), last, problems)
+	case refusal != nil:
+		return fmt.Errorf("%w: %d were refused: %w", ErrFound, len(p.Refused), refusal)
 	case len(p.Unroutable) > 0:
 		return fmt.Errorf("%w: nobody has a queue for %d of them", ErrFound, len(p.Unroutable))
 	}

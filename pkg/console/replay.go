@@ -12,7 +12,7 @@ import (
 
 type replayed struct {
 	Service string           `json:"service"`
-	From    string           `json:"from"` // dead, outbox
+	From    string           `json:"from"` // dead, outbox, refused
 	DryRun  bool             `json:"dryRun"`
 	Events  int64            `json:"events"`
 	Types   map[string]int64 `json:"types"`
@@ -21,18 +21,18 @@ type replayed struct {
 }
 
 func runReplay(ctx context.Context, c *Console, args []string) error {
-	o := newOptions(c, "replay", "[--from dead|outbox] (--id … --type … --partition … --since … --until … | --all) [--dry-run]")
+	o := newOptions(c, "replay", "[--from dead|outbox|refused] (--id … --type … --partition … --since … --until … | --all) [--dry-run]")
 	var f choice
 	f.register(o)
-	from := o.String("from", "dead", "dead: dead letters are handled again by their consumer; outbox: published events, as far as they are kept, are published again with the ids they had: who has handled them ignores them")
+	from := o.String("from", "dead", "dead: dead letters are handled again by their consumer; outbox: published events, as far as they are kept, are published again with the ids they had: who has handled them ignores them; refused: events that the broker did not take are published at once")
 	dry := o.Bool("dry-run", false, "only tell what it would do")
 	everything := o.Bool("all", false, "all of them")
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err
 	}
 	switch {
-	case *from != "dead" && *from != "outbox":
-		return misused("events replay: --from is dead or outbox, not %q", *from)
+	case !slices.Contains([]string{"dead", "outbox", "refused"}, *from):
+		return misused("events replay: --from is dead, outbox or refused, not %q", *from)
 	case !f.chooses() && !*everything:
 		return misused("events replay: which events? --id, --type, --partition, --since and --until choose; --all takes all")
 	case f.chooses() && *everything:
@@ -67,6 +67,8 @@ func (s *opened) replay(ctx context.Context, from string, f outbox.Filter, dry b
 		r, err = s.inbox.Replay(ctx, f, dry)
 	case from == "outbox" && s.outbox != nil:
 		r, err = s.outbox.Replay(ctx, f, dry)
+	case from == "refused" && s.outbox != nil:
+		r, err = s.outbox.ReplayRefused(ctx, f, dry)
 	default:
 		return r, false, nil
 	}

@@ -84,8 +84,10 @@ func (e shown) write(t *table) {
 		t.row("partition", e.PartitionKey)
 		t.row("sequence", e.Sequence)
 	}
-	if e.Error != "" {
+	if e.Attempts > 0 {
 		t.row("attempts", e.Attempts)
+	}
+	if e.Error != "" {
 		t.row("error", e.Error)
 	}
 	if e.Data != nil {

@@ -15,8 +15,8 @@ import (
 // on each new one a queue of its own, which is gone with it.
 //
 // It hears what is published by transports that Listen was called on for the
-// same type, as it is in all nodes of a service; and what others publish under
-// the type in lower case.
+// same type, as it is in all nodes of a service, or TellListeners; and what
+// others publish under the type in lower case.
 func (t *Transport) Listen(
 	types []string, heard func(event.Message), missed func(),
 ) (run func(context.Context) error) {
@@ -49,10 +49,18 @@ func (t *Transport) hear(types []string) {
 	}
 }
 
+// TellListeners has all that Publish publishes from now on heard by listeners,
+// although nobody listens here. That is for who publishes little.
+func (t *Transport) TellListeners() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tells = true
+}
+
 func (t *Transport) isHeard(eventType string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.heard[eventType]
+	return t.tells || t.heard[eventType]
 }
 
 func (t *Transport) openEar(conn *session, types []string) (<-chan amqp.Delivery, error) {

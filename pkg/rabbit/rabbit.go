@@ -74,6 +74,7 @@ type Transport struct {
 	mu    sync.Mutex
 	state map[string]*state // by connection
 	heard map[string]bool   // the types that this process listens for
+	tells bool              // listeners elsewhere hear all types
 	other string            // what is wrong with cfg.Queues
 }
 
