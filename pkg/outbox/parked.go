@@ -86,33 +86,38 @@ func (s *set) park(ctx context.Context, items []*item) error {
 	return nil
 }
 
+const unparking = "DELETE FROM inbox_parked WHERE (consumer, source, id) IN (SELECT consumer, source, id FROM %s)"
+
 func (s *set) unpark(ctx context.Context, items []*item) error {
-	err := s.exec(ctx, `
-		DELETE FROM inbox_parked WHERE consumer = $1 AND (source, id) IN (SELECT source, id FROM %s)`,
-		names(items), s.consumer)
+	err := s.exec(ctx, unparking, s.names(items))
 	if err != nil {
 		return fmt.Errorf("unpark %d events: %w", len(items), err)
 	}
 	return nil
 }
 
+const forgetting = "DELETE FROM inbox_event WHERE (consumer, source, id) IN (SELECT consumer, source, id FROM %s)"
+
 // forget makes as if items had not come.
 func (s *set) forget(ctx context.Context, items []*item) error {
-	err := s.exec(ctx, `
-		DELETE FROM inbox_event WHERE consumer = $1 AND (source, id) IN (SELECT source, id FROM %s)`,
-		names(items), s.consumer)
+	err := s.exec(ctx, forgetting, s.names(items))
 	if err != nil {
 		return fmt.Errorf("forget %d events: %w", len(items), err)
 	}
 	return nil
 }
 
-func names(items []*item) []database.Column {
-	var sources, ids []string
+// names are the keys of items. The consumer is one of the columns: of a constant
+// PostgreSQL, when it does not know the table yet, would think that few rows have
+// it, and look through all of them.
+func (s *set) names(items []*item) []database.Column {
+	var consumers, sources, ids []string
 	for _, it := range items {
-		sources, ids = append(sources, it.Source), append(ids, it.ID)
+		consumers, sources, ids = append(consumers, s.consumer), append(sources, it.Source), append(ids, it.ID)
 	}
-	return []database.Column{{Name: "source", Values: sources}, {Name: "id", Values: ids}}
+	return []database.Column{
+		{Name: "consumer", Values: consumers}, {Name: "source", Values: sources}, {Name: "id", Values: ids},
+	}
 }
 
 // exec runs a statement that is handed a table t, in place of its %s.

@@ -118,6 +118,12 @@ func (s *set) lock(ctx context.Context) error {
 	return nil
 }
 
+const waitingFor = `
+	SELECT ` + parkedColumns + ` FROM %s CROSS JOIN inbox_parked AS p -- SQLite keeps to this order
+	WHERE p.source = t.source AND p.partition_key = t.partition_key
+		AND p.sequence > t.beyond AND p.sequence <= t.upto
+		AND p.consumer = $1 AND p.state <> 'retry' AND p.state <> 'dead'`
+
 // waiting reads what waits in the partitions that will come forward.
 func (s *set) waiting(ctx context.Context) error {
 	var sources, keys []string
@@ -140,11 +146,7 @@ func (s *set) waiting(ctx context.Context) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	found, err := query(ctx, s, scanParked, `
-		SELECT `+parkedColumns+` FROM %s CROSS JOIN inbox_parked AS p -- SQLite keeps to this order
-		WHERE p.source = t.source AND p.partition_key = t.partition_key
-			AND p.sequence > t.beyond AND p.sequence <= t.upto
-			AND p.consumer = $1 AND p.state = 'waiting' AND p.state <> 'dead'`, []database.Column{
+	found, err := query(ctx, s, scanParked, waitingFor, []database.Column{
 		{Name: "source", Values: sources},
 		{Name: "partition_key", Values: keys},
 		{Name: "beyond", Values: from},
@@ -187,6 +189,14 @@ func (s *set) advance(ctx context.Context) error {
 	return nil
 }
 
+// hurrying looks up by their partitions what is to be due: in one step, the
+// databases would look through all that waits.
+const hurrying = `
+	UPDATE inbox_parked SET due_at = $2 WHERE (consumer, source, id) IN (
+		SELECT p.consumer, p.source, p.id FROM %s CROSS JOIN inbox_parked AS p -- SQLite keeps to this order
+		WHERE p.consumer = $1 AND p.source = t.source AND p.partition_key = t.partition_key
+			AND p.sequence = t.sequence AND p.state <> 'retry' AND p.state <> 'dead')`
+
 // hurry makes due what may be handled now, but was not: of a long row of events
 // that waited, or after one that is dead.
 func (s *set) hurry(ctx context.Context) error {
@@ -200,11 +210,7 @@ func (s *set) hurry(ctx context.Context) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	err := s.exec(ctx, `
-		UPDATE inbox_parked SET due_at = $2 FROM %s
-		WHERE inbox_parked.consumer = $1 AND inbox_parked.source = t.source AND inbox_parked.partition_key = t.partition_key
-			AND inbox_parked.sequence = t.sequence AND inbox_parked.state = 'waiting'
-			AND inbox_parked.state <> 'dead'`, []database.Column{
+	err := s.exec(ctx, hurrying, []database.Column{
 		{Name: "source", Values: sources}, {Name: "partition_key", Values: keys}, {Name: "sequence", Values: nexts},
 	}, s.consumer, database.Instant(time.Now()))
 	if err != nil {

@@ -150,19 +150,22 @@ func (s *set) redo(ctx context.Context, due []parked) error {
 	return s.handleLocked(ctx)
 }
 
+const claiming = `
+	SELECT p.source, p.id FROM inbox_parked AS p
+	WHERE (p.consumer, p.source, p.id, p.state, p.attempts) IN (SELECT consumer, source, id, state, attempts FROM %s)
+		AND NOT ` + heldUp
+
 // claim drops the items that are no longer as they were.
 func (s *set) claim(ctx context.Context) error {
-	columns := names(s.items)
+	columns := s.names(s.items)
 	var states []string
 	var attempts []int64
 	for _, it := range s.items {
 		states, attempts = append(states, it.state), append(attempts, it.attempts)
 	}
 	columns = append(columns, database.Column{Name: "state", Values: states}, database.Column{Name: "attempts", Values: attempts})
-	there, err := query(ctx, s, func(scan func(...any) error) (n name, err error) { return n, scan(&n.source, &n.id) }, `
-		SELECT p.source, p.id FROM inbox_parked AS p
-		WHERE p.consumer = $1 AND (p.source, p.id, p.state, p.attempts) IN (SELECT source, id, state, attempts FROM %s)
-			AND NOT `+heldUp+s.db.Dialect.SkipLocked(), columns, s.consumer)
+	there, err := query(ctx, s, func(scan func(...any) error) (n name, err error) { return n, scan(&n.source, &n.id) },
+		claiming+s.db.Dialect.SkipLocked(), columns)
 	if err != nil {
 		return fmt.Errorf("claim %d parked events: %w", len(s.items), err)
 	}
@@ -180,14 +183,18 @@ func (s *set) claim(ctx context.Context) error {
 	return nil
 }
 
+// aging is the statement that forgets what came before $1 to consumer $2, at most
+// $3, of a table with a primary key. That begins with the consumer, and is not to
+// be looked through for it.
+const aging = `DELETE FROM %[1]s WHERE (%[2]s) IN (
+	SELECT %[2]s FROM %[1]s WHERE arrived_at < $1 AND consumer || '' = $2 ORDER BY arrived_at LIMIT $3%[3]s)`
+
 // cleanup forgets what came before a time, in chunks. It rests between them, so
 // that those who write have most of the time.
 func (i *Inbox) cleanup(ctx context.Context, before time.Time) error {
+	skip := i.db.Dialect.SkipLocked()
 	for _, statement := range []string{
-		`DELETE FROM inbox_event WHERE (consumer, source, id) IN (
-			SELECT consumer, source, id FROM inbox_event WHERE arrived_at < $1 AND consumer = $2 LIMIT $3` + i.db.Dialect.SkipLocked() + ")",
-		`DELETE FROM inbox_event_unsourced WHERE (consumer, id) IN (
-			SELECT consumer, id FROM inbox_event_unsourced WHERE arrived_at < $1 AND consumer = $2 LIMIT $3` + i.db.Dialect.SkipLocked() + ")",
+		fmt.Sprintf(aging, "inbox_event", "consumer, source, id", skip), fmt.Sprintf(aging, "inbox_event_unsourced", "consumer, id", skip),
 	} {
 		err := inChunks(ctx, func() (int64, error) {
 			return database.Affected(i.db.Exec(ctx, statement, database.Instant(before), i.consumer, cleanupChunk))

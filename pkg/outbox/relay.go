@@ -268,7 +268,7 @@ func (o *Outbox) cleanup(ctx context.Context, before time.Time) error {
 	err := inChunks(ctx, func() (int64, error) {
 		return database.Affected(o.db.Exec(ctx, `
 			DELETE FROM outbox_event WHERE id IN (
-				SELECT id FROM outbox_event WHERE state = 'sent' AND sent_at < $1 LIMIT $2)`,
+				SELECT id FROM outbox_event WHERE state = 'sent' AND sent_at < $1 ORDER BY sent_at LIMIT $2)`,
 			database.Instant(before), cleanupChunk))
 	})
 	if err != nil {
