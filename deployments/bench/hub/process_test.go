@@ -61,6 +61,8 @@ func (ps programs) start(tb testing.TB, p peer) *server {
 	must(tb, err)
 	defer func() { _ = stderr.Close() }() // the process has its own
 	s.cmd.Stderr = stderr
+	_, err = s.cmd.StdinPipe() // a server ends with it; stop need not come to it
+	must(tb, err)
 	stdout, err := s.cmd.StdoutPipe()
 	must(tb, err)
 	must(tb, s.cmd.Start())

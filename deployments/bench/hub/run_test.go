@@ -79,9 +79,13 @@ func each(t *testing.T, rounds int, servers []peer, take func(t *testing.T, p pe
 		fmt.Fprintln(os.Stdout, machine(t))
 		built.build(t)
 	})
+	some := chosen(servers)
+	if len(some) == 0 {
+		fmt.Fprintf(os.Stdout, "%s: none of the servers that -only names takes part\n", t.Name())
+	}
 	for round := range rounds {
 		fmt.Fprintf(os.Stdout, "round %d\n", round+1)
-		for _, p := range chosen(servers) {
+		for _, p := range some {
 			t.Run(p.name, func(t *testing.T) { take(t, p) })
 		}
 	}

@@ -2,7 +2,7 @@ package hub
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,8 +95,8 @@ func (s *scene) converge(stalled []*load.Conn) (cuts int, took time.Duration) {
 	pace.Go(func() error { return load.Pace(ctx, s.publishers, perSecond) })
 	began := time.Now()
 	must(s, s.client.Resume(stalled))
-	now := make(map[*load.Conn]*load.Conn)
-	err := load.Until(ctx, func() bool { return s.cameBack(stalled, now, sent) })
+	now := slices.Clone(stalled)
+	err := load.Until(ctx, func() bool { return s.cameBack(now, sent) })
 	took = time.Since(began)
 	cancel()
 	must(s, pace.Wait())
@@ -104,8 +104,8 @@ func (s *scene) converge(stalled []*load.Conn) (cuts int, took time.Duration) {
 		s.Fatalf("the stalled do not hear what is new: %v\n%s", err, s.server.said())
 	}
 	var patient []*load.Conn
-	for _, conn := range stalled {
-		if now[conn] == nil {
+	for i, conn := range stalled {
+		if now[i] == conn {
 			patient = append(patient, conn)
 		}
 	}
@@ -115,23 +115,26 @@ func (s *scene) converge(stalled []*load.Conn) (cuts int, took time.Duration) {
 	return len(stalled) - len(patient), took
 }
 
-// cameBack opens connections for those that were cut, and says whether everybody
-// has heard a text that was sent after the first so many of its publisher.
-func (s *scene) cameBack(stalled []*load.Conn, now map[*load.Conn]*load.Conn, sent []uint64) bool {
+// cameBack opens connections in place of those that were cut, and says whether
+// everybody has heard a text that was sent after the first so many of its
+// publisher.
+func (s *scene) cameBack(now []*load.Conn, sent []uint64) bool {
+	s.Helper()
+	var cut []*load.Conn
+	var at []int
 	all := true
-	for _, conn := range stalled {
-		latest := conn
-		if again := now[conn]; again != nil {
-			latest = again
+	for i, conn := range now {
+		if s.client.HasEnded(conn) {
+			cut, at = append(cut, conn), append(at, i)
 		}
-		if s.client.HasEnded(latest) {
-			again, err := s.client.Replace(s.Context(), s.server.addr, latest)
-			if err != nil {
-				s.Fatal(fmt.Errorf("come back: %w", err))
-			}
-			now[conn], latest = again, again
-		}
-		all = all && s.client.Heard(latest, sent)
+		all = all && s.client.Heard(conn, sent)
 	}
-	return all
+	again, err := s.client.Replace(s.Context(), s.server.addr, cut)
+	if err != nil {
+		s.Fatalf("come back: %v", err)
+	}
+	for i, conn := range again {
+		now[at[i]] = conn
+	}
+	return all && len(again) == 0
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/http"
 	"sync"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 // hub is who is connected.
 type hub struct {
 	upgrader websocket.Upgrader
+	running  sync.WaitGroup // until the process ends
 	mu       sync.Mutex
 	sockets  map[*websocket.Conn]syscall.RawConn
 }
@@ -28,42 +30,49 @@ func main() {
 	})
 }
 
-// ServeHTTP is a connection's life.
+// ServeHTTP leaves the connection to a goroutine, and so what the request held to
+// others.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // and Upgrade has said so
 	}
-	defer func() { _ = ws.Close() }()
-	defer h.leave(ws)
+	if err := h.enter(ws); err != nil {
+		h.leave(ws)
+		return
+	}
+	h.running.Go(func() {
+		defer h.leave(ws)
+		for {
+			_, text, err := ws.ReadMessage()
+			if err != nil {
+				return
+			}
+			h.broadcast(frame(text))
+		}
+	})
+}
+
+func (h *hub) enter(ws *websocket.Conn) error {
 	socket, ok := ws.NetConn().(syscall.Conn)
 	if !ok {
-		return
+		return errors.ErrUnsupported
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.sockets[ws] = raw
-	err = ws.WriteMessage(websocket.TextMessage, []byte("welcome")) // whoever has read it is one of us
-	h.mu.Unlock()
-	if err != nil {
-		return
-	}
-	for {
-		_, text, err := ws.ReadMessage()
-		if err != nil {
-			return
-		}
-		h.broadcast(frame(text))
-	}
+	return ws.WriteMessage(websocket.TextMessage, []byte("welcome")) // whoever has read it is one of us
 }
 
 func (h *hub) leave(ws *websocket.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sockets, ws)
+	_ = ws.Close()
 }
 
 // broadcast ends a connection that does not take the whole frame at once.

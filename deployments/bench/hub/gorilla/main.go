@@ -25,6 +25,7 @@ const (
 type hub struct {
 	upgrader websocket.Upgrader
 	welcome  *websocket.PreparedMessage
+	running  sync.WaitGroup // until the process ends
 	mu       sync.Mutex
 	queues   map[chan *websocket.PreparedMessage]struct{}
 }
@@ -41,7 +42,8 @@ func main() {
 	})
 }
 
-// ServeHTTP is a connection's life.
+// ServeHTTP leaves the connection to two goroutines, and so what the request
+// held to others.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -52,13 +54,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	h.queues[queue] = struct{}{}
 	h.mu.Unlock()
-	var writer sync.WaitGroup
-	writer.Go(func() { write(ws, queue) })
-	h.read(ws)
-	h.mu.Lock()
-	h.cut(queue)
-	h.mu.Unlock()
-	writer.Wait()
+	h.running.Go(func() { write(ws, queue) })
+	h.running.Go(func() {
+		h.read(ws)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.cut(queue)
+	})
 }
 
 func (h *hub) read(ws *websocket.Conn) {

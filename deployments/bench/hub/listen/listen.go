@@ -6,13 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Descriptors is how many a program asks for: ten thousand sockets and some more.
@@ -39,7 +41,8 @@ func RaiseLimit() error {
 }
 
 // Serve is the whole program: it serves the handler at a port of its own, says
-// where in its first line, and ends when it is told to.
+// where in its first line, and ends with its standard input, which whoever
+// started it holds, so that it does not outlive them.
 func Serve(handler http.Handler) {
 	if err := serve(handler); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,13 +51,11 @@ func Serve(handler http.Handler) {
 }
 
 func serve(handler http.Handler) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
 	if err := RaiseLimit(); err != nil {
 		return err
 	}
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	listener, err := config.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -65,8 +66,15 @@ func serve(handler http.Handler) error {
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() }) // the sockets end with the process
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	var group errgroup.Group
+	group.Go(func() error { return server.Serve(listener) })
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return fmt.Errorf("wait for the end: %w", err)
+	}
+	if err := server.Close(); err != nil { // the sockets end with the process
+		return fmt.Errorf("stop: %w", err)
+	}
+	if err := group.Wait(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

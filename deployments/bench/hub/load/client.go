@@ -5,7 +5,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,19 +66,26 @@ func (c *Client) Close() error {
 // Receivers opens n connections. Narrow ones take little from the network ahead
 // of being read, and their latencies are not recorded.
 func (c *Client) Receivers(ctx context.Context, addr string, p *Protocol, n int, narrow bool) ([]*Conn, error) {
-	return c.open(ctx, addr, p, n, narrow, false)
+	return c.open(ctx, n, func(ctx context.Context, number int) (*Conn, []byte, error) {
+		return dial(ctx, addr, p, number, narrow)
+	})
 }
 
-// Replace opens a connection in the place of one that has ended.
-func (c *Client) Replace(ctx context.Context, addr string, old *Conn) (*Conn, error) {
-	conns, err := c.open(ctx, addr, old.protocol, 1, old.narrow, true)
-	if err != nil {
-		return nil, err
+// Replace opens connections in the places of those that have ended.
+func (c *Client) Replace(ctx context.Context, addr string, old []*Conn) ([]*Conn, error) {
+	if len(old) == 0 {
+		return nil, nil
 	}
-	return conns[0], nil
+	return c.open(ctx, len(old), func(ctx context.Context, number int) (*Conn, []byte, error) {
+		conn, read, err := dial(ctx, addr, old[0].protocol, number, old[0].narrow)
+		if err == nil {
+			conn.late = true
+		}
+		return conn, read, err
+	})
 }
 
-func (c *Client) open(ctx context.Context, addr string, p *Protocol, n int, narrow, late bool) ([]*Conn, error) {
+func (c *Client) open(ctx context.Context, n int, dial func(context.Context, int) (*Conn, []byte, error)) ([]*Conn, error) {
 	c.mu.Lock()
 	first := len(c.conns)
 	c.mu.Unlock()
@@ -88,11 +94,10 @@ func (c *Client) open(ctx context.Context, addr string, p *Protocol, n int, narr
 	group.SetLimit(openers)
 	for i := range conns {
 		group.Go(func() error {
-			conn, read, err := dial(ctx, addr, p, first+i, narrow)
+			conn, read, err := dial(ctx, first+i)
 			if err != nil {
 				return err
 			}
-			conn.late = late
 			conns[i] = conn
 			return c.admit(conn, read)
 		})
@@ -196,7 +201,7 @@ func (c *Client) readFrom(conn *Conn, buf []byte) {
 	}
 	data := buf[:kept+n]
 	c.take(conn, data, c.now())
-	if len(conn.protocol.Asks) > 0 && bytes.Contains(data[kept:], conn.protocol.Asks) {
+	if conn.protocol.asked(data[kept:]) {
 		if err := conn.write(conn.protocol.Answers); err != nil {
 			c.failure = errors.Join(c.failure, err)
 		}

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // Protocol is what a client of a server says, as text: the client understands
@@ -18,9 +19,15 @@ type Protocol struct {
 	// Ping is said every PingEvery by a client that keeps its connection, as the
 	// protocol's own clients do. Empty: they say nothing by themselves.
 	Ping string
-	// Asks and Answers are whole frames: what the server sends to see whether the
-	// client lives, and the answer.
-	Asks, Answers []byte
+	// Asks are what the stream contains when the server wants to know whether the
+	// client lives. Answers is a whole frame.
+	Asks    []string
+	Answers []byte
+}
+
+// asked looks at what was read at once: the parts of a question come together.
+func (p *Protocol) asked(data []byte) bool {
+	return slices.ContainsFunc(p.Asks, func(ask string) bool { return bytes.Contains(data, []byte(ask)) })
 }
 
 // Step is one exchange of a handshake.

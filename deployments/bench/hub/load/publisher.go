@@ -25,7 +25,7 @@ func (c *Client) Publishers(ctx context.Context, addr string, p *Protocol, n, in
 	if n > maxPublishers {
 		return nil, fmt.Errorf("%d publishers are more than %d", n, maxPublishers)
 	}
-	conns, err := c.open(ctx, addr, p, n, false, false)
+	conns, err := c.Receivers(ctx, addr, p, n, false)
 	if err != nil {
 		return nil, err
 	}

@@ -10,4 +10,4 @@ io.on("connection", (socket) => {
   socket.on("send", (text) => io.to("everybody").emit("receive", text))
 })
 http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => console.log(`127.0.0.1:${http.address().port}`))
-process.on("SIGTERM", () => process.exit())
+process.stdin.resume().on("end", () => process.exit()) // whoever started it has gone
