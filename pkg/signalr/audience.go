@@ -33,9 +33,10 @@ func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: scope
 // Others is every connection but this one.
 func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
 
-// Except is the audience without these connections.
+// Except is the audience without these connections; nil is none.
 func (a Audience) Except(conns ...*Conn) Audience {
-	a.except = slices.Concat(a.except, conns)
+	all := slices.Concat(a.except, conns)
+	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil })
 	return a
 }
 
@@ -58,18 +59,25 @@ func (a Audience) Send(target string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	if a.hub != nil {
-		a.hub.members.send(a, record)
+	if a.hub == nil {
+		return nil
+	}
+	for _, c := range a.hub.fanout.cast(a, record) {
+		if a.behind != nil {
+			a.behind(c)
+		} else {
+			c.tooSlow()
+		}
 	}
 	return nil
 }
 
 // Join lets the connection hear what is sent to the group, from now on. Joining
 // twice is joining once; a connection that has ended joins nothing.
-func (h *Hub) Join(c *Conn, group string) { h.members.join(c, group) }
+func (h *Hub) Join(c *Conn, group string) { h.fanout.join(c, group) }
 
 // Leave undoes Join. The end of a connection leaves all its groups.
-func (h *Hub) Leave(c *Conn, group string) { h.members.leave(c, group) }
+func (h *Hub) Leave(c *Conn, group string) { h.fanout.leave(c, group) }
 
 // Dissolve has every connection leave the group, and says which did.
-func (h *Hub) Dissolve(group string) []*Conn { return h.members.dissolve(group) }
+func (h *Hub) Dissolve(group string) []*Conn { return h.fanout.dissolve(group) }

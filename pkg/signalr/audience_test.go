@@ -35,6 +35,7 @@ func TestAnAudienceIsWhoBelongsToIt(t *testing.T) {
 		"a group that was left":    {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("left") }, []bool{false, false, false, false}},
 		"a group that nobody made": {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("x") }, []bool{false, false, false, false}},
 		"the others":               {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Others(c[1]) }, []bool{true, false, true, true}},
+		"all but nobody":           {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All().Except(nil) }, []bool{true, true, true, true}},
 		"a group but one":          {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Group("g").Except(c[0], c[1]) }, []bool{false, false, true, false}},
 		"the zero audience":        {func(*signalr.Hub, []*signalr.Conn) signalr.Audience { return signalr.Audience{} }, []bool{false, false, false, false}},
 	}

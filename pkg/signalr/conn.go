@@ -7,14 +7,17 @@ import (
 	"time"
 )
 
-// linger is how long a client has to answer a closing handshake.
-const linger = 5 * time.Second
+const (
+	linger     = 5 * time.Second // for a client to answer a closing handshake
+	goneLinger = time.Second     // for a client to read the answer to its own
+)
 
 // Conn is one client's connection. All methods are safe for concurrent use, and
 // harmless once the connection has ended.
 //
-// Three goroutines serve it: run shakes hands and runs the methods, read reads
-// and write writes. run ends last.
+// One goroutine serves it as long as nothing happens: run, which shakes hands
+// and reads, and ends last. Another one runs the methods while there are any,
+// and one writes while the client has to read before more can be sent.
 type Conn struct {
 	hub      *Hub
 	ticket   ticket
@@ -26,23 +29,29 @@ type Conn struct {
 
 	socket  socket
 	records records
-	queue   queue
-	calls   chan *message // unbuffered: while a method runs, one message is read ahead
+	helpers sync.WaitGroup
+
+	// Guarded by the fan-out.
+	format      format
+	memberships []*member
+	out         outgoing
 
 	greeted atomic.Bool  // the handshake is done
 	busy    atomic.Bool  // a method runs: the client's silence does not count
 	armed   atomic.Bool  // the client pings, so its silence counts
 	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
+	sent    atomic.Int64 // when it was last written to, likewise
 	expires atomic.Int64 // Unix nanoseconds; 0: never
 
-	groups map[string]struct{} // guarded by members.mu
+	// For the goroutine that runs the methods alone.
+	after   []func(context.Context) error // of the method that runs
+	refused bool                          // by OnConnect
 
-	after []func(context.Context) error // of the method that runs; for run's goroutine alone
-
-	mu      sync.Mutex
-	closing chan struct{} // closed when ending is set
-	ending  *ending
-	grace   *time.Timer
+	mu     sync.Mutex
+	jobs   jobs
+	ending *ending
+	timers []*time.Timer
+	clock  *time.Timer
 }
 
 // ending is why and how a connection ends.
@@ -63,9 +72,6 @@ func newConn(h *Hub, t ticket, who Identity) *Conn {
 		ctx:      ctx,
 		cancel:   cancel,
 		started:  time.Now(),
-		queue:    newQueue(h.options.Backlog),
-		calls:    make(chan *message),
-		closing:  make(chan struct{}),
 	}
 	c.records = records{source: &c.socket, max: h.options.MaxMessage}
 	c.busy.Store(true) // until OnConnect has returned
@@ -105,7 +111,7 @@ func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return c.queue.offer(record, bytes), nil
+	return c.hub.fanout.offer(c, c.format.frame(record), bytes), nil
 }
 
 // Close ends the connection at once; what was sent before is still delivered if
@@ -124,12 +130,12 @@ func (c *Conn) SetExpiry(t time.Time) {
 		at = t.UnixNano()
 	}
 	c.expires.Store(at)
-	c.queue.nudge()
+	c.look()
 }
 
-// push queues a record; a client too slow for it is disconnected.
+// push sends a record; a client too slow for it is disconnected.
 func (c *Conn) push(record []byte) {
-	if !c.queue.put(record) {
+	if !c.hub.fanout.put(c, c.format.frame(record)) {
 		c.tooSlow()
 	}
 }
@@ -142,20 +148,20 @@ func (c *Conn) tooSlow() {
 // WriteTimeout has passed. The first ending counts.
 func (c *Conn) finish(e ending) {
 	if c.settle(e) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.grace = time.AfterFunc(c.hub.options.WriteTimeout, c.cancel)
+		c.later(c.hub.options.WriteTimeout, c.cancel)
 	}
 	if e.gone {
-		c.queue.drop()
+		c.hub.fanout.seal(c, true)
 	}
+	c.employ()
 }
 
 // end ends the connection at once.
 func (c *Conn) end(e ending) {
 	c.settle(e)
-	c.queue.seal()
+	c.hub.fanout.seal(c, false)
 	c.cancel()
+	c.employ()
 }
 
 func (c *Conn) settle(e ending) bool {
@@ -165,7 +171,6 @@ func (c *Conn) settle(e ending) bool {
 		return false
 	}
 	c.ending = &e
-	close(c.closing)
 	return true
 }
 
@@ -177,4 +182,11 @@ func (c *Conn) retire(e ending) {
 	} else {
 		c.end(e)
 	}
+}
+
+// later runs fn after a time, unless the connection has ended by then.
+func (c *Conn) later(d time.Duration, fn func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timers = append(c.timers, time.AfterFunc(d, fn))
 }

@@ -14,6 +14,8 @@ var (
 	errDraining = errors.New("shutting down")
 )
 
+type set map[*Conn]struct{}
+
 // door knows every connection from before its upgrade until its last goroutine
 // has ended, and lets no more in once it is closed.
 type door struct {

@@ -35,4 +35,10 @@ func pause(ctx context.Context, d time.Duration) {
 // Wait returns when every goroutine of every connection has ended, or with an
 // error when ctx is done first. http.Server.Shutdown knows nothing of upgraded
 // connections: after Drain, this is what makes a stop clean.
-func (h *Hub) Wait(ctx context.Context) error { return h.door.wait(ctx) }
+func (h *Hub) Wait(ctx context.Context) error {
+	if err := h.door.wait(ctx); err != nil {
+		return err
+	}
+	h.fanout.rest()
+	return nil
+}

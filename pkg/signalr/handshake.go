@@ -21,29 +21,35 @@ func (c *Conn) shakeHands() bool {
 	c.socket.expectEnd(c.hub.options.HandshakeTimeout)
 
 	refusal, err := c.greet()
-	deadline := time.Now().Add(c.hub.options.WriteTimeout)
-	if err == nil {
-		if refusal == "" {
-			c.hub.members.add(c) // whoever reads our answer misses nothing from here on
-		}
-		err = c.socket.write(deadline, mustEncode(handshakeAnswer{refusal}))
-	}
-	switch {
-	case err != nil:
-		c.hub.members.remove(c)
+	if err != nil {
 		c.hub.options.Logger.Debug("handshake broke", "connection", c.id, "error", err)
 		return false
-	case refusal != "":
+	}
+	answer := c.format.frame(mustEncode(handshakeAnswer{refusal}))
+	if refusal != "" {
 		c.hub.options.Logger.Debug("handshake refused", "connection", c.id, "reason", refusal)
-		c.socket.sayGoodbye(deadline, linger)
-		c.socket.discard()
+		c.dismiss(answer)
 		return false
 	}
 	c.socket.textOnly = true
 	_ = c.socket.ws.SetReadDeadline(time.Time{})
-	c.greeted.Store(true)
 	c.hear()
+	c.sent.Store(int64(time.Since(c.started)))
+	c.greeted.Store(true)
+	c.hub.fanout.add(c, answer) // whoever reads our answer misses nothing from here on
+	c.startClock()
 	return true
+}
+
+// dismiss closes the socket of a client that is not welcome, with an answer.
+func (c *Conn) dismiss(answer []byte) {
+	c.hub.fanout.last(c, answer, normalClosure)
+	timeout := time.NewTimer(c.hub.options.WriteTimeout)
+	defer timeout.Stop()
+	if c.hub.fanout.flush(c, timeout.C) {
+		c.socket.expectEnd(linger)
+		c.socket.discard()
+	}
 }
 
 // greet reads the client's request and says why it is refused, if it is. The

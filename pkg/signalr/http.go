@@ -66,13 +66,14 @@ func (h *Hub) connect(w http.ResponseWriter, r *http.Request) {
 		refuseBusy(w, err)
 		return
 	}
-	c.socket.ws, err = h.upgrader.Upgrade(hijacker{w}, r, nil)
+	ws, err := h.upgrader.Upgrade(hijacker{w}, r, nil)
 	if err != nil { // and Upgrade has said so
 		c.stop()
 		h.tickets.release(t)
 		h.door.leave(c)
 		return
 	}
+	c.socket.open(ws, c.pong, c.goodbye)
 	go c.run() // owned by the door, which Wait waits for
 }
 

@@ -1,145 +1,177 @@
 package signalr
 
-import (
-	"maps"
-	"slices"
-	"sync"
-)
+import "slices"
 
-// members knows the connections that take part, by user and by group.
+// members knows the connections that take part, by user and by group. The
+// fan-out guards it.
 type members struct {
-	mu     sync.RWMutex
-	all    set
-	users  map[string]set
-	groups map[string]set
+	all    group
+	users  map[string]*group
+	groups map[string]*group
 }
 
-type set map[*Conn]struct{}
-
-// insert and withdraw keep no empty sets: names come and go.
-func insert(sets map[string]set, name string, c *Conn) {
-	if sets[name] == nil {
-		sets[name] = make(set)
-	}
-	sets[name][c] = struct{}{}
+// group has a run for each format that its members speak.
+type group struct {
+	name string
+	of   map[string]*group // where it is as long as it has members; nil: always
+	runs [formats]*run
+	size int
 }
 
-func withdraw(sets map[string]set, name string, c *Conn) {
-	delete(sets[name], c)
-	if len(sets[name]) == 0 {
-		delete(sets, name)
-	}
+// member is a connection in a group.
+type member struct {
+	conn  *Conn
+	group *group
+	run   *run
+	index int // in run.waiting; -1: it rides
+
+	previous, next *member // riders of the run
 }
 
-func (m *members) add(c *Conn) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.all == nil {
-		m.all, m.users, m.groups = make(set), make(map[string]set), make(map[string]set)
-	}
-	m.all[c] = struct{}{}
-	if c.identity.User != "" {
-		insert(m.users, c.identity.User, c)
-	}
+func newMembers() members {
+	return members{users: make(map[string]*group), groups: make(map[string]*group)}
 }
 
-func (m *members) remove(c *Conn) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.all, c)
-	if c.identity.User != "" {
-		withdraw(m.users, c.identity.User, c)
+// in finds the connection's membership of a group, nil if there is none.
+func (c *Conn) in(g *group) *member {
+	for _, m := range c.memberships {
+		if m.group == g {
+			return m
+		}
 	}
-	for group := range c.groups {
-		withdraw(m.groups, group, c)
-	}
-	c.groups = nil
+	return nil
 }
 
-func (m *members) join(c *Conn, group string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, here := m.all[c]; !here {
-		return // it has ended: nobody would take it out again
-	}
-	if c.groups == nil {
-		c.groups = make(map[string]struct{})
-	}
-	c.groups[group] = struct{}{}
-	insert(m.groups, group, c)
-}
-
-func (m *members) leave(c *Conn, group string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.withdraw(c, group)
-}
-
-// withdraw is for callers that hold mu.
-func (m *members) withdraw(c *Conn, group string) {
-	delete(c.groups, group)
-	withdraw(m.groups, group, c)
-}
-
-// send queues the record for each member of the audience. Those too slow for it
-// are disconnected after the lock is given back.
-func (m *members) send(a Audience, record []byte) {
-	if a.behind != nil {
-		m.sendWithin(a, record)
+// enter makes a member. Being one twice is being one.
+func (g *group) enter(c *Conn) {
+	if c.in(g) != nil {
 		return
 	}
-	var slow []*Conn
-	m.mu.RLock()
-	for c := range m.of(a) {
-		if !slices.Contains(a.except, c) && !c.queue.put(record) {
-			slow = append(slow, c)
-		}
+	r := g.runs[c.format]
+	if r == nil {
+		r = new(run)
+		g.runs[c.format] = r
 	}
-	m.mu.RUnlock()
-	for _, c := range slow {
-		c.tooSlow()
+	m := &member{conn: c, group: g, run: r}
+	m.wait()
+	g.size++
+	c.memberships = append(c.memberships, m)
+}
+
+// leave ends a membership. What was sent before still arrives.
+func (g *group) leave(c *Conn) {
+	m := c.in(g)
+	if m == nil {
+		return
+	}
+	if m.index < 0 {
+		c.out.dismount()
+	}
+	m.stopWaiting()
+	i := slices.Index(c.memberships, m)
+	c.memberships = slices.Delete(c.memberships, i, i+1)
+	if g.size--; g.size == 0 {
+		delete(g.of, g.name)
 	}
 }
 
-// sendWithin queues the record for those who keep up, and takes the others out
-// of the group before anything else is sent to it.
-func (m *members) sendWithin(a Audience, record []byte) {
-	var behind []*Conn
-	m.mu.Lock()
-	for c := range m.of(a) {
-		if !slices.Contains(a.except, c) && !c.queue.offer(record, a.within) {
-			behind = append(behind, c)
+// conns are those of the group.
+func (g *group) conns() []*Conn {
+	all := make([]*Conn, 0, g.size)
+	for _, r := range g.runs {
+		if r == nil {
+			continue
+		}
+		for _, m := range r.waiting {
+			all = append(all, m.conn)
+		}
+		for m := r.riders.first; m != nil; m = m.next {
+			all = append(all, m.conn)
 		}
 	}
-	if a.scope == scopeGroup {
-		for _, c := range behind {
-			m.withdraw(c, a.name)
-		}
-	}
-	m.mu.Unlock()
-	for _, c := range behind {
-		a.behind(c)
-	}
+	return all
 }
 
-// dissolve takes everyone out of the group.
-func (m *members) dissolve(group string) []*Conn {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	conns := slices.Collect(maps.Keys(m.groups[group]))
-	for _, c := range conns {
-		m.withdraw(c, group)
-	}
-	return conns
+// wait has the next frame of the run look the member up.
+func (m *member) wait() {
+	m.index = len(m.run.waiting)
+	m.run.waiting = append(m.run.waiting, m)
 }
 
-func (m *members) of(a Audience) set {
+func (m *member) stopWaiting() {
+	last := len(m.run.waiting) - 1
+	other := m.run.waiting[last]
+	m.run.waiting[m.index], other.index = other, m.index
+	m.run.waiting[last] = nil
+	m.run.waiting = m.run.waiting[:last]
+	m.index = -1
+}
+
+// read is up to where in the run the member's client has read, if all that
+// waits for it were of this run.
+func (m *member) read() int64 { return m.conn.out.place.at - int64(m.conn.out.bytes) }
+
+// of is the group that is an audience, nil if it has no members.
+func (m *members) of(a Audience) *group {
 	switch a.scope {
 	case scopeUser:
 		return m.users[a.name]
 	case scopeGroup:
 		return m.groups[a.name]
 	default:
-		return m.all
+		return &m.all
 	}
+}
+
+func (m *members) add(c *Conn) {
+	m.all.enter(c)
+	if c.identity.User != "" {
+		named(m.users, c.identity.User).enter(c)
+	}
+}
+
+func (m *members) remove(c *Conn) {
+	for len(c.memberships) > 0 {
+		c.memberships[len(c.memberships)-1].group.leave(c)
+	}
+}
+
+// named finds or makes a group.
+func named(groups map[string]*group, name string) *group {
+	if groups[name] == nil {
+		groups[name] = &group{name: name, of: groups}
+	}
+	return groups[name]
+}
+
+func (f *fanout) join(c *Conn, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.in(&f.members.all) == nil {
+		return // it has ended: nobody would take it out again
+	}
+	named(f.members.groups, name).enter(c)
+}
+
+func (f *fanout) leave(c *Conn, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g := f.members.groups[name]; g != nil {
+		g.leave(c)
+	}
+}
+
+// dissolve takes everyone out of the group.
+func (f *fanout) dissolve(name string) []*Conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.members.groups[name]
+	if g == nil {
+		return nil
+	}
+	conns := g.conns()
+	for _, c := range conns {
+		g.leave(c)
+	}
+	return conns
 }

@@ -12,13 +12,6 @@ var (
 	errSilent = errors.New("client is silent")
 )
 
-// read reads until the client has gone.
-func (c *Conn) read() {
-	defer c.socket.hangUp() // a write that waits for this client waits in vain
-	c.finish(endingFor(c.receive()))
-	c.socket.discard()
-}
-
 // receive hands the client's invocations over until there are no more. Nil means
 // that the client said so, or that the connection has ended anyway.
 func (c *Conn) receive() error {
@@ -34,14 +27,12 @@ func (c *Conn) receive() error {
 		}
 		switch m.kind {
 		case kindInvocation, kindStreamInvocation:
-			select {
-			case c.calls <- m:
-			case <-c.ctx.Done():
+			if !c.enqueue(m, len(record)) {
 				return nil
 			}
 		case kindPing:
 			if !c.armed.Swap(true) {
-				c.queue.nudge()
+				c.look()
 			}
 		case kindClose:
 			return nil
@@ -71,4 +62,23 @@ func (c *Conn) hear() { c.heard.Store(int64(time.Since(c.started))) }
 // silence is how long the client has not been heard.
 func (c *Conn) silence(now time.Time) time.Duration {
 	return now.Sub(c.started) - time.Duration(c.heard.Load())
+}
+
+// pongs is how many bytes may wait for a client that is still sent pongs.
+const pongs = 4 << 10
+
+// pong answers a ping of the WebSocket's.
+func (c *Conn) pong(data string) error {
+	c.hub.fanout.offer(c, frame(websocket.PongMessage, []byte(data)), pongs)
+	return nil
+}
+
+// goodbye answers the client's closing handshake.
+func (c *Conn) goodbye(code int, _ string) error {
+	var text []byte
+	if code != websocket.CloseNoStatusReceived {
+		text = websocket.FormatCloseMessage(code, "")
+	}
+	c.hub.fanout.answer(c, frame(websocket.CloseMessage, text))
+	return nil
 }

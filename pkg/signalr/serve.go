@@ -3,52 +3,75 @@ package signalr
 import (
 	"context"
 	"errors"
-	"sync"
+	"time"
 )
 
 // run is the life of a connection from the upgrade to the last byte.
 func (c *Conn) run() {
 	defer c.hub.door.leave(c)
 	defer c.hub.tickets.release(c.ticket)
-	defer c.socket.hangUp()
 	defer c.stop()
+	defer c.helpers.Wait()
+	defer c.hub.fanout.flush(c, nil) // nobody writes to it any more
+	defer c.socket.hangUp()          // a write that waits for this client waits in vain
 
 	if !c.shakeHands() {
 		return
 	}
-	var others sync.WaitGroup
-	others.Go(c.read)
-	others.Go(c.write)
-	c.serve()
-	others.Wait()
+	c.employ()
+	c.finish(endingFor(c.receive()))
+	c.socket.discard()
+	c.socket.hangUp()
+	<-c.gone()
 }
 
-// stop frees what the context and the grace timer hold.
+// stop frees what the context and the timers hold.
 func (c *Conn) stop() {
 	c.cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.grace != nil {
-		c.grace.Stop()
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	if c.clock != nil {
+		c.clock.Stop()
 	}
 }
 
-// serve runs the hub's code for this connection, one function at a time.
-func (c *Conn) serve() {
-	refused := c.hub.guard(func() error { return c.hub.onConnect(c.ctx, c) })
-	c.listenAgain()
-	if refused != nil {
-		c.logFailure("connect", refused)
-		c.end(ending{err: refused, text: closedWithError(refused)})
+// connect runs the hub's first code for this connection.
+func (c *Conn) connect() {
+	err := c.hub.guard(func() error { return c.hub.onConnect(c.ctx, c) })
+	if err != nil {
+		c.refused = true
+		c.logFailure("connect", err)
+		c.end(ending{err: err, text: closedWithError(err)})
 	}
+}
 
-	c.work()
-
+// depart runs the hub's last code for this connection, while the client is told
+// why it is left.
+func (c *Conn) depart() {
 	c.end(ending{}) // has its reason already; what is left is to do it
-	c.hub.members.remove(c)
-	if refused != nil {
+	c.hub.fanout.remove(c)
+	c.farewell()
+	if !c.refused {
+		c.disconnect()
+	}
+	patience := c.hub.options.WriteTimeout
+	if c.ending.gone {
+		patience = goneLinger
+	}
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	if !c.hub.fanout.flush(c, timeout.C) || c.ending.gone {
+		c.socket.hangUp()
 		return
 	}
+	// Closing at once can cost the client what it has not read.
+	c.socket.expectEnd(linger)
+}
+
+func (c *Conn) disconnect() {
 	if c.ending.err != nil {
 		c.hub.options.Logger.Debug("connection broke", "connection", c.id, "user", c.identity.User, "error", c.ending.err)
 	}
@@ -61,29 +84,13 @@ func (c *Conn) serve() {
 	}
 }
 
-// work runs methods until the connection is closing.
-func (c *Conn) work() {
-	for {
-		select {
-		case <-c.closing:
-			return
-		default:
-		}
-		select {
-		case <-c.closing:
-			return
-		case m := <-c.calls:
-			c.busy.Store(true)
-			c.answer(m)
-			c.listenAgain()
-		}
+// farewell tells the client why it is left, behind what still waits.
+func (c *Conn) farewell() {
+	e := c.ending
+	if e.gone {
+		return
 	}
-}
-
-// listenAgain lets the client's silence count from now.
-func (c *Conn) listenAgain() {
-	c.hear()
-	c.busy.Store(false)
+	c.hub.fanout.last(c, c.format.frame(encodeClose(e.text, e.allowReconnect)), normalClosure)
 }
 
 func (c *Conn) logFailure(what string, err error) {

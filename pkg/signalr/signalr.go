@@ -28,7 +28,7 @@ type Hub struct {
 	upgrader     websocket.Upgrader
 	tickets      tickets
 	door         door
-	members      members
+	fanout       fanout
 	methods      map[string]Method
 	onConnect    func(context.Context, *Conn) error
 	onDisconnect func(*Conn, error)
@@ -44,6 +44,7 @@ func New(options Options) *Hub {
 	}
 	h.upgrader = newUpgrader(h.options)
 	h.tickets.key = h.options.Key
+	h.fanout.init(h.options.Backlog)
 	return h
 }
 

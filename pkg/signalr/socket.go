@@ -3,11 +3,10 @@ package signalr
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -17,25 +16,44 @@ import (
 var errBinary = errors.New("binary message in a text protocol")
 
 // socket carries records over one WebSocket. One goroutine reads, another one
-// writes; hangUp and expectEnd are for any.
+// writes, to the connection below: frames are ready when they come. hangUp and
+// expectEnd are for any.
 type socket struct {
 	ws       *websocket.Conn
+	net      net.Conn
+	raw      syscall.RawConn // nil: net only writes and waits
 	textOnly bool
 	message  io.Reader // the one being read; nil between two
+}
+
+// open begins with a socket whose control frames the handlers answer.
+func (s *socket) open(ws *websocket.Conn, ping func(data string) error, bye func(code int, text string) error) {
+	s.ws, s.net = ws, ws.NetConn()
+	ws.SetPingHandler(ping)
+	ws.SetCloseHandler(bye)
+	if n, ok := s.net.(*net.TCPConn); ok {
+		s.raw, _ = n.SyscallConn() // fails on a closed one, which writing tells as well
+	}
 }
 
 func newUpgrader(o Options) websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: o.WriteTimeout,
 		ReadBufferSize:   1 << 10,
-		WriteBufferSize:  4 << 10,
-		WriteBufferPool:  &sync.Pool{},                             // an idle connection needs none
+		WriteBufferPool:  new(unused),
 		CheckOrigin:      func(*http.Request) bool { return true }, // the hub has asked AllowOrigin
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			refuse(w, status, reason.Error())
 		},
 	}
 }
+
+// unused is the pool of gorilla's write buffers: it writes the answer to the
+// upgrade only, and without them.
+type unused struct{}
+
+func (unused) Get() any { return nil }
+func (unused) Put(any)  {}
 
 // hijacker finds the connection under a ResponseWriter that middleware wrapped.
 type hijacker struct{ http.ResponseWriter }
@@ -66,41 +84,6 @@ func (s *socket) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
-}
-
-// write sends the records as one message.
-func (s *socket) write(deadline time.Time, records ...[]byte) error {
-	_ = s.ws.SetWriteDeadline(deadline) // only notes it
-	if len(records) == 1 {
-		if err := s.ws.WriteMessage(websocket.TextMessage, records[0]); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		return nil
-	}
-	w, err := s.ws.NextWriter(websocket.TextMessage)
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	for _, record := range records {
-		if _, err := w.Write(record); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
-}
-
-// sayGoodbye starts the closing handshake; the peer has until linger from now
-// to answer it. Closing at once instead can cost the peer what it has not read.
-func (s *socket) sayGoodbye(deadline time.Time, linger time.Duration) {
-	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	if err := s.ws.WriteControl(websocket.CloseMessage, bye, deadline); err != nil {
-		s.hangUp()
-		return
-	}
-	s.expectEnd(linger)
 }
 
 // discard reads until the peer has closed, or until the deadline of expectEnd.

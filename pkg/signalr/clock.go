@@ -1,0 +1,81 @@
+package signalr
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// startClock begins to watch the connection.
+func (c *Conn) startClock() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clock = time.AfterFunc(0, c.tick)
+}
+
+// look has the clock looked at now.
+func (c *Conn) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.clock != nil && c.ending == nil {
+		c.clock.Reset(0)
+	}
+}
+
+// tick ends a connection whose time is over, and pings one that nothing else was
+// sent to.
+func (c *Conn) tick() {
+	now := time.Now()
+	wait := min(c.watch(now), c.keepAlive(now))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending == nil {
+		c.clock.Reset(wait)
+	}
+}
+
+// keepAlive says when to look again.
+func (c *Conn) keepAlive(now time.Time) time.Duration {
+	every := c.hub.options.KeepAlive
+	if left := every - now.Sub(c.started) + time.Duration(c.sent.Load()); left > 0 {
+		return left
+	}
+	c.hub.fanout.offer(c, pingFrames[c.format], 0) // What waits is as good.
+	return every
+}
+
+// watch ends a connection that is expired or silent for too long, and says when
+// to look again.
+func (c *Conn) watch(now time.Time) time.Duration {
+	wait := c.hub.options.ClientTimeout
+	if c.armed.Load() && !c.busy.Load() {
+		wait -= c.silence(now)
+		if wait <= 0 {
+			c.end(ending{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
+		}
+	}
+	if at := c.expires.Load(); at != 0 {
+		left := time.Unix(0, at).Sub(now)
+		if left <= 0 {
+			c.end(ending{text: "The connection's token has expired.", allowReconnect: true})
+		}
+		wait = min(wait, left)
+	}
+	return wait
+}
+
+// lose finishes a connection that cannot be written to.
+func (c *Conn) lose(err error) {
+	if isTimeout(err) {
+		c.finish(ending{err: err, gone: true})
+		c.socket.hangUp()
+		return
+	}
+	// The client's own goodbye may be waiting to be read: it says better what
+	// happened than a write that came too late.
+	c.socket.expectEnd(time.Second)
+	if !errors.Is(err, websocket.ErrCloseSent) {
+		c.later(linger, func() { c.finish(ending{err: err, gone: true}) })
+	}
+}

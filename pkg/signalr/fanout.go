@@ -1,0 +1,333 @@
+package signalr
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// fanout brings what is sent to the sockets. What goes to many is stored once,
+// and read by each client at its own pace: a delivery costs one write to a
+// socket, and less if there is more than one to make. A few writers serve all
+// connections. A write never waits: where a socket takes no more, a goroutine of
+// that connection goes on.
+type fanout struct {
+	limit int // bytes that may wait for a client
+
+	mu      sync.Mutex
+	members members
+	ready   line
+	working int       // writers
+	rested  sync.Cond // no writer works
+}
+
+func (f *fanout) init(limit int) {
+	f.limit, f.members, f.rested.L = limit, newMembers(), &f.mu
+}
+
+// mostWriters of a hub: a write needs a processor, and nothing else.
+var mostWriters = runtime.GOMAXPROCS(0)
+
+// line holds connections that are to be written to, in their order.
+type line struct{ first, last *Conn }
+
+func (l *line) push(c *Conn) {
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.out.next = c
+	}
+	l.last = c
+}
+
+func (l *line) pop() *Conn {
+	c := l.first
+	if c == nil {
+		return nil
+	}
+	if l.first = c.out.next; l.first == nil {
+		l.last = nil
+	}
+	c.out.next = nil
+	return c
+}
+
+// put sends a frame to one client. False says that it reads too slowly: what
+// waits for it is forgotten.
+func (f *fanout) put(c *Conn, frame []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.offerLocked(c, frame, f.limit) {
+		return true
+	}
+	c.out.drop()
+	return false
+}
+
+// offer is put that changes nothing when more than limit bytes would wait.
+func (f *fanout) offer(c *Conn, frame []byte, limit int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.offerLocked(c, frame, min(limit, f.limit))
+}
+
+func (f *fanout) offerLocked(c *Conn, frame []byte, limit int) bool {
+	switch {
+	case c.out.sealed:
+		return true
+	case !c.out.fits(len(frame), limit):
+		return false
+	}
+	c.out.put(frame)
+	f.wake(c)
+	return true
+}
+
+// last puts frames that are not followed by any, whatever waits.
+func (f *fanout) last(c *Conn, frames ...[]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.out.sealed = true
+	for _, frame := range frames {
+		c.out.put(frame)
+	}
+	f.wake(c)
+}
+
+// answer puts the one frame that is left to say to a client, instead of what
+// waits.
+func (f *fanout) answer(c *Conn, frame []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.out.sealed {
+		return
+	}
+	c.out.drop()
+	c.out.put(frame)
+	f.wake(c)
+}
+
+// add makes a connection a member of all, and of its user's, behind a first
+// frame.
+func (f *fanout) add(c *Conn, first []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.out.put(first)
+	f.members.add(c)
+	f.wake(c)
+}
+
+func (f *fanout) remove(c *Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.members.remove(c)
+}
+
+// seal has a client sent no more. What waits still arrives, unless it is
+// dropped.
+func (f *fanout) seal(c *Conn, drop bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.out.dismount()
+	c.out.sealed = true
+	if drop {
+		c.out.drop()
+	}
+}
+
+// cast sends a record to an audience, and answers who reads too slowly for it.
+// What waits for those is forgotten; or, if the audience has a way to say that
+// they are behind, they have left its group before anything else is sent there.
+func (f *fanout) cast(a Audience, record []byte) (slow []*Conn) {
+	var frames [formats][]byte
+	limit := f.limit
+	if a.behind != nil {
+		limit = min(a.within, limit)
+	}
+	frames[jsonText] = jsonText.frame(record)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.members.of(a)
+	if g == nil {
+		return nil
+	}
+	for _, c := range a.except {
+		if m := c.in(g); m != nil && m.index < 0 {
+			c.out.dismount()
+		}
+	}
+	for format, r := range g.runs {
+		if r == nil {
+			continue
+		}
+		behind := f.send(r, frames[format], limit, a.except)
+		for _, c := range behind {
+			if a.behind == nil {
+				c.out.drop()
+			} else if a.scope == scopeGroup {
+				g.leave(c)
+			}
+		}
+		slow = append(slow, behind...)
+	}
+	return slow
+}
+
+// send appends a frame to a run, and has those ride who did not. It answers the
+// members for whom it is too much, and who are not sent it.
+func (f *fanout) send(r *run, frame []byte, limit int, except []*Conn) (slow []*Conn) {
+	for r.riders.first != nil && !r.riders.first.conn.out.fits(len(frame), limit) {
+		c := r.riders.first.conn
+		c.out.dismount()
+		slow = append(slow, c)
+	}
+	before := r.append(frame)
+	for _, m := range slices.Backward(r.waiting) { // whoever rides gives its place to the last
+		c := m.conn
+		switch {
+		case c.out.sealed, slices.Contains(except, c), slices.Contains(slow, c):
+		case !c.out.fits(len(frame), limit):
+			slow = append(slow, c)
+		default:
+			c.out.mount(m, before)
+			f.wake(c)
+		}
+	}
+	return slow
+}
+
+// wake has a writer look at a connection. The caller holds mu.
+func (f *fanout) wake(c *Conn) {
+	if c.out.state != idle {
+		return
+	}
+	c.out.state = ready
+	f.ready.push(c)
+	if f.working < mostWriters {
+		f.working++
+		go f.write() // rest waits for it
+	}
+}
+
+// batchSize is how many bytes are written to a socket at once, if there are
+// more.
+const batchSize = 64 << 10
+
+// write serves connections while any are ready.
+func (f *fanout) write() {
+	w := writers.Get().(*writer) //nolint:forcetypeassert // Nothing else is put there.
+	defer writers.Put(w)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := f.ready.pop(); c != nil; c = f.ready.pop() {
+		c.out.state = writing
+		batch, bytes := c.out.take(w.batch[:0], batchSize)
+		w.batch = batch
+		f.mu.Unlock()
+		n, err := w.write(&c.socket, batch)
+		now := time.Now()
+		f.mu.Lock()
+		f.wrote(c, n, now)
+		switch {
+		case err != nil:
+			c.out.drop()
+			c.helpers.Go(func() { c.lose(err) })
+			f.settle(c)
+		case n < bytes:
+			c.out.state = blocking
+			rest := remainder(batch, n)
+			c.helpers.Go(func() { c.block(rest) })
+		default:
+			f.pass(c)
+		}
+		clear(batch)
+	}
+	if f.working--; f.working == 0 {
+		f.rested.Broadcast()
+	}
+}
+
+// rest returns when no writer works.
+func (f *fanout) rest() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.working > 0 {
+		f.rested.Wait()
+	}
+}
+
+func (f *fanout) wrote(c *Conn, bytes int, now time.Time) {
+	c.out.wrote(bytes)
+	if bytes > 0 {
+		c.sent.Store(int64(now.Sub(c.started)))
+	}
+}
+
+// note counts what a client that blocks has taken.
+func (f *fanout) note(c *Conn, bytes int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wrote(c, bytes, time.Now())
+}
+
+// more is the next batch for a client that blocks. If there is none, it blocks
+// no more.
+func (f *fanout) more(c *Conn) [][]byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	batch, bytes := c.out.take(nil, batchSize)
+	if bytes == 0 {
+		f.settle(c)
+	}
+	return batch
+}
+
+// giveUp is the end of writing to a client.
+func (f *fanout) giveUp(c *Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.out.drop()
+	f.settle(c)
+}
+
+// pass gives a connection that was written to back: to the line if more waits.
+func (f *fanout) pass(c *Conn) {
+	if !c.out.empty() {
+		c.out.state = ready
+		f.ready.push(c)
+		return
+	}
+	f.settle(c)
+}
+
+// flush returns when nobody writes to the client any more.
+func (f *fanout) flush(c *Conn, deadline <-chan time.Time) bool {
+	f.mu.Lock()
+	if c.out.state == idle {
+		f.mu.Unlock()
+		return true
+	}
+	if c.out.flushed == nil {
+		c.out.flushed = make(chan struct{})
+	}
+	flushed := c.out.flushed
+	f.mu.Unlock()
+	select {
+	case <-flushed:
+		return true
+	case <-deadline:
+		return false
+	}
+}
+
+// settle is the end of what waited for a client.
+func (f *fanout) settle(c *Conn) {
+	c.out.dismount()
+	c.out.state = idle
+	if c.out.flushed != nil {
+		close(c.out.flushed)
+		c.out.flushed = nil
+	}
+}

@@ -1,0 +1,267 @@
+package signalr_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr"
+)
+
+// connect shakes hands over TCP. The client's socket holds so many bytes, so
+// that a client that does not read stops the server soon; zero is the system's
+// choice.
+func connect(t *testing.T, url, user string, buffer int) *websocket.Conn {
+	t.Helper()
+	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok && buffer > 0 {
+			err = tcp.SetReadBuffer(buffer)
+		}
+		return conn, err
+	}}
+	ws, answer, err := dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http"), http.Header{"User": {user}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	t.Cleanup(func() { _ = ws.Close() })
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"protocol":"json","version":1}`+sep)); err != nil {
+		t.Fatal(err)
+	}
+	if _, answer, err := ws.ReadMessage(); err != nil || string(answer) != "{}"+sep {
+		t.Fatalf("got %q, error %v", answer, err)
+	}
+	return ws
+}
+
+// hangUp spares the hub to wait for a goodbye.
+func hangUp(ws *websocket.Conn) { _ = ws.Close() }
+
+// told is what a client hears: the how manieth message of which sender.
+type told struct {
+	Target    string
+	Arguments [2]int
+}
+
+func hear(ws *websocket.Conn) (told, error) {
+	for {
+		_, frame, err := ws.ReadMessage()
+		if err != nil {
+			return told{}, err
+		}
+		var m told
+		if err := json.Unmarshal([]byte(strings.TrimSuffix(string(frame), sep)), &m); err != nil {
+			return told{}, fmt.Errorf("%q: %w", frame, err)
+		}
+		if m.Target != "" {
+			return m, nil
+		}
+	}
+}
+
+// TestOrderHoldsOverTCPWhoeverJoinsAndStalls has clients in several groups, which
+// they join and leave meanwhile, some of whom read only now and then. Each hears
+// a sender's messages in their order, and all that were meant for all.
+func TestOrderHoldsOverTCPWhoeverJoinsAndStalls(t *testing.T) {
+	const senders, clients, messages = 4, 12, 3000
+	options := named
+	options.Backlog = 64 << 20 // Nobody is cut.
+	options.Logger = quiet
+	conns := make(chan *signalr.Conn, clients)
+	h := signalr.New(options)
+	h.OnConnect(func(_ context.Context, c *signalr.Conn) error {
+		conns <- c
+		return nil
+	})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	defer end(t, h)
+
+	var reading sync.WaitGroup
+	var all []*signalr.Conn
+	for i := range clients {
+		ws := connect(t, server.URL, fmt.Sprint("u", i%3), 128<<10*(i%2))
+		all = append(all, <-conns)
+		reading.Go(func() { listen(t, ws, i%4 == 1, senders, messages) })
+	}
+	var sending sync.WaitGroup
+	for s := range senders {
+		sending.Go(func() {
+			for i := range messages {
+				_ = target(h, all, i).Send("Some", s, i)
+				if i%10 == 0 {
+					_ = h.All().Send("All", s, i)
+				}
+				if i%7 == 0 {
+					h.Join(all[rand.IntN(clients)], fmt.Sprint("g", i%5))
+					h.Leave(all[rand.IntN(clients)], fmt.Sprint("g", (i+1)%5))
+				}
+			}
+			_ = h.All().Send("End", s, messages)
+		})
+	}
+	sending.Wait()
+	reading.Wait()
+}
+
+func end(t *testing.T, h *signalr.Hub) {
+	t.Helper()
+	h.Drain(t.Context(), 0)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	if err := h.Wait(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// target is one way or another to send to some.
+func target(h *signalr.Hub, all []*signalr.Conn, i int) interface {
+	Send(target string, args ...any) error
+} {
+	switch one := all[i%len(all)]; i % 6 {
+	case 0:
+		return h.User(one.User())
+	case 1, 2:
+		return h.Group(fmt.Sprint("g", i%5))
+	case 3:
+		return h.Group(fmt.Sprint("g", i%5)).Except(one)
+	case 4:
+		return h.Others(one)
+	default:
+		return one
+	}
+}
+
+// listen reads until the end of each sender, if lazy with pauses.
+func listen(t *testing.T, ws *websocket.Conn, lazy bool, senders, messages int) {
+	defer hangUp(ws)
+	next := make([]int, senders)    // at the least, of any message
+	nextAll := make([]int, senders) // of those to all
+	for n, ended := 0, 0; ended < senders; n++ {
+		m, err := hear(ws)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		s, i := m.Arguments[0], m.Arguments[1]
+		if i < next[s] {
+			t.Errorf("sender %d: %s %d came behind %d", s, m.Target, i, next[s])
+			return
+		}
+		next[s] = i
+		switch m.Target {
+		case "All":
+			if i != nextAll[s] {
+				t.Errorf("sender %d: to all came %d, want %d", s, i, nextAll[s])
+				return
+			}
+			nextAll[s] += 10
+		case "End":
+			if nextAll[s] != messages {
+				t.Errorf("sender %d: ended before %d", s, nextAll[s])
+			}
+			ended++
+		}
+		if lazy && n%500 == 0 {
+			pass(10 * time.Millisecond)
+		}
+	}
+}
+
+// TestSomeWhoStopReadingCostTheOthersNothing has one in ten read nothing while
+// everyone is sent more than their sockets hold.
+func TestSomeWhoStopReadingCostTheOthersNothing(t *testing.T) {
+	const clients, messages = 20, 500
+	options := signalr.Options{Logger: quiet, Backlog: 128 << 10, WriteTimeout: time.Minute}
+	h := signalr.New(options)
+	ended := make(chan error, clients)
+	h.OnDisconnect(func(_ *signalr.Conn, err error) { ended <- err })
+	server := httptest.NewServer(h)
+	defer server.Close()
+	defer end(t, h)
+
+	var stalled []*websocket.Conn
+	var reading sync.WaitGroup
+	heard := make(chan int, clients*messages)
+	for i := range clients {
+		if i%10 == 0 {
+			stalled = append(stalled, connect(t, server.URL, "", 256<<10))
+			continue
+		}
+		ws := connect(t, server.URL, "", 0)
+		reading.Go(func() {
+			defer hangUp(ws)
+			for n := range messages {
+				want := fmt.Sprintf(`{"type":1,"target":"Told","arguments":[%d,`, n)
+				_, frame, err := ws.ReadMessage()
+				if err != nil || !strings.HasPrefix(string(frame), want) {
+					t.Errorf("got %.60q, want %s, error %v", frame, want, err)
+					return
+				}
+				heard <- n
+			}
+		})
+	}
+	long := strings.Repeat("x", 16<<10)
+	for n := range messages {
+		if err := h.All().Send("Told", n, long); err != nil {
+			t.Fatal(err)
+		}
+		for range clients - len(stalled) {
+			<-heard
+		}
+	}
+	reading.Wait()
+	for _, ws := range stalled {
+		if n := drainTo(t, ws); n == 0 || n >= messages {
+			t.Errorf("who stopped reading got %d of %d messages", n, messages)
+		}
+		if err := <-ended; err == nil {
+			t.Error("it is said to have left of itself")
+		}
+	}
+}
+
+// drainTo reads what is left for a client that was cut: whole messages, then
+// why.
+func drainTo(t *testing.T, ws *websocket.Conn) (messages int) {
+	t.Helper()
+	for {
+		_, frame, err := ws.ReadMessage()
+		if err != nil {
+			t.Errorf("after %d messages: %v", messages, err)
+			return messages
+		}
+		var m struct {
+			Type           int
+			AllowReconnect bool
+			Arguments      []any
+		}
+		if err := json.Unmarshal([]byte(strings.TrimSuffix(string(frame), sep)), &m); err != nil {
+			t.Fatalf("%.60q: %v", frame, err)
+		}
+		switch m.Type {
+		case 1:
+			if m.Arguments[0] != float64(messages) {
+				t.Fatalf("got %v, want %d", m.Arguments[0], messages)
+			}
+			messages++
+		case 7:
+			if !m.AllowReconnect {
+				t.Error("it is not told to come back")
+			}
+			return messages
+		}
+	}
+}

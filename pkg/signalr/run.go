@@ -1,0 +1,115 @@
+package signalr
+
+const (
+	firstChunk = 512      // bytes; for a group that says little
+	mostChunk  = 64 << 10 // bytes
+)
+
+// run is what was sent to a group in one format: ready frames, one behind the
+// other, only ever appended to. Its members do not get copies: whoever has
+// something to read rides the run, which is to hold a place in it. What no
+// member's place can reach any more is garbage.
+type run struct {
+	last *chunk
+	head int64 // bytes appended since the run began
+
+	waiting []*member // who has read all, in no order
+	riders  riders    // who has not
+}
+
+// chunk is a piece of a run. Bytes below len(data) never change, so that they
+// can be written to sockets without a lock.
+type chunk struct {
+	data []byte
+	next *chunk
+}
+
+// place is a position in a run.
+type place struct {
+	chunk  *chunk
+	offset int   // in chunk
+	at     int64 // in the run
+}
+
+// append adds a frame, whole in one chunk, and returns the place before it.
+func (r *run) append(frame []byte) place {
+	if r.last == nil || cap(r.last.data)-len(r.last.data) < len(frame) {
+		size := firstChunk
+		if r.last != nil {
+			size = min(2*cap(r.last.data), mostChunk)
+		}
+		c := &chunk{data: make([]byte, 0, max(size, len(frame)))}
+		if r.last != nil {
+			r.last.next = c
+		}
+		r.last = c
+	}
+	before := place{chunk: r.last, offset: len(r.last.data), at: r.head}
+	r.last.data = append(r.last.data, frame...)
+	r.head += int64(len(frame))
+	return before
+}
+
+// rest forgets a large chunk when nobody reads it: a group may be silent for
+// long.
+func (r *run) rest() {
+	if r.riders.first == nil && r.last != nil && cap(r.last.data) > firstChunk {
+		r.last = nil
+	}
+}
+
+// read appends what follows p, in whole frames, and moves p behind it. It stops
+// at the first chunk that brings it to limit bytes.
+func (p *place) read(into [][]byte, limit int) (batch [][]byte, bytes int) {
+	for bytes < limit {
+		piece := p.chunk.data[p.offset:]
+		if len(piece) == 0 {
+			if p.chunk.next == nil {
+				break
+			}
+			p.chunk, p.offset = p.chunk.next, 0
+			continue
+		}
+		into = append(into, piece)
+		p.offset += len(piece)
+		p.at += int64(len(piece))
+		bytes += len(piece)
+	}
+	return into, bytes
+}
+
+// riders are the members that ride a run, those with the most to read first.
+type riders struct{ first, last *member }
+
+// insert puts m where it belongs. Most belong at the end, or close to it.
+func (l *riders) insert(m *member) {
+	before := l.last
+	for before != nil && before.read() > m.read() {
+		before = before.previous
+	}
+	m.previous = before
+	if before == nil {
+		m.next, l.first = l.first, m
+	} else {
+		m.next, before.next = before.next, m
+	}
+	if m.next == nil {
+		l.last = m
+	} else {
+		m.next.previous = m
+	}
+}
+
+func (l *riders) remove(m *member) {
+	if m.previous == nil {
+		l.first = m.next
+	} else {
+		m.previous.next = m.next
+	}
+	if m.next == nil {
+		l.last = m.previous
+	} else {
+		m.next.previous = m.previous
+	}
+	m.previous, m.next = nil, nil
+}
