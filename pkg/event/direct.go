@@ -30,8 +30,9 @@ type binding struct {
 
 type consumer struct {
 	receive func(context.Context, []Message) error
-	inHand  sync.WaitGroup // the calls of receive under way
-	begun   []time.Time    // when these were begun, the oldest first
+	stopped context.Context //nolint:containedctx // That of run: it ends what Publish calls in another context.
+	inHand  sync.WaitGroup  // the calls of receive under way
+	begun   []time.Time     // when these were begun, the oldest first
 }
 
 const (
@@ -57,7 +58,7 @@ func (d *Direct) Subscribe(s Subscription) (run func(context.Context) error) {
 }
 
 func (d *Direct) run(ctx context.Context, b *binding, s Subscription) error {
-	c := &consumer{receive: s.Receive}
+	c := &consumer{receive: s.Receive, stopped: ctx}
 	d.mu.Lock()
 	taken := b.consumer != nil
 	if !taken {
@@ -187,6 +188,9 @@ func (d *Direct) deliver(ctx context.Context, s share) error {
 		return fmt.Errorf("deliver to %s: %w", s.binding.name, errNoConsumer)
 	}
 	defer d.done(c, begun)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.stopped, cancel)()
 	if err := c.receive(ctx, s.messages); err != nil {
 		return fmt.Errorf("deliver to %s: %w", s.binding.name, err)
 	}

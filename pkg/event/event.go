@@ -63,7 +63,8 @@ type Subscription struct {
 
 	// Receive takes responsibility for a batch by returning nil; after an
 	// error all of it is delivered again. The transport calls it from several
-	// goroutines at once, and again with messages that it has seen before.
+	// goroutines at once, and again with messages that it has seen before. The
+	// context ends when the subscription is to stop.
 	Receive func(ctx context.Context, batch []Message) error
 
 	// CaughtUp is told again and again, about once a second, how far a type's queue

@@ -17,6 +17,7 @@ import (
 // The inbox's patience.
 const (
 	inboxTimeout   = 30 * time.Second    // for one transaction
+	inboxGrace     = 3 * time.Second     // and so long from a stop on
 	orderPatience  = 30 * time.Second    // an event waits so long for its predecessor, once the inbox has caught up
 	orderMost      = 24 * time.Hour      // and so long if it never does
 	retryFirst     = time.Second         // doubled at each attempt
@@ -72,11 +73,10 @@ func (i *Inbox) Subscription() event.Subscription {
 
 // Receive handles a batch, and keeps what it cannot handle yet: it returns nil
 // when the database has taken responsibility for all of it. An error means that
-// the database could not be written: some of it may have been taken, and all of
-// it is to come again.
+// the database could not be written, or that ctx has ended: some of it may have
+// been taken, and all of it is to come again. When ctx ends, what has been begun
+// is committed, which takes three seconds at most.
 func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
-	// A transport that stops must not leave a commit in doubt.
-	ctx = context.WithoutCancel(ctx)
 	fresh := make([]event.Message, 0, len(batch))
 	seen := make(map[name]bool, len(batch))
 	for _, m := range batch {
@@ -108,6 +108,9 @@ func (i *Inbox) take(ctx context.Context, batch []event.Message) error {
 // takeSome handles messages in one transaction, unless that takes too long.
 func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 	for len(batch) > 0 {
+		if err := handBack(ctx, len(batch)); err != nil {
+			return err
+		}
 		alone := len(batch) == 1
 		s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
 			s.alone = alone
@@ -116,7 +119,7 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 		switch {
 		case err == nil:
 			batch = s.left
-		case s.failed == nil && !database.IsRefused(err):
+		case ctx.Err() != nil || s.failed == nil && !database.IsRefused(err):
 			return err
 		case alone && s.failed != nil && event.IsPermanent(s.failed.err): // No use in asking again.
 			failed := s.failed
@@ -134,10 +137,21 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 	return nil
 }
 
+// handBack is the error of what is not begun because ctx has ended.
+func handBack(ctx context.Context, n int) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("hand %d events back: %w", n, context.Cause(ctx))
+}
+
 // takeAlone handles a message alone, and parks it if it spoils even its own
 // transaction. It may have been tried once.
 func (i *Inbox) takeAlone(ctx context.Context, m event.Message, tried bool) error {
 	for {
+		if err := handBack(ctx, 1); err != nil {
+			return err
+		}
 		s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
 			s.tried = tried
 			return s.receive(ctx, []event.Message{m})
@@ -147,6 +161,8 @@ func (i *Inbox) takeAlone(ctx context.Context, m event.Message, tried bool) erro
 		}
 		failed := s.failed
 		switch {
+		case ctx.Err() != nil:
+			return err
 		case failed == nil && database.IsRefused(err):
 			failed = &failure{item: &item{parked: parked{Message: m}}, err: err}
 		case failed == nil:
@@ -173,9 +189,12 @@ func (i *Inbox) transact(ctx context.Context, work func(context.Context, *set) e
 }
 
 func (i *Inbox) transactOnce(ctx context.Context, work func(context.Context, *set) error) (*set, error) {
+	s := &set{Inbox: i, places: make(map[place]*partition), stopped: ctx.Done()}
+	// A transport that stops must not leave a commit in doubt.
+	ctx, end := graced(ctx, inboxGrace)
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, inboxTimeout)
 	defer cancel()
-	s := &set{Inbox: i, places: make(map[place]*partition)}
 	err := i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		s.tx = tx
 		return work(ctx, s)

@@ -16,6 +16,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/testenv"
 )
 
 // told is an inbox whose handler writes what it was told into effect, and
@@ -394,4 +395,122 @@ func TestAHandlerIsNotAskedAgainWhatNeverMends(t *testing.T) {
 		in.want("c")
 		in.wantParked("a dead", "b dead")
 	})
+}
+
+// An inbox that cannot commit stops all the same, and soon: what is in hand is
+// handed back, and comes again.
+func TestAnInboxStopsSoonWithoutItsDatabase(t *testing.T) {
+	server := testenv.StartPostgres(t)
+	db := open(t, server.URL())
+	begun, frozen := make(chan struct{}, 1), make(chan struct{})
+	in := handling(t, db, func(ctx context.Context, e sold) error {
+		select {
+		case begun <- struct{}{}:
+		default:
+		}
+		<-frozen
+		return note(ctx, db, e.Number)
+	})
+	batch := sales(10 * setMost)
+	ctx, stop := context.WithCancel(t.Context())
+	received, ran := make(chan error, 1), make(chan error, 1)
+	go func() { received <- in.Receive(ctx, batch) }()
+	go func() { ran <- in.Run(ctx) }()
+	<-begun
+	server.Freeze()
+	close(frozen)
+	since := time.Now()
+	stop()
+	if err := <-received; err == nil {
+		t.Error("it has taken what it could not commit")
+	}
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	took := time.Since(since)
+	server.Thaw()
+	if took > inboxGrace+2*time.Second {
+		t.Errorf("it stopped after %s", took)
+	}
+	again := connect(t, server.URL())
+	in = handling(t, again, func(ctx context.Context, e sold) error { return note(ctx, again, e.Number) })
+	if err := in.Receive(t.Context(), batch); err != nil {
+		t.Error(err)
+	}
+	var want []string
+	for _, m := range batch {
+		want = append(want, m.ID)
+	}
+	if diff := cmp.Diff(sorted(want), column(t, again, "SELECT what FROM effect ORDER BY what COLLATE \"C\"")); diff != "" {
+		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+}
+
+// A stop does not wait for all that is in hand: what is begun is committed, the
+// rest is handed back.
+func TestAnInboxStopsWithWhatItHasBegun(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		ctx, stop := context.WithCancel(t.Context())
+		in := handling(t, db, func(ctx context.Context, e sold) error {
+			stop()
+			return note(ctx, db, e.Number)
+		})
+		in.Lanes = 1
+		batch := sales(2 * setMost)
+		if err := in.Receive(ctx, batch); !errors.Is(err, context.Canceled) {
+			t.Errorf("got error %v", err)
+		}
+		if done := column(t, db, "SELECT what FROM effect"); len(done) != 1 {
+			t.Errorf("%d were handled after the stop", len(done)-1)
+		}
+		if err := in.Receive(t.Context(), batch); err != nil {
+			t.Error(err)
+		}
+		if done := column(t, db, "SELECT what FROM effect"); len(done) != len(batch) {
+			t.Errorf("%d of %d were handled in the end", len(done), len(batch))
+		}
+	})
+}
+
+// In one process a relay waits for the inboxes that it publishes to: their graces
+// must not add up.
+func TestARelayAndItsInboxStopSoonWithoutTheirDatabase(t *testing.T) {
+	server := testenv.StartPostgres(t)
+	db := open(t, server.URL())
+	begun, frozen := make(chan struct{}, 1), make(chan struct{})
+	in := handling(t, db, func(ctx context.Context, e sold) error {
+		select {
+		case begun <- struct{}{}:
+		default:
+		}
+		<-frozen
+		return note(ctx, db, e.Number)
+	})
+	var direct event.Direct
+	o := New(db, "test", quiet)
+	fill(t, o, 2*relayBatch)
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for _, run := range []func(context.Context) error{direct.Subscribe(in.Subscription()), in.Run, NewRelay(o, &direct).Run} {
+		all.Go(func() {
+			if err := run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-begun
+	server.Freeze()
+	close(frozen)
+	since := time.Now()
+	stop()
+	all.Wait()
+	took := time.Since(since)
+	server.Thaw()
+	if took > inboxGrace+2*time.Second {
+		t.Errorf("they stopped after %s", took)
+	}
 }

@@ -100,15 +100,17 @@ func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 // again handles parked events: retries, and those whose predecessor has not come
 // in time. It reports whether one of them is no longer parked.
 func (i *Inbox) again(ctx context.Context, due []parked) (forward bool, err error) {
-	ctx = context.WithoutCancel(ctx)
 	s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.redo(ctx, due) })
 	switch {
 	case err == nil:
 		return s.isForward(), nil
-	case s.failed == nil && !database.IsRefused(err):
+	case ctx.Err() != nil || s.failed == nil && !database.IsRefused(err):
 		return false, err
 	case len(due) > 1: // One of them spoiled the transaction for all: find out which.
-		for _, p := range due {
+		for n, p := range due {
+			if err := handBack(ctx, len(due)-n); err != nil {
+				return forward, err
+			}
 			one, err := i.again(ctx, []parked{p})
 			if err != nil {
 				return false, err

@@ -15,7 +15,7 @@ import (
 
 const (
 	relayBatch      = 512
-	relayGrace      = 3 * time.Second        // to settle what was published, when it stops; what is not settled is published again
+	relayGrace      = 3 * time.Second        // to publish and settle what is in hand, when it stops; what is not settled is published again
 	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
 	relayRetryMost  = time.Second            //
 	laterRetry      = 250 * time.Millisecond // a row that was not taken lets others go first for so long
@@ -93,6 +93,8 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) relay(ctx context.Context, l leadership) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	finishing, cancel := graced(ctx, relayGrace)
+	defer cancel()
 	batches := make(chan []event.Message) // A full pipe has the reader wait.
 	results := make(chan result)
 	flying := &flight{flying: make(map[string]bool)}
@@ -113,7 +115,7 @@ func (r *Relay) relay(ctx context.Context, l leadership) {
 				end()
 				continue
 			}
-			results <- r.publish(ctx, batch)
+			results <- r.publish(finishing, batch)
 		}
 	})
 	stages.Go(func() { keepLeading(ctx, end, l) })
@@ -125,7 +127,7 @@ func (r *Relay) relay(ctx context.Context, l leadership) {
 		})
 	})
 	for res := range results {
-		r.settle(ctx, res)
+		r.settle(finishing, res)
 		flying.land(res.ids, res.away)
 	}
 }
@@ -141,12 +143,12 @@ type result struct {
 // refusals are events, and why they were refused.
 type refusals struct{ ids, errors []string }
 
-// publish hands a batch over. Once begun, that is finished: stopping in the
-// middle would only have its receivers see it twice.
+// publish hands a batch over. Once begun, that is finished, if ctx lasts so long:
+// stopping in the middle would only have its receivers see it twice.
 func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 	var res result
 	var trouble error
-	publishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), relayTimeout)
+	publishing, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
 	for i, err := range r.publisher.Publish(publishing, batch) {
 		m := batch[i]
@@ -179,10 +181,10 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 
 // settle notes what became of a batch, and tries so until the database takes it:
 // to publish it again would have its receivers see it twice. It gives up when
-// the relay ends.
+// ctx ends.
 func (r *Relay) settle(ctx context.Context, res result) {
 	for retry := relayRetryFirst; ; retry = min(2*retry, relayRetryMost) {
-		settling, cancel := lasting(ctx, relayTimeout, relayGrace)
+		settling, cancel := context.WithTimeout(ctx, relayTimeout)
 		err := r.outbox.settle(settling, res)
 		cancel()
 		if err == nil {
@@ -196,10 +198,10 @@ func (r *Relay) settle(ctx context.Context, res result) {
 	}
 }
 
-// lasting is for work that is finished although ctx ends, but only within a
-// grace from then.
-func lasting(ctx context.Context, most, grace time.Duration) (context.Context, context.CancelFunc) {
-	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+// graced ends a grace after ctx: it is for work that is finished although ctx
+// ends, but only so long.
+func graced(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		late := time.AfterFunc(grace, cancel)
 		context.AfterFunc(work, func() { late.Stop() })

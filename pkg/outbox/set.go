@@ -31,6 +31,8 @@ type set struct {
 	left   []event.Message // what there was no time for; it is as if it had not come
 	failed *failure        // the last one
 
+	stopped <-chan struct{} // what is not begun when this is closed is left, too
+
 	alone bool // one event came: it needs no nested transaction to be told from others
 	tried bool // and it failed once
 }
@@ -143,7 +145,7 @@ func (s *set) order() {
 func (s *set) run(ctx context.Context) error {
 	until := time.Now().Add(s.setTime)
 	size, rest := nestedEvents, s.plan
-	for len(rest) > 0 && (len(rest) == len(s.plan) || time.Now().Before(until)) {
+	for len(rest) > 0 && (len(rest) == len(s.plan) || s.hasTime(until)) {
 		some := rest[:min(size, len(rest))]
 		n, err := s.try(ctx, some, until)
 		if err == nil {
@@ -203,7 +205,7 @@ func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, er
 	err = nested(func() error {
 		begun := time.Now()
 		defer func() { s.took(n, time.Since(begun)) }()
-		for ; n < len(some) && (n == 0 || time.Now().Before(until)); n++ {
+		for ; n < len(some) && (n == 0 || s.hasTime(until)); n++ {
 			it := some[n]
 			if it.blocked() {
 				continue
@@ -219,6 +221,16 @@ func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, er
 		return nil
 	})
 	return n, err
+}
+
+// hasTime reports whether another handler may be called.
+func (s *set) hasTime(until time.Time) bool {
+	select {
+	case <-s.stopped:
+		return false
+	default:
+		return time.Now().Before(until)
+	}
 }
 
 func (s *set) succeed(it *item) {

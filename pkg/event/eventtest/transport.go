@@ -304,8 +304,8 @@ func endWaits(t *testing.T, transport Transport) {
 	done := false
 	stop := subscribe(t, transport, event.Subscription{
 		Name: "one", Types: []string{"Told"},
-		Receive: func(context.Context, []event.Message) error {
-			once.Do(func() { close(begun); <-finish; done = true })
+		Receive: func(ctx context.Context, _ []event.Message) error {
+			once.Do(func() { close(begun); <-ctx.Done(); <-finish; done = true })
 			return nil
 		},
 	})
