@@ -28,6 +28,7 @@ const (
 	publishers = 4
 	inFlight   = 4
 	patience   = time.Minute // for what has been sent to arrive
+	quiet      = 0.05        // what others may use of the machine before it is worth a line
 )
 
 // small is whether the run is only to show that the benchmark works.
@@ -86,7 +87,11 @@ func each(t *testing.T, rounds int, servers []peer, take func(t *testing.T, p pe
 	for round := range rounds {
 		fmt.Fprintf(os.Stdout, "round %d\n", round+1)
 		for _, p := range some {
+			began, before := time.Now(), used(t)
 			t.Run(p.name, func(t *testing.T) { take(t, p) })
+			if share := before.others(t, began); share > quiet && !small() {
+				fmt.Fprintf(os.Stdout, "    others used %.0f %% of the machine meanwhile\n", 100*share)
+			}
 		}
 	}
 }

@@ -6,13 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
-	"strings"
-	"syscall"
-	"testing"
-	"time"
 )
 
 // table collects what each server achieved in each round.
@@ -54,7 +48,11 @@ func (t *table) print() {
 	fmt.Fprintln(t.out)
 }
 
-func (t *table) median(name string) float64 { return quantile(t.figures[name], 0.5) }
+func (t *table) median(name string) float64 {
+	sorted := slices.Sorted(slices.Values(t.figures[name]))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
 
 // short is a figure with the digits that mean something.
 func short(f float64) string {
@@ -71,37 +69,4 @@ func short(f float64) string {
 func quantile[T cmp.Ordered](all []T, q float64) T {
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
-}
-
-// machine is what the figures are of.
-func machine(tb testing.TB) string {
-	tb.Helper()
-	var system syscall.Utsname
-	must(tb, syscall.Uname(&system))
-	var info syscall.Sysinfo_t
-	must(tb, syscall.Sysinfo(&info))
-	node, err := exec.CommandContext(tb.Context(), "node", "--version").Output()
-	must(tb, err)
-	release := make([]byte, 0, len(system.Release))
-	for _, c := range system.Release {
-		if c == 0 {
-			break
-		}
-		release = append(release, byte(c))
-	}
-	return fmt.Sprintf("%s: %d cores (%s) for servers and load, %.0f GB, Linux %s, %s, Node.js %s",
-		time.Now().Format(time.DateOnly), runtime.NumCPU(), processor(tb), float64(info.Totalram)*float64(info.Unit)/1e9,
-		release, runtime.Version(), strings.TrimSpace(string(node)))
-}
-
-func processor(tb testing.TB) string {
-	tb.Helper()
-	text, err := os.ReadFile("/proc/cpuinfo")
-	must(tb, err)
-	for line := range strings.Lines(string(text)) {
-		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }
