@@ -181,6 +181,30 @@ func TestProgramsAreGivenWhatTheyRead(t *testing.T) {
 	}
 }
 
+// TestWhatIsPublishedBeforeChatHasEverRunWaitsForIt compares the queues that
+// policyd makes with the events that there are.
+func TestWhatIsPublishedBeforeChatHasEverRunWaitsForIt(t *testing.T) {
+	const chats = "lab-chat-service-"
+	schemas, err := filepath.Glob(filepath.Join(repository, "api/schemas/events/*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events, made []string
+	for _, schema := range schemas {
+		events = append(events, chats+strings.TrimSuffix(filepath.Base(schema), ".yaml"))
+	}
+	for _, queue := range strings.Split(*project(t).Services["policyd"].Environment["EVENTS_QUEUES"], ",") {
+		if made = append(made, queue); !slices.Contains(events, queue) {
+			t.Errorf("%q is for no event", queue)
+		}
+	}
+	for _, eventType := range []string{"PolicyCreated", "PolicyTerminated", "ProductActivated", "TariffChanged"} {
+		if !slices.Contains(made, chats+eventType) {
+			t.Errorf("there is no queue for %s", eventType)
+		}
+	}
+}
+
 // listeners is who listens on the compose network, as host:port.
 func listeners(t *testing.T, p *types.Project) []string {
 	t.Helper()

@@ -157,6 +157,12 @@ func sqlite(t *testing.T) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 }
 
+func databases() map[string]func(*testing.T) string {
+	return map[string]func(*testing.T) string{
+		"SQLite": sqlite, "PostgreSQL": func(t *testing.T) string { t.Helper(); return testenv.Postgres(t) },
+	}
+}
+
 func rows(t *testing.T, out string) (all []map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(out), &all); err != nil {
@@ -166,9 +172,7 @@ func rows(t *testing.T, out string) (all []map[string]any) {
 }
 
 func TestADeadLetterIsFoundReadAndReplayed(t *testing.T) {
-	for name, url := range map[string]func(*testing.T) string{
-		"SQLite": sqlite, "PostgreSQL": func(t *testing.T) string { t.Helper(); return testenv.Postgres(t) },
-	} {
+	for name, url := range databases() {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, url(t), testenv.RabbitMQ(t))
 			h.run()
@@ -372,7 +376,13 @@ func TestWhatIsPendingIsSeenWithoutABroker(t *testing.T) {
 // A consumer whose database was set back hears again what it has forgotten; one
 // that has not ignores it.
 func TestPublishedEventsAreReplayed(t *testing.T) {
-	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	for name, url := range databases() {
+		t.Run(name, func(t *testing.T) { publishedEventsAreReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t))) })
+	}
+}
+
+func publishedEventsAreReplayed(t *testing.T, h *house) {
+	t.Helper()
 	close(h.broken)
 	h.run()
 	h.tell(told{Text: "1"}, told{Text: "2"})
@@ -397,6 +407,12 @@ func TestPublishedEventsAreReplayed(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("what was published again was not handled")
 		}
+	}
+	h.gets("replay", "--from", "outbox", "--type", "Told", "--since", "1h")
+	h.until(`"pending":0`, "lag", "--json")
+	h.tell(told{Text: "3"})
+	if got := <-h.handled; got == first || got == second {
+		t.Errorf("%s was handled once more", got)
 	}
 }
 
