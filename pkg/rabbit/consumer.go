@@ -163,6 +163,7 @@ func gather(first delivered, merged <-chan delivered) []delivered {
 // come again at once.
 func (t *Transport) receive(over context.Context, s event.Subscription, batch []delivered) error {
 	messages := inOrder(batch)
+	defer t.untaken(s.Name, "")
 	for retry := receiveRetry; ; retry = min(2*retry, receiveRetryMax) {
 		err := s.Receive(over, messages)
 		if err == nil {
@@ -171,10 +172,9 @@ func (t *Transport) receive(over context.Context, s event.Subscription, batch []
 		if over.Err() != nil {
 			return context.Cause(over)
 		}
-		t.trouble(s.Name, "what arrives cannot be stored: "+err.Error())
+		t.untaken(s.Name, "what arrives cannot be stored: "+err.Error())
 		t.cfg.Log.WarnContext(over, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
 		pause(over, retry/2+mathrand.N(retry/2)) //nolint:gosec // Jitter is no secret.
-		t.trouble(s.Name, "")
 	}
 }
 

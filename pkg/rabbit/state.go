@@ -9,6 +9,7 @@ import (
 // state is how a connection is.
 type state struct {
 	problem string // in words; "" if it does its work
+	untaken string // why what it brings is not taken, in words; "" if it is
 	opened  int64
 }
 
@@ -44,6 +45,9 @@ func (t *Transport) Degraded() []string {
 		if s.problem != "" {
 			all = append(all, "broker ("+name+"): "+s.problem)
 		}
+		if s.untaken != "" {
+			all = append(all, name+": "+s.untaken)
+		}
 	}
 	if t.other != "" {
 		all = append(all, "broker: "+t.other)
@@ -54,20 +58,29 @@ func (t *Transport) Degraded() []string {
 
 // trouble notes what is wrong with a connection; "" is nothing.
 func (t *Transport) trouble(name, problem string) {
+	t.change(name, func(s *state) { s.problem = problem })
+}
+
+// untaken notes why what a connection brings is not taken; "": it is.
+func (t *Transport) untaken(name, why string) {
+	t.change(name, func(s *state) { s.untaken = why })
+}
+
+func (t *Transport) change(name string, do func(*state)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state[name] == nil {
 		t.state[name] = &state{}
 	}
-	t.state[name].problem = problem
+	do(t.state[name])
 }
 
 // opened notes that a connection is there again.
 func (t *Transport) opened(name string) {
-	t.trouble(name, "")
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.state[name].opened++
+	t.change(name, func(s *state) {
+		s.problem = ""
+		s.opened++
+	})
 }
 
 // forget notes that a connection is not wanted any more.

@@ -158,3 +158,40 @@ func TestAQueueThatSomebodyDeletesIsDeclaredAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A receiver in trouble is not the broker's: the one is told until a batch is
+// taken, also while that is tried, and the other is up all the time.
+func TestWhatCannotBeStoredIsToldUntilItIs(t *testing.T) {
+	r := transport(t, rabbit.Config{URLs: []string{testenv.RabbitMQ(t)}})
+	results := make(chan error)
+	begin(t, r.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Told"},
+		Receive: func(context.Context, []event.Message) error { return <-results },
+	}))
+	isUp := func() bool {
+		for _, c := range r.Connections() {
+			if c.Name == "one" {
+				return c.Up
+			}
+		}
+		return false
+	}
+	publish(t, r, eventtest.Message("Told"))
+	results <- errors.New("the database is away")
+	isTold := func() bool { return strings.Contains(strings.Join(r.Degraded(), ";"), "database is away") }
+	eventually(t, isTold, func() any { return r.Degraded() })
+	for range 3 {
+		if !isUp() {
+			t.Error("in the pause the broker counts as down")
+		}
+		results <- errors.New("the database is away") // An attempt was under way.
+		if !isTold() {
+			t.Errorf("in an attempt degraded is %v", r.Degraded())
+		}
+	}
+	results <- nil
+	eventually(t, func() bool { return len(r.Degraded()) == 0 }, func() any { return r.Degraded() })
+	if !isUp() {
+		t.Error("in the end the broker counts as down")
+	}
+}
