@@ -3,7 +3,6 @@ package rabbit
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
@@ -42,10 +41,18 @@ type delivered struct {
 
 type queue struct {
 	ch         *amqp.Channel
+	name       string
 	eventType  string
 	consumer   string // its tag
 	deliveries <-chan amqp.Delivery
 	progress   progress
+	acks       acks
+
+	// What follows belongs to forward.
+	prefetch prefetch
+	change   change
+	last     uint64 // the tag of the newest delivery
+	base     uint64 // what it was when the consumer began
 }
 
 func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscription) error {
@@ -108,15 +115,8 @@ func (t *Transport) openQueue(conn *session, service, eventType string) (*queue,
 	if err := t.declareQueue(ch, service, eventType); err != nil {
 		return nil, err
 	}
-	name := Queue(service, eventType)
-	if err := ch.Qos(t.cfg.Prefetch, 0, false); err != nil {
-		return nil, fmt.Errorf("set the prefetch of %s: %w", name, err)
-	}
-	q := &queue{ch: ch, eventType: eventType, consumer: "parley-" + rand.Text()}
-	if q.deliveries, err = ch.Consume(name, q.consumer, false, false, false, false, nil); err != nil {
-		return nil, fmt.Errorf("consume %s: %w", name, err)
-	}
-	return q, nil
+	q := &queue{ch: ch, name: Queue(service, eventType), eventType: eventType, prefetch: prefetch{most: t.cfg.Prefetch}}
+	return q, q.consume(min(prefetchFirst, t.cfg.Prefetch))
 }
 
 // forward hands a queue's deliveries on in their order. At the end it tells the
@@ -126,21 +126,51 @@ func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merge
 	for {
 		select {
 		case <-over.Done():
-			_ = q.ch.Cancel(q.consumer, true) // The connection may have ended, or is about to.
+			q.stop()
 			return
+		case <-q.change.late:
+			if err := q.cease(); err != nil {
+				end(err)
+			}
 		case d, open := <-q.deliveries:
-			if !open {
-				end(fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed))
+			if err := q.take(d, open); err != nil {
+				end(err)
 				return
 			}
-			q.progress.delivered.Add(1)
+			if !open {
+				continue
+			}
 			select {
 			case merged <- delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag}:
 			case <-over.Done():
-				_ = q.ch.Cancel(q.consumer, true) // As above.
+				q.stop()
 				return
 			}
 		}
+	}
+}
+
+// stop leaves nothing to hand back but what is not begun.
+func (q *queue) stop() {
+	_ = q.release() // The connection may have ended, or is about to.
+	_ = q.ch.Cancel(q.consumer, true)
+}
+
+// take counts a delivery, and has the number of those in hand follow their size.
+func (q *queue) take(d amqp.Delivery, open bool) error {
+	switch {
+	case open && d.DeliveryTag != q.last+1:
+		// It would be acknowledged with its successors.
+		return fmt.Errorf("the queue of %s: delivery %d came after %d", q.eventType, d.DeliveryTag, q.last)
+	case open:
+		q.last = d.DeliveryTag
+		q.progress.delivered.Add(1)
+		q.prefetch.came(len(d.Body))
+		return q.adapt()
+	case q.change.ending:
+		return q.succeed()
+	default:
+		return fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed)
 	}
 }
 
@@ -212,16 +242,18 @@ func inOrder(batch []delivered) []event.Message {
 // settle acknowledges a batch, each queue up to its newest delivery: the older
 // ones were in this batch or in one before it.
 func settle(batch []delivered) error {
-	newest, settled := make(map[*queue]uint64), make(map[*queue]int64)
+	newest, settled, bytes := make(map[*queue]uint64), make(map[*queue]int64), make(map[*queue]int64)
 	for _, d := range batch {
 		newest[d.queue] = max(newest[d.queue], d.tag)
 		settled[d.queue]++
+		bytes[d.queue] += int64(len(d.Data))
 	}
 	for q, tag := range newest {
-		if err := q.ch.Ack(tag, true); err != nil {
-			return fmt.Errorf("acknowledge %s: %w", q.eventType, err) // It comes again.
+		if err := q.ack(tag); err != nil {
+			return err
 		}
 		q.progress.settled.Add(settled[q])
+		q.prefetch.bytes.Add(-bytes[q])
 	}
 	return nil
 }

@@ -52,7 +52,8 @@ func (t *Transport) watch(over context.Context, ch *amqp.Channel, s event.Subscr
 			// A quorum queue without a leader answers as if it were empty, and had no
 			// consumer.
 			if there.Consumers > 0 {
-				q.progress.ask(at, int64(there.Messages), int64(t.cfg.Prefetch))
+				const taken = 2*maxBatch + 1 // At most, of consumers before.
+				q.progress.ask(at, int64(there.Messages), int64(t.cfg.Prefetch)+taken)
 			}
 		}
 	}

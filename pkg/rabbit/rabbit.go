@@ -53,9 +53,12 @@ type Config struct {
 	// published before such a service runs for the first time. They get QueueType.
 	Queues []string
 
-	// Prefetch is how many messages of one queue may be on their way to a
-	// receiver, 1024 by default: a batch is in hand while the next one comes. More than a receiver gets through in the broker's
-	// consumer timeout (30 minutes) are taken away from it.
+	// Prefetch is how many messages of one queue may be on their way to a receiver,
+	// 1024 by default: a batch is in hand while the next one comes. They are fewer
+	// if together they would have more than 16 MB, or if there are not that many to
+	// take. Of messages that grow all of a sudden, once as many come as of the small
+	// ones before. More than a receiver gets through in the broker's consumer
+	// timeout (30 minutes) are taken away from it.
 	Prefetch int
 
 	// Log is told of connections that come and go. Nil: slog.Default.
