@@ -14,8 +14,9 @@ import (
 const (
 	stalledOf  = 10 // one of so many receivers
 	stalledFor = 6 * time.Second
-	fillEach   = 150  // texts of each publisher, that the kernels do not hold for one who does not read
-	swellEach  = 1500 // as many as a server may want to hold
+	fillEach   = 150             // texts of each publisher, that the kernels do not hold for one who does not read
+	swellEach  = 1500            // as many as a server may want to hold
+	comeBack   = 3 * time.Minute // Socket.IO finds out by pings who is gone, after 45 s
 )
 
 // TestStalled is what a server does with receivers that no longer read: what the
@@ -89,7 +90,7 @@ func (s *scene) converge(stalled []*load.Conn) (cuts int, took time.Duration) {
 	for _, p := range s.publishers {
 		sent = append(sent, p.Sent())
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.Context(), comeBack)
 	defer cancel()
 	var pace errgroup.Group
 	pace.Go(func() error { return load.Pace(ctx, s.publishers, perSecond) })
