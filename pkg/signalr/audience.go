@@ -55,14 +55,14 @@ func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
 // client that is a Backlog behind is disconnected and told to come back. What
 // one goroutine sends, whatever to, arrives at each connection in that order.
 func (a Audience) Send(target string, args ...any) error {
-	record, err := encodeInvocation(target, args)
+	o, err := invocationOf("", target, args)
 	if err != nil {
 		return err
 	}
 	if a.hub == nil {
 		return nil
 	}
-	for _, c := range a.hub.fanout.cast(a, record) {
+	for _, c := range a.hub.fanout.cast(a, o) {
 		if a.behind != nil {
 			a.behind(c)
 		} else {

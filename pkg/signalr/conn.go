@@ -29,10 +29,12 @@ type Conn struct {
 
 	socket  socket
 	records records
-	helpers sync.WaitGroup
+	format  format // since the handshake
+
+	helpers   sync.WaitGroup // all goroutines but run, and the streams'
+	streaming sync.WaitGroup // the streams to the client
 
 	// Guarded by the fan-out.
-	format      format
 	memberships []*member
 	out         outgoing
 
@@ -49,6 +51,7 @@ type Conn struct {
 
 	mu     sync.Mutex
 	jobs   jobs
+	flows  flows
 	ending *ending
 	timers []*time.Timer
 	clock  *time.Timer
@@ -95,11 +98,11 @@ func (c *Conn) Context() context.Context { return c.ctx }
 // Send calls target at this client. It never waits; the error is about
 // arguments that cannot be encoded.
 func (c *Conn) Send(target string, args ...any) error {
-	record, err := encodeInvocation(target, args)
+	o, err := invocationOf("", target, args)
 	if err != nil {
 		return err
 	}
-	c.push(record)
+	c.push(o)
 	return nil
 }
 
@@ -107,11 +110,11 @@ func (c *Conn) Send(target string, args ...any) error {
 // reports false, and sends nothing, if there would be more: the client reads
 // too slowly for this message, and is not disconnected for it.
 func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
-	record, err := encodeInvocation(target, args)
+	o, err := invocationOf("", target, args)
 	if err != nil {
 		return false, err
 	}
-	return c.hub.fanout.offer(c, c.format.frame(record), bytes), nil
+	return c.hub.fanout.offer(c, c.format.encode(o), bytes), nil
 }
 
 // Close ends the connection at once; what was sent before is still delivered if
@@ -133,9 +136,9 @@ func (c *Conn) SetExpiry(t time.Time) {
 	c.look()
 }
 
-// push sends a record; a client too slow for it is disconnected.
-func (c *Conn) push(record []byte) {
-	if !c.hub.fanout.put(c, c.format.frame(record)) {
+// push sends a message; a client too slow for it is disconnected.
+func (c *Conn) push(o *outbound) {
+	if !c.hub.fanout.put(c, c.format.encode(o)) {
 		c.tooSlow()
 	}
 }

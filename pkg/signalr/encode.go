@@ -4,74 +4,104 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // separator ends each record: a handshake, or a message of the JSON protocol.
 const separator = 0x1e
 
-var pingRecord = []byte(`{"type":6}` + string(rune(separator)))
+// outbound is a message to a client. Its values are JSON already: whatever a
+// protocol makes of them, they mean the same in each.
+type outbound struct {
+	kind      kind
+	id        string // of the invocation; empty: nobody waits for a completion
+	target    string
+	arguments []json.RawMessage
+	value     json.RawMessage // the item or the result; nil: none
+	failure   string
+	reconnect bool
+}
 
-// encodeInvocation makes the record that calls target at a client.
-func encodeInvocation(target string, args []any) ([]byte, error) {
-	if args == nil {
-		args = []any{} // clients want an array
+// invocationOf calls target at a client.
+func invocationOf(id, target string, args []any) (*outbound, error) {
+	o := &outbound{kind: kindInvocation, id: id, target: target, arguments: make([]json.RawMessage, len(args))}
+	for i, arg := range args {
+		var err error
+		if o.arguments[i], err = valueOf(arg); err != nil {
+			return nil, fmt.Errorf("encode argument %d of %s: %w", i, target, err)
+		}
 	}
-	record, err := encode(struct {
-		Type      kind   `json:"type"`
-		Target    string `json:"target"`
-		Arguments []any  `json:"arguments"`
-	}{kindInvocation, target, args})
+	return o, nil
+}
+
+// resultOf completes an invocation; a nil result is null.
+func resultOf(id string, result any) (*outbound, error) {
+	value, err := valueOf(result)
 	if err != nil {
-		return nil, fmt.Errorf("encode the arguments of %s: %w", target, err)
+		return nil, err
 	}
-	return record, nil
+	return &outbound{kind: kindCompletion, id: id, value: value}, nil
 }
 
-// encodeResult makes the record that completes an invocation; a nil result is
-// null.
-func encodeResult(invocationID string, result any) ([]byte, error) {
-	return encode(struct {
-		Type         kind   `json:"type"`
-		InvocationID string `json:"invocationId"`
-		Result       any    `json:"result"`
-	}{kindCompletion, invocationID, result})
+// failureOf completes an invocation with an error, or a stream with none.
+func failureOf(id, text string) *outbound {
+	return &outbound{kind: kindCompletion, id: id, failure: text}
 }
 
-// encodeFailure makes the record that completes an invocation with an error.
-func encodeFailure(invocationID, text string) []byte {
-	return mustEncode(struct {
-		Type         kind   `json:"type"`
-		InvocationID string `json:"invocationId"`
-		Error        string `json:"error"`
-	}{kindCompletion, invocationID, text})
-}
-
-// encodeClose makes the record that tells a client why it is being left.
-func encodeClose(text string, allowReconnect bool) []byte {
-	return mustEncode(struct {
-		Type           kind   `json:"type"`
-		Error          string `json:"error,omitempty"`
-		AllowReconnect bool   `json:"allowReconnect,omitempty"`
-	}{kindClose, text, allowReconnect})
-}
-
-func encode(v any) ([]byte, error) {
+func valueOf(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	record := b.Bytes()
-	record[len(record)-1] = separator // where the encoder puts a newline
-	return record, nil
+	return b.Bytes()[:b.Len()-1], nil // without the encoder's newline
 }
 
-// mustEncode is for structs of strings and numbers, which always encode.
-func mustEncode(v any) []byte {
-	record, err := encode(v)
+// textOf is a string's JSON.
+func textOf(s string) json.RawMessage {
+	text, err := valueOf(s)
 	if err != nil {
-		panic("signalr: " + err.Error())
+		panic("signalr: " + err.Error()) // a string always encodes
 	}
-	return record
+	return text
+}
+
+// json is the message in the JSON protocol.
+func (o *outbound) json() []byte {
+	size := 96 + len(o.id) + len(o.target) + len(o.value) + len(o.failure)
+	for _, a := range o.arguments {
+		size += len(a) + 1
+	}
+	b := make([]byte, 0, size)
+	b = append(b, `{"type":`...)
+	b = strconv.AppendInt(b, int64(o.kind), 10)
+	if o.id != "" {
+		b = append(append(b, `,"invocationId":`...), textOf(o.id)...)
+	}
+	if o.kind == kindInvocation {
+		b = append(append(b, `,"target":`...), textOf(o.target)...)
+		b = append(b, `,"arguments":[`...)
+		for i, a := range o.arguments {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, a...)
+		}
+		b = append(b, ']')
+	}
+	if o.value != nil {
+		name := `,"result":`
+		if o.kind == kindStreamItem {
+			name = `,"item":`
+		}
+		b = append(append(b, name...), o.value...)
+	}
+	if o.failure != "" {
+		b = append(append(b, `,"error":`...), textOf(o.failure)...)
+	}
+	if o.reconnect {
+		b = append(b, `,"allowReconnect":true`...)
+	}
+	return append(b, '}', separator)
 }

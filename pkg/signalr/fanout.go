@@ -23,7 +23,8 @@ type fanout struct {
 }
 
 func (f *fanout) init(limit int) {
-	f.limit, f.members, f.rested.L = limit, newMembers(), &f.mu
+	f.limit, f.rested.L = limit, &f.mu
+	f.members.init()
 }
 
 // mostWriters of a hub: a write needs a processor, and nothing else.
@@ -84,6 +85,20 @@ func (f *fanout) offerLocked(c *Conn, frame []byte, limit int) bool {
 	return true
 }
 
+// offerOrWait is offer, and returns nil if the frame fits, else a channel that
+// is closed when it may.
+func (f *fanout) offerOrWait(c *Conn, frame []byte, limit int) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.offerLocked(c, frame, min(limit, f.limit)) {
+		return nil
+	}
+	if c.out.room == nil {
+		c.out.room = make(chan struct{})
+	}
+	return c.out.room
+}
+
 // last puts frames that are not followed by any, whatever waits.
 func (f *fanout) last(c *Conn, frames ...[]byte) {
 	f.mu.Lock()
@@ -139,13 +154,12 @@ func (f *fanout) seal(c *Conn, drop bool) {
 // cast sends a record to an audience, and answers who reads too slowly for it.
 // What waits for those is forgotten; or, if the audience has a way to say that
 // they are behind, they have left its group before anything else is sent there.
-func (f *fanout) cast(a Audience, record []byte) (slow []*Conn) {
-	var frames [formats][]byte
+func (f *fanout) cast(a Audience, o *outbound) (slow []*Conn) {
+	frames := f.encode(o)
 	limit := f.limit
 	if a.behind != nil {
 		limit = min(a.within, limit)
 	}
-	frames[jsonText] = jsonText.frame(record)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,6 +176,9 @@ func (f *fanout) cast(a Audience, record []byte) (slow []*Conn) {
 		if r == nil {
 			continue
 		}
+		if frames[format] == nil { // its first member has come this moment
+			frames[format] = r.format.encode(o)
+		}
 		behind := f.send(r, frames[format], limit, a.except)
 		for _, c := range behind {
 			if a.behind == nil {
@@ -173,6 +190,16 @@ func (f *fanout) cast(a Audience, record []byte) (slow []*Conn) {
 		slow = append(slow, behind...)
 	}
 	return slow
+}
+
+// encode makes the frames for the formats that are spoken.
+func (f *fanout) encode(o *outbound) (frames [formats][]byte) {
+	for i := range frames {
+		if f.members.spoken[i].Load() > 0 {
+			frames[i] = format(i).encode(o)
+		}
+	}
+	return frames
 }
 
 // send appends a frame to a run, and has those ride who did not. It answers the
@@ -262,6 +289,10 @@ func (f *fanout) wrote(c *Conn, bytes int, now time.Time) {
 	c.out.wrote(bytes)
 	if bytes > 0 {
 		c.sent.Store(int64(now.Sub(c.started)))
+	}
+	if c.out.room != nil {
+		close(c.out.room)
+		c.out.room = nil
 	}
 }
 

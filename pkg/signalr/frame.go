@@ -7,14 +7,34 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// format is how a client gets its messages: the protocol's records in the
+// format is how a client gets its messages: a protocol's records in a
 // transport's frames. What is sent to many is made once for each.
 type format uint8
 
 const (
-	jsonText format = iota // the JSON protocol in text frames
+	jsonText      format = iota // the JSON protocol in text frames
+	msgpackBinary               // the MessagePack protocol in binary frames
 	formats
 )
+
+// binary says whether the protocol is MessagePack.
+func (f format) binary() bool { return f == msgpackBinary }
+
+// encode makes the frame of a message.
+func (f format) encode(o *outbound) []byte {
+	if f.binary() {
+		return f.frame(o.msgpack())
+	}
+	return f.frame(o.json())
+}
+
+// parse reads a record of the protocol.
+func (f format) parse(record []byte) (*message, error) {
+	if f.binary() {
+		return parseMsgpack(record)
+	}
+	return parseJSON(record)
+}
 
 const maxHeader = 10 // bytes
 
@@ -35,15 +55,23 @@ func frame(kind byte, payload []byte) []byte {
 	return append(f, payload...)
 }
 
+// message is the kind of WebSocket messages that it takes.
+func (f format) message() byte {
+	if f.binary() {
+		return websocket.BinaryMessage
+	}
+	return websocket.TextMessage
+}
+
 // frame makes what a client of this format reads of a record.
-func (format) frame(record []byte) []byte {
-	return frame(websocket.TextMessage, record)
+func (f format) frame(record []byte) []byte {
+	return frame(f.message(), record)
 }
 
 // pingFrames keep a connection alive.
 var pingFrames = func() (frames [formats][]byte) {
 	for f := range formats {
-		frames[f] = f.frame(pingRecord)
+		frames[f] = f.encode(&outbound{kind: kindPing})
 	}
 	return frames
 }()

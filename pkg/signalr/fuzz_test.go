@@ -2,12 +2,14 @@ package signalr
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,16 +42,88 @@ func FuzzParseJSON(f *testing.F) {
 	})
 }
 
+func FuzzParseMsgpack(f *testing.F) {
+	for _, o := range []*outbound{
+		{kind: kindInvocation, id: "1", target: "Echo", arguments: []json.RawMessage{[]byte(`{"a":[1,-2,3.5,null,true,"x"]}`)}},
+		{kind: kindStreamItem, id: "1", value: []byte(`18446744073709551615`)},
+		{kind: kindCompletion, id: "1", value: []byte(`[]`)},
+		{kind: kindCompletion, id: "1", failure: "no"},
+		{kind: kindCompletion, id: "1"},
+		{kind: kindPing},
+		{kind: kindClose, failure: "x", reconnect: true},
+	} {
+		_, size, err := uvarint(o.msgpack())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(o.msgpack()[size:])
+	}
+	f.Add([]byte{0x96, 1, 0x80, 0xc0, 0xa1, 'T', 0xdd, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, record []byte) {
+		m, err := parseMsgpack(record)
+		if err != nil {
+			if !errors.Is(err, errMalformed) {
+				t.Fatalf("%v is not about a malformed message", err)
+			}
+			return
+		}
+		if (m.kind == kindInvocation || m.kind == kindStreamInvocation) && (m.target == "" || m.arguments == nil) {
+			t.Fatalf("%+v can be called", m)
+		}
+		again, err := parseMsgpack(bytes.Clone(record))
+		clear(record) // as the next read does
+		if err != nil || cmp.Diff(again, m, cmp.AllowUnexported(message{})) != "" {
+			t.Fatal("the message shares its memory with the record")
+		}
+	})
+}
+
+// FuzzBothProtocols has one message say the same in both.
+func FuzzBothProtocols(f *testing.F) {
+	f.Add("1", "Echo", `{"a":[1,-2,3.5,null,true,"x"],"b":18446744073709551615}`)
+	f.Fuzz(func(t *testing.T, id, target, value string) {
+		var v any
+		if target == "" || !utf8.ValidString(id) || !utf8.ValidString(target) || json.Unmarshal([]byte(value), &v) != nil {
+			return
+		}
+		o, err := invocationOf(id, target, []any{v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := parseJSON(bytes.TrimSuffix(o.json(), []byte{separator}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		length, size, err := uvarint(o.msgpack())
+		if err != nil || size+length != len(o.msgpack()) {
+			t.Fatalf("the length is %d of %d, error %v", length, len(o.msgpack()), err)
+		}
+		binary, err := parseMsgpack(o.msgpack()[size:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		if err := errors.Join(json.Unmarshal(text.arguments[0], &a), json.Unmarshal(binary.arguments[0], &b)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, b); diff != "" || text.target != binary.target || text.invocationID != binary.invocationID {
+			t.Fatalf("%s %q: %s", text.target, text.invocationID, diff)
+		}
+	})
+}
+
 func FuzzHandshake(f *testing.F) {
 	f.Add([]byte(`{"protocol":"json","version":1}`))
 	f.Add([]byte(`{"protocol":"messagepack","version":2}`))
 	f.Add([]byte(`{"protocol":null,"version":"1"}`))
 	f.Fuzz(func(t *testing.T, record []byte) {
-		refusal := checkHandshake(record)
-		if refusal == "" && !bytes.Contains(record, []byte("json")) {
+		f, refusal := checkHandshake(record)
+		if name := map[format]string{jsonText: "json", msgpackBinary: "messagepack"}[f]; refusal == "" && !bytes.Contains(record, []byte(name)) {
 			t.Fatalf("%q was welcome", record)
 		}
-		mustEncode(handshakeAnswer{refusal})
+		if answer := handshakeAnswer(refusal); !json.Valid(bytes.TrimSuffix(answer, []byte{separator})) {
+			t.Fatalf("answered %q", answer)
+		}
 	})
 }
 

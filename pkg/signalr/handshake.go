@@ -8,9 +8,13 @@ import (
 	"time"
 )
 
-// handshakeAnswer is empty when the client is welcome.
-type handshakeAnswer struct {
-	Error string `json:"error,omitempty"`
+// handshakeAnswer is an empty object when the client is welcome.
+func handshakeAnswer(refusal string) []byte {
+	if refusal == "" {
+		return []byte{'{', '}', separator}
+	}
+	answer := append([]byte(`{"error":`), textOf(refusal)...)
+	return append(answer, '}', separator)
 }
 
 // shakeHands agrees with the client on the protocol, and says whether they did.
@@ -25,13 +29,14 @@ func (c *Conn) shakeHands() bool {
 		c.hub.options.Logger.Debug("handshake broke", "connection", c.id, "error", err)
 		return false
 	}
-	answer := c.format.frame(mustEncode(handshakeAnswer{refusal}))
+	answer := c.format.frame(handshakeAnswer(refusal))
 	if refusal != "" {
 		c.hub.options.Logger.Debug("handshake refused", "connection", c.id, "reason", refusal)
 		c.dismiss(answer)
 		return false
 	}
-	c.socket.textOnly = true
+	c.socket.only = c.format.message()
+	c.records.prefixed = c.format.binary()
 	_ = c.socket.ws.SetReadDeadline(time.Time{})
 	c.hear()
 	c.sent.Store(int64(time.Since(c.started)))
@@ -64,24 +69,26 @@ func (c *Conn) greet() (refusal string, err error) {
 	case err != nil:
 		return "", err
 	}
-	return checkHandshake(record), nil
+	c.format, refusal = checkHandshake(record)
+	return refusal, nil
 }
 
 const handshakeError = "An unexpected error occurred during connection handshake."
 
-func checkHandshake(record []byte) (refusal string) {
+func checkHandshake(record []byte) (f format, refusal string) {
 	var in struct {
 		Protocol *string `json:"protocol"`
 		Version  *int    `json:"version"`
 	}
 	if err := json.Unmarshal(record, &in); err != nil || in.Protocol == nil || in.Version == nil {
-		return handshakeError
+		return jsonText, handshakeError
 	}
+	f, known := map[string]format{"json": jsonText, "messagepack": msgpackBinary}[*in.Protocol]
 	switch {
-	case *in.Protocol != "json":
-		return fmt.Sprintf("The protocol '%s' is not supported.", *in.Protocol)
+	case !known:
+		return jsonText, fmt.Sprintf("The protocol '%s' is not supported.", *in.Protocol)
 	case *in.Version < 1 || *in.Version > 2:
-		return fmt.Sprintf("The server does not support version %d of the '%s' protocol.", *in.Version, *in.Protocol)
+		return f, fmt.Sprintf("The server does not support version %d of the '%s' protocol.", *in.Version, *in.Protocol)
 	}
-	return ""
+	return f, ""
 }

@@ -22,7 +22,8 @@ func TestTheHandshakeChoosesTheProtocol(t *testing.T) {
 		"version 2":                     {send: `{"protocol":"json","version":2}`, want: `{}`},
 		"in a binary frame":             {send: `{"protocol":"json","version":1}`, want: `{}`, binary: true},
 		"with fields that nobody knows": {send: `{"x":1,"version":1,"protocol":"json"}`, want: `{}`},
-		"another protocol":              {send: `{"protocol":"messagepack","version":1}`, want: `{"error":"The protocol 'messagepack' is not supported."}`, binary: true, refused: true},
+		"another protocol":              {send: `{"protocol":"messagepack","version":1}`, want: `{}`, binary: true},
+		"a protocol that nobody knows":  {send: `{"protocol":"xml","version":1}`, want: `{"error":"The protocol 'xml' is not supported."}`, refused: true},
 		"a version to come":             {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, refused: true},
 		"a version that never was":      {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, refused: true},
 		"no version":                    {send: `{"protocol":"json"}`, want: unexpected, refused: true},
@@ -47,6 +48,7 @@ func TestTheHandshakeChoosesTheProtocol(t *testing.T) {
 					return
 				}
 				c.expectNothing()
+				_ = c.ws.Close()
 			})
 		})
 	}

@@ -174,10 +174,14 @@ func (n *network) greeted(t *testing.T, header http.Header) *client {
 func (c *client) read() {
 	defer close(c.records)
 	for {
-		_, data, err := c.ws.ReadMessage()
+		kind, data, err := c.ws.ReadMessage()
 		if err != nil {
 			c.ended = err
 			return
+		}
+		if kind == websocket.BinaryMessage && string(data) != "{}"+sep { // MessagePack
+			c.records <- string(data)
+			continue
 		}
 		text, whole := strings.CutSuffix(string(data), sep)
 		if !whole {

@@ -6,16 +6,19 @@ import (
 	"runtime/debug"
 )
 
-// answer runs what an invocation asks for and queues its completion, behind
-// whatever the method has sent to this connection.
+// answer runs what an invocation asks for and sends its completion, behind
+// whatever the method has sent to this connection. A stream's comes later.
 func (c *Conn) answer(m *message) {
 	c.after = nil
-	record, refusal := c.invoke(m)
-	if refusal != "" {
-		record, c.after = encodeFailure(m.invocationID, refusal), nil
+	completion, err := c.invoke(m)
+	if err != nil {
+		completion, c.after = failureOf(m.invocationID, refusal(m, err)), nil
 	}
-	if m.blocking() {
-		c.push(record)
+	if completion != nil {
+		c.shut(m)
+		if m.blocking() {
+			c.push(completion)
+		}
 	}
 	for _, fn := range c.after {
 		if err := c.hub.guard(func() error { return fn(c.ctx) }); err != nil {
@@ -30,30 +33,40 @@ func (c *Conn) answer(m *message) {
 // running method may call it, on its own goroutine.
 func (c *Conn) AfterCompletion(fn func(context.Context) error) { c.after = append(c.after, fn) }
 
-// invoke returns the record of a result, or why there is none.
-func (c *Conn) invoke(m *message) (record []byte, refusal string) {
+// invoke returns the completion, none if a stream goes on.
+func (c *Conn) invoke(m *message) (completion *outbound, err error) {
 	method, known := c.hub.method(m.target)
 	switch {
 	case !known:
-		return nil, unknownMethod(m.target)
-	case m.kind == kindStreamInvocation:
-		return nil, notStreaming(m.target)
-	case m.streams > 0:
-		return nil, unexpectedStreams(m.target, m.streams)
+		return nil, errUnknown
+	case m.kind == kindStreamInvocation && method.stream == nil:
+		return nil, errNotStreaming
+	case m.kind == kindInvocation && method.stream != nil:
+		return nil, errStreaming
+	case len(m.streams) != method.shape.streams():
+		return nil, HubError(fmt.Sprintf("Client sent %d stream(s), Hub method expects %d.", len(m.streams), method.shape.streams()))
 	}
-	err := c.hub.guard(func() error {
-		result, err := method.call(c.ctx, c, m.arguments)
-		if err != nil || !m.blocking() {
+	in := &input{conn: c, arguments: m.arguments, streams: m.streams}
+	err = c.hub.guard(func() error {
+		if method.stream != nil {
+			items, err := method.stream(m.ctx, in)
+			if err == nil {
+				c.streaming.Go(func() { c.stream(m, items) })
+			}
 			return err
 		}
-		record, err = encodeResult(m.invocationID, result)
+		result, err := method.call(m.ctx, in)
+		if err != nil || !m.blocking() {
+			completion = failureOf(m.invocationID, "") // is not sent
+			return err
+		}
+		completion, err = resultOf(m.invocationID, result)
 		return err
 	})
 	if err != nil {
 		c.logFailure(m.target, err)
-		return nil, invocationFailed(m.target, err)
 	}
-	return record, ""
+	return completion, err
 }
 
 // guard makes a panic of the hub's user an error: it is one call's, not the

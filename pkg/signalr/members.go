@@ -1,11 +1,15 @@
 package signalr
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // members knows the connections that take part, by user and by group. The
 // fan-out guards it.
 type members struct {
 	all    group
+	spoken [formats]atomic.Int32 // how many connections speak a format
 	users  map[string]*group
 	groups map[string]*group
 }
@@ -28,8 +32,8 @@ type member struct {
 	previous, next *member // riders of the run
 }
 
-func newMembers() members {
-	return members{users: make(map[string]*group), groups: make(map[string]*group)}
+func (m *members) init() {
+	m.users, m.groups = make(map[string]*group), make(map[string]*group)
 }
 
 // in finds the connection's membership of a group, nil if there is none.
@@ -49,7 +53,7 @@ func (g *group) enter(c *Conn) {
 	}
 	r := g.runs[c.format]
 	if r == nil {
-		r = new(run)
+		r = &run{format: c.format}
 		g.runs[c.format] = r
 	}
 	m := &member{conn: c, group: g, run: r}
@@ -124,6 +128,7 @@ func (m *members) of(a Audience) *group {
 }
 
 func (m *members) add(c *Conn) {
+	m.spoken[c.format].Add(1)
 	m.all.enter(c)
 	if c.identity.User != "" {
 		named(m.users, c.identity.User).enter(c)
@@ -131,6 +136,9 @@ func (m *members) add(c *Conn) {
 }
 
 func (m *members) remove(c *Conn) {
+	if c.in(&m.all) != nil {
+		m.spoken[c.format].Add(-1)
+	}
 	for len(c.memberships) > 0 {
 		c.memberships[len(c.memberships)-1].group.leave(c)
 	}

@@ -1,10 +1,10 @@
 package signalr
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"unicode/utf8"
 )
 
@@ -29,7 +29,11 @@ type message struct {
 	invocationID string // empty: no answer is wanted
 	target       string
 	arguments    arguments
-	streams      int // how many streams the client wants to send along
+	streams      []string        // ids of the streams that the client sends along
+	value        json.RawMessage // the item or the result
+	failure      string
+
+	ctx context.Context //nolint:containedctx // of the invocation, from before it waits for its turn
 }
 
 // blocking says that the client waits for a completion.
@@ -38,38 +42,7 @@ func (m *message) blocking() bool { return m.invocationID != "" }
 // arguments of an invocation, undecoded: only the method knows their types.
 type arguments []json.RawMessage
 
-// bind decodes the arguments into the parameters, which must be as many; those
-// at the end that can be nil may be left out.
-func (a arguments) bind(parameters ...any) error {
-	if len(a) > len(parameters) {
-		return fmt.Errorf("%w: %d sent, %d wanted", errArguments, len(a), len(parameters))
-	}
-	for _, p := range parameters[len(a):] {
-		if !canBeNil(p) {
-			return fmt.Errorf("%w: %d sent, %d wanted", errArguments, len(a), len(parameters))
-		}
-	}
-	for i, argument := range a {
-		// As in the reference server no text is a text, but no number is no number.
-		if string(argument) == "null" && reflect.TypeOf(parameters[i]).Elem().Kind() != reflect.String && !canBeNil(parameters[i]) {
-			return fmt.Errorf("%w: argument %d is null", errArguments, i)
-		}
-		if err := json.Unmarshal(argument, parameters[i]); err != nil {
-			return fmt.Errorf("%w: argument %d: %w", errArguments, i, err)
-		}
-	}
-	return nil
-}
-
-// canBeNil is about what parameter points to.
-func canBeNil(parameter any) bool {
-	switch reflect.TypeOf(parameter).Elem().Kind() {
-	case reflect.Map, reflect.Pointer, reflect.Slice, reflect.Interface:
-		return true
-	default:
-		return false
-	}
-}
+var errNull = errors.New("it is null")
 
 // errMalformed is what a client gets its connection closed for.
 var errMalformed = errors.New("malformed message")
@@ -86,6 +59,9 @@ func parseJSON(record []byte) (*message, error) {
 		Target       string            `json:"target"`
 		Arguments    []json.RawMessage `json:"arguments"`
 		StreamIDs    []string          `json:"streamIds"`
+		Item         json.RawMessage   `json:"item"`
+		Result       json.RawMessage   `json:"result"`
+		Error        string            `json:"error"`
 	}
 	if err := json.Unmarshal(record, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", errMalformed, err)
@@ -95,7 +71,12 @@ func parseJSON(record []byte) (*message, error) {
 		invocationID: in.InvocationID,
 		target:       in.Target,
 		arguments:    in.Arguments,
-		streams:      len(in.StreamIDs),
+		streams:      in.StreamIDs,
+		value:        in.Result,
+		failure:      in.Error,
+	}
+	if m.kind == kindStreamItem {
+		m.value = in.Item
 	}
 	return m, m.check()
 }
@@ -112,7 +93,11 @@ func (m *message) check() error {
 		case m.kind == kindStreamInvocation && !m.blocking():
 			return fmt.Errorf("%w: a stream without an invocation id", errMalformed)
 		}
-	case kindStreamItem, kindCompletion, kindCancelInvocation, kindPing, kindClose, kindAck, kindSequence:
+	case kindStreamItem, kindCompletion, kindCancelInvocation:
+		if m.invocationID == "" {
+			return fmt.Errorf("%w: no invocation id", errMalformed)
+		}
+	case kindPing, kindClose, kindAck, kindSequence:
 	default:
 		return fmt.Errorf("%w: type %d", errMalformed, m.kind)
 	}

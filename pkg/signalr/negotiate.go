@@ -29,7 +29,7 @@ type transport struct {
 }
 
 // transports are those that exist, best first.
-var transports = []transport{{Transport: "WebSockets", TransferFormats: []string{"Text"}}}
+var transports = []transport{{Transport: "WebSockets", TransferFormats: []string{"Text", "Binary"}}}
 
 func (h *Hub) negotiate(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {

@@ -56,7 +56,7 @@ func bearer(token string) http.Header { return http.Header{"Authorization": {"Be
 
 func TestNegotiateAnswersInTheVersionOfTheClient(t *testing.T) {
 	one := 1
-	transports := []map[string]any{{"transport": "WebSockets", "transferFormats": []any{"Text"}}}
+	transports := []map[string]any{{"transport": "WebSockets", "transferFormats": []any{"Text", "Binary"}}}
 	refused := func(v string) negotiated {
 		return negotiated{Error: "The client requested version '" + v + "', but the server does not support this version."}
 	}

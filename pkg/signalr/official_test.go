@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,16 +49,21 @@ func openRoom(t *testing.T) *room {
 		r.Join(c, group)
 		return nil
 	}))
-	server := httptest.NewServer(r)
+	return openHub(t, r.diary)
+}
+
+// openHub serves a diary on a real socket.
+func openHub(t *testing.T, d *diary) *room {
+	t.Helper()
+	server := httptest.NewServer(d)
 	t.Cleanup(func() {
-		r.Drain(t.Context(), 0)
-		if err := r.Wait(soon(t)); err != nil {
+		d.Drain(t.Context(), 0)
+		if err := d.Wait(soon(t)); err != nil {
 			t.Error(err)
 		}
 		server.Close()
 	})
-	r.url = server.URL + "/hub"
-	return r
+	return &room{diary: d, url: server.URL + "/hub"}
 }
 
 // soon is a context for what takes no time when it works.
@@ -93,9 +99,13 @@ func TestOfficialClients(t *testing.T) {
 	ways := map[string]signalrtest.Options{
 		"negotiating":          {},
 		"skipping negotiation": {SkipNegotiation: true},
+		"in MessagePack":       {MessagePack: true},
 	}
 	for _, p := range officials {
 		for way, o := range ways {
+			if o.MessagePack && p == signalrtest.AspNet {
+				continue // its package for it is another major's
+			}
 			t.Run(string(p)+" "+way, func(t *testing.T) {
 				r := openRoom(t)
 				c := r.enter(t, p, "jim", o)
@@ -148,6 +158,48 @@ func TestOfficialClients(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestOfficialClientsStream(t *testing.T) {
+	for name, tt := range map[string]struct {
+		client  signalrtest.Package
+		options signalrtest.Options
+		upload  bool
+	}{
+		"new":                 {signalrtest.Microsoft, signalrtest.Options{}, true},
+		"new, in MessagePack": {signalrtest.Microsoft, signalrtest.Options{MessagePack: true}, true},
+		"old":                 {signalrtest.AspNet, signalrtest.Options{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			river := newRiver()
+			r := openHub(t, river.diary)
+			c := r.enter(t, tt.client, "jim", tt.options)
+			items, err := c.Stream(soon(t), 0, "Count", 1000)
+			if err != nil || len(items) != 1000 || string(items[999]) != "999" {
+				t.Errorf("got %d items, error %v", len(items), err)
+			}
+			if items, err = c.Stream(soon(t), 0, "Fail", 7, "enough"); !strings.HasSuffix(fmt.Sprint(err), "HubException: enough") {
+				t.Errorf("got %v, error %v", items, err)
+			}
+			if items, err = c.Stream(soon(t), 20, "Endless", "more"); err != nil || len(items) != 20 {
+				t.Errorf("got %d items, error %v", len(items), err)
+			}
+			if err := <-river.stopped; err == nil {
+				t.Error("a stream that was cancelled does not know")
+			}
+			if !tt.upload {
+				return
+			}
+			var sum int
+			if err := c.Upload(soon(t), &sum, []any{1, 2, 3}, "Sum", 100); err != nil || sum != 106 {
+				t.Errorf("the sum is %d, error %v", sum, err)
+			}
+			var answer string
+			if err := errors.Join(c.Reply(soon(t), "Answer", "because"), c.Invoke(soon(t), &answer, "AskBack", "why")); err != nil || answer != "because" {
+				t.Errorf("the answer is %q, error %v", answer, err)
+			}
+		})
 	}
 }
 

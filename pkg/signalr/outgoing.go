@@ -15,6 +15,7 @@ type outgoing struct {
 	sealed bool    // takes no more
 	next   *Conn   // behind this one among those that are ready
 
+	room    chan struct{} // closed when something has been written; nil: nobody waits
 	flushed chan struct{} // closed when nothing waits; nil: nobody asks
 }
 

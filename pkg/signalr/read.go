@@ -21,25 +21,42 @@ func (c *Conn) receive() error {
 			return err
 		}
 		c.hear()
-		m, err := parseJSON(record)
+		m, err := c.format.parse(record)
 		if err != nil {
 			return err
 		}
-		switch m.kind {
-		case kindInvocation, kindStreamInvocation:
-			if !c.enqueue(m, len(record)) {
-				return nil
-			}
-		case kindPing:
-			if !c.armed.Swap(true) {
-				c.look()
-			}
-		case kindClose:
+		if !c.accept(m, len(record)) {
 			return nil
-		case kindStreamItem, kindCompletion, kindCancelInvocation, kindAck, kindSequence:
-			// About streams and calls that this server has not begun.
 		}
 	}
+}
+
+// accept does what a message is for, and says whether the client has more.
+func (c *Conn) accept(m *message, bytes int) (more bool) {
+	switch m.kind {
+	case kindInvocation, kindStreamInvocation:
+		if err := c.open(m); err != nil {
+			if m.blocking() {
+				c.push(failureOf(m.invocationID, refusal(m, err)))
+			}
+			return true
+		}
+		return c.enqueue(m, bytes)
+	case kindStreamItem:
+		c.take(m)
+	case kindCompletion:
+		c.complete(m)
+	case kindCancelInvocation:
+		c.cancelStream(m.invocationID)
+	case kindPing:
+		if !c.armed.Swap(true) {
+			c.look()
+		}
+	case kindAck, kindSequence: // This server has not offered to resume.
+	case kindClose:
+		return false
+	}
+	return true
 }
 
 // endingFor says what the end of reading means.
@@ -49,7 +66,7 @@ func endingFor(err error) ending {
 		return ending{}
 	case websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived):
 		return ending{gone: true}
-	case errors.Is(err, errMalformed), errors.Is(err, errTooLarge), errors.Is(err, errBinary):
+	case errors.Is(err, errMalformed), errors.Is(err, errTooLarge), errors.Is(err, errKind):
 		return ending{err: err, text: closedWithError(err), allowReconnect: true}
 	default:
 		return ending{err: err, gone: true}

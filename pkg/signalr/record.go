@@ -17,17 +17,21 @@ var errTooLarge = errors.New("message too large")
 // records cuts a stream of bytes at its separators, wherever the transport cut
 // it: a record may come in pieces, and several may come at once.
 type records struct {
-	source io.Reader
-	max    int // bytes of a record with its separator
+	source   io.Reader
+	max      int  // bytes of a record with its separator or its length
+	prefixed bool // records begin with their length, instead of ending with a separator
 
 	buffer   []byte
 	rest     []byte // what of buffer is read and not yet returned
 	searched int    // how much of rest is known to hold no separator
 }
 
-// next returns the next record without its separator. It is valid until the
-// next call.
+// next returns the next record without its separator, or its length. It is valid
+// until the next call.
 func (r *records) next() ([]byte, error) {
+	if r.prefixed {
+		return r.nextPrefixed()
+	}
 	for {
 		if i := bytes.IndexByte(r.rest[r.searched:], separator); i >= 0 {
 			end := r.searched + i
@@ -41,6 +45,25 @@ func (r *records) next() ([]byte, error) {
 		r.searched = len(r.rest)
 		if r.searched >= r.max {
 			return nil, errTooLarge
+		}
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *records) nextPrefixed() ([]byte, error) {
+	for {
+		length, size, err := uvarint(r.rest)
+		switch {
+		case err == nil && size+length > r.max:
+			return nil, errTooLarge
+		case err == nil && size+length <= len(r.rest):
+			record := r.rest[size : size+length]
+			r.rest = r.rest[size+length:]
+			return record, nil
+		case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, err
 		}
 		if err := r.fill(); err != nil {
 			return nil, err

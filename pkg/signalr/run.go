@@ -10,8 +10,9 @@ const (
 // something to read rides the run, which is to hold a place in it. What no
 // member's place can reach any more is garbage.
 type run struct {
-	last *chunk
-	head int64 // bytes appended since the run began
+	format format
+	last   *chunk
+	head   int64 // bytes appended since the run began
 
 	waiting []*member // who has read all, in no order
 	riders  riders    // who has not

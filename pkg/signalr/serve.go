@@ -52,6 +52,7 @@ func (c *Conn) connect() {
 // why it is left.
 func (c *Conn) depart() {
 	c.end(ending{}) // has its reason already; what is left is to do it
+	c.streaming.Wait()
 	c.hub.fanout.remove(c)
 	c.farewell()
 	if !c.refused {
@@ -90,7 +91,7 @@ func (c *Conn) farewell() {
 	if e.gone {
 		return
 	}
-	c.hub.fanout.last(c, c.format.frame(encodeClose(e.text, e.allowReconnect)), normalClosure)
+	c.hub.fanout.last(c, c.format.encode(&outbound{kind: kindClose, failure: e.text, reconnect: e.allowReconnect}), normalClosure)
 }
 
 func (c *Conn) logFailure(what string, err error) {

@@ -12,18 +12,18 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// errBinary is what a client gets its connection closed for.
-var errBinary = errors.New("binary message in a text protocol")
+// errKind is what a client gets its connection closed for.
+var errKind = errors.New("text message in a binary protocol, or the other way round")
 
 // socket carries records over one WebSocket. One goroutine reads, another one
 // writes, to the connection below: frames are ready when they come. hangUp and
 // expectEnd are for any.
 type socket struct {
-	ws       *websocket.Conn
-	net      net.Conn
-	raw      syscall.RawConn // nil: net only writes and waits
-	textOnly bool
-	message  io.Reader // the one being read; nil between two
+	ws      *websocket.Conn
+	net     net.Conn
+	raw     syscall.RawConn // nil: net only writes and waits
+	only    byte            // the kind of messages that the protocol knows; 0: any
+	message io.Reader       // the one being read; nil between two
 }
 
 // open begins with a socket whose control frames the handlers answer.
@@ -71,8 +71,8 @@ func (s *socket) Read(p []byte) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			if kind == websocket.BinaryMessage && s.textOnly {
-				return 0, errBinary
+			if s.only != 0 && kind != int(s.only) {
+				return 0, errKind
 			}
 			s.message = message
 		}

@@ -19,28 +19,32 @@ var ErrUnauthorized = errors.New("signalr: user is unauthorized")
 // method's.
 var errArguments = errors.New("signalr: arguments do not fit the method")
 
-// The texts below are the reference server's: clients match on them.
+// What an invocation is refused for before its method runs.
+var (
+	errUnknown      = errors.New("signalr: no such method")
+	errStreaming    = errors.New("signalr: the method is a stream")
+	errNotStreaming = errors.New("signalr: the method is no stream")
+	errIDInUse      = errors.New("signalr: the invocation's id is in use")
+)
 
-func unknownMethod(target string) string {
-	return fmt.Sprintf("Unknown hub method '%s'", target)
-}
-
-func notStreaming(target string) string {
-	return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", target)
-}
-
-func unexpectedStreams(target string, n int) string {
-	return invocationFailed(target, HubError(fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", n)))
-}
-
-func invocationFailed(target string, err error) string {
+// refusal is what the client is told of a failed invocation. The texts are the
+// reference server's: clients match on them.
+func refusal(m *message, err error) string {
 	switch {
+	case errors.Is(err, errUnknown):
+		return fmt.Sprintf("Unknown hub method '%s'", m.target)
+	case errors.Is(err, errNotStreaming):
+		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.target)
+	case errors.Is(err, errStreaming):
+		return fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.target)
+	case errors.Is(err, errIDInUse):
+		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.invocationID)
 	case errors.Is(err, errArguments):
-		return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", target)
+		return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", m.target)
 	case errors.Is(err, ErrUnauthorized):
-		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", target)
+		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.target)
 	default:
-		return withHubError(fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", target), err)
+		return withHubError(fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.target), err)
 	}
 }
 

@@ -26,6 +26,8 @@ function build() {
   let builder = new signalR.HubConnectionBuilder()
     .withUrl(settings.url, options)
     .configureLogging(signalR.LogLevel.None)
+  if (settings.messagePack)
+    builder = builder.withHubProtocol(new (require('@microsoft/signalr-protocol-msgpack').MessagePackHubProtocol)())
   if (settings.reconnectDelays)
     builder = builder.withAutomaticReconnect(settings.reconnectDelays)
 
@@ -40,11 +42,42 @@ function build() {
 
 const connection = build()
 
+// collect gives all items of a stream, after so many its first ones.
+function collect(stream, most) {
+  return new Promise((resolve, reject) => {
+    const items = []
+    const subscription = stream.subscribe({
+      next: (item) => {
+        items.push(item)
+        if (items.length === most) {
+          subscription.dispose()
+          resolve(items)
+        }
+      },
+      error: reject,
+      complete: () => resolve(items),
+    })
+  })
+}
+
+// upload invokes a method with a stream of items.
+function upload(target, items, args) {
+  const subject = new signalR.Subject()
+  const result = connection.invoke(target, ...args, subject)
+  for (const item of items)
+    subject.next(item)
+  subject.complete()
+  return result
+}
+
 const commands = {
   on: ({ target }) => connection.on(target, (...args) => write({ event: 'call', target, args })),
   connect: () => connection.start(),
   invoke: ({ target, args }) => connection.invoke(target, ...args),
   send: ({ target, args }) => connection.send(target, ...args),
+  stream: ({ target, args, most }) => collect(connection.stream(target, ...args), most),
+  upload: ({ target, items, args }) => upload(target, items, args),
+  reply: ({ target, args }) => connection.on(target, () => args[0]),
   stop: () => connection.stop(),
   token: (command) => { token = command.token },
 }

@@ -24,6 +24,8 @@ type command struct {
 	Do     string `json:"do"`
 	Target string `json:"target,omitempty"`
 	Args   []any  `json:"args"`
+	Items  []any  `json:"items,omitempty"`
+	Most   int    `json:"most,omitempty"`
 	Token  string `json:"token,omitempty"`
 }
 

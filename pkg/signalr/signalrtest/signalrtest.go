@@ -34,6 +34,7 @@ const (
 // Options of a client. The zero value negotiates and does not reconnect.
 type Options struct {
 	SkipNegotiation bool
+	MessagePack     bool // instead of JSON; not with AspNet
 
 	// Reconnect is how long to wait before each attempt to come back; none: the
 	// client stays away. AspNet cannot reconnect.
@@ -93,8 +94,9 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 		URL             string  `json:"url"`
 		Token           string  `json:"token"`
 		SkipNegotiation bool    `json:"skipNegotiation"`
+		MessagePack     bool    `json:"messagePack"`
 		ReconnectDelays []int64 `json:"reconnectDelays,omitempty"`
-	}{Package: p, URL: url, Token: token, SkipNegotiation: o.SkipNegotiation}
+	}{Package: p, URL: url, Token: token, SkipNegotiation: o.SkipNegotiation, MessagePack: o.MessagePack}
 	for _, d := range o.Reconnect {
 		settings.ReconnectDelays = append(settings.ReconnectDelays, d.Milliseconds())
 	}
@@ -133,6 +135,40 @@ func (c *Client) Invoke(ctx context.Context, result any, target string, args ...
 // Send calls a hub method and does not wait for it.
 func (c *Client) Send(ctx context.Context, target string, args ...any) error {
 	_, err := c.process.ask(ctx, command{Do: "send", Target: target, Args: list(args)})
+	return err
+}
+
+// Stream invokes a hub method that is a stream, and waits for its end or for so
+// many items, after which it cancels; none: for the end.
+func (c *Client) Stream(ctx context.Context, most int, target string, args ...any) ([]json.RawMessage, error) {
+	raw, err := c.process.ask(ctx, command{Do: "stream", Target: target, Args: list(args), Most: most})
+	if err != nil {
+		return nil, err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("decode the items of %s: %w", target, err)
+	}
+	return items, nil
+}
+
+// Upload invokes a hub method whose last parameter is a stream, of these items,
+// and waits for its result. AspNet cannot.
+func (c *Client) Upload(ctx context.Context, result any, items []any, target string, args ...any) error {
+	raw, err := c.process.ask(ctx, command{Do: "upload", Target: target, Args: list(args), Items: items})
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, result); err != nil {
+		return fmt.Errorf("decode the result of %s: %w", target, err)
+	}
+	return nil
+}
+
+// Reply has the client answer the server's calls of target with a result. AspNet
+// cannot.
+func (c *Client) Reply(ctx context.Context, target string, result any) error {
+	_, err := c.process.ask(ctx, command{Do: "reply", Target: target, Args: []any{result}})
 	return err
 }
 

@@ -1,0 +1,349 @@
+package signalr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr"
+)
+
+type counted = iter.Seq2[int, error]
+
+// river is a hub whose methods are streams, or take some.
+type river struct {
+	*diary
+
+	produced atomic.Int64
+	stopped  chan error // why an endless stream ended
+}
+
+func newRiver() *river {
+	r := &river{diary: newDiary(signalr.Options{}), stopped: make(chan error, 100)}
+	r.Handle("Count", signalr.Stream1(func(_ context.Context, _ *signalr.Conn, n int) (counted, error) {
+		return func(yield func(int, error) bool) {
+			for i := range n {
+				if !yield(i, nil) {
+					return
+				}
+			}
+		}, nil
+	}))
+	r.Handle("Endless", signalr.Stream1(func(ctx context.Context, _ *signalr.Conn, text string) (iter.Seq2[string, error], error) {
+		return func(yield func(string, error) bool) {
+			for yield(text, nil) {
+				r.produced.Add(1)
+			}
+			r.stopped <- ctx.Err()
+		}, nil
+	}))
+	r.Handle("Slowly", signalr.Stream0(func(ctx context.Context, _ *signalr.Conn) (counted, error) {
+		return func(yield func(int, error) bool) {
+			yield(0, nil)
+			<-ctx.Done()
+			r.stopped <- ctx.Err()
+		}, nil
+	}))
+	r.Handle("Fail", signalr.Stream2(func(_ context.Context, _ *signalr.Conn, first int, text string) (counted, error) {
+		return func(yield func(int, error) bool) { _ = yield(first, nil) && yield(0, signalr.HubError(text)) }, nil
+	}))
+	r.Handle("Panic", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
+		return func(func(int, error) bool) { panic("the password is x") }, nil
+	}))
+	r.Handle("Refuse", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
+		return nil, signalr.HubError("not today")
+	}))
+	r.Handle("Sum", signalr.Func2(func(ctx context.Context, _ *signalr.Conn, from int, items signalr.Incoming[int]) (int, error) {
+		for item, err := range items.All(ctx) {
+			if err != nil {
+				return 0, signalr.HubError(err.Error())
+			}
+			from += item
+		}
+		return from, nil
+	}))
+	r.Handle("First", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) (int, error) {
+		for item, err := range items.All(ctx) {
+			return item, err
+		}
+		return 0, signalr.HubError("there was none")
+	}))
+	r.Handle("Double", signalr.Stream1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) (counted, error) {
+		return func(yield func(int, error) bool) {
+			for item, err := range items.All(ctx) {
+				if !yield(2*item, err) {
+					return
+				}
+			}
+		}, nil
+	}))
+	r.Handle("AskBack", signalr.Func1(func(ctx context.Context, c *signalr.Conn, question string) (string, error) {
+		answer, err := signalr.Call[string](ctx, c, "Answer", question)
+		if text, ok := errors.AsType[signalr.ClientError](err); ok {
+			return "", signalr.HubError("the client says: " + text.Error())
+		}
+		return answer, err
+	}))
+	return r
+}
+
+func flow(t *testing.T, fn func(t *testing.T, r *river, n *network)) {
+	t.Helper()
+	var r *river
+	hub := func() *signalr.Hub {
+		r = newRiver()
+		return r.Hub
+	}
+	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) { fn(t, r, n) })
+}
+
+func TestStreams(t *testing.T) {
+	const streaming = `An error occurred on the server while streaming results.`
+	tests := map[string]struct {
+		send, want []string
+	}{
+		"items, then the end": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Count","arguments":[2]}`},
+			want: []string{`{"type":2,"invocationId":"1","item":0}`, `{"type":2,"invocationId":"1","item":1}`, `{"type":3,"invocationId":"1"}`},
+		},
+		"no items": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Count","arguments":[0]}`},
+			want: []string{`{"type":3,"invocationId":"1"}`},
+		},
+		"an error behind an item": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Fail","arguments":[7,"enough"]}`},
+			want: []string{`{"type":2,"invocationId":"1","item":7}`, `{"type":3,"invocationId":"1","error":"` + streaming + ` HubException: enough"}`},
+		},
+		"a panic": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Panic","arguments":[]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"` + streaming + `"}`},
+		},
+		"a refusal before the stream": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Refuse","arguments":[]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Refuse' on the server. HubException: not today"}`},
+		},
+		"a stream invoked as a method": {
+			send: []string{`{"type":1,"invocationId":"1","target":"Count","arguments":[2]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"The client attempted to invoke the streaming 'Count' method with a non-streaming invocation."}`},
+		},
+		"a method invoked as a stream": {
+			send: []string{`{"type":4,"invocationId":"1","target":"AskBack","arguments":["x"]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"The client attempted to invoke the non-streaming 'AskBack' method with a streaming invocation."}`},
+		},
+		"an id that is in use": {
+			send: []string{
+				`{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}`,
+				`{"type":4,"invocationId":"1","target":"Count","arguments":[2]}`,
+			},
+			want: []string{`{"type":2,"invocationId":"1","item":0}`, `{"type":3,"invocationId":"1","error":"Invocation ID '1' is already in use."}`},
+		},
+		"an id that was in use": {
+			send: []string{
+				`{"type":4,"invocationId":"1","target":"Count","arguments":[0]}`,
+				`{"type":6}`,
+				`{"type":4,"invocationId":"1","target":"Count","arguments":[1]}`,
+			},
+			want: []string{`{"type":3,"invocationId":"1"}`, `{"type":2,"invocationId":"1","item":0}`, `{"type":3,"invocationId":"1"}`},
+		},
+		"a cancelled stream": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}`, `{"type":5,"invocationId":"1"}`, `{"type":5,"invocationId":"1"}`},
+			want: []string{`{"type":2,"invocationId":"1","item":0}`, `{"type":3,"invocationId":"1"}`},
+		},
+		"a stream that is not there is not cancelled": {
+			send: []string{`{"type":5,"invocationId":"9"}`, `{"type":1,"invocationId":"2","target":"Sum","arguments":[1],"streamIds":["a"]}`, `{"type":3,"invocationId":"a"}`},
+			want: []string{`{"type":3,"invocationId":"2","result":1}`},
+		},
+		"the client's items": {
+			send: []string{
+				`{"type":1,"invocationId":"1","target":"Sum","arguments":[100],"streamIds":["a"]}`,
+				`{"type":2,"invocationId":"a","item":1}`, `{"type":2,"invocationId":"a","item":2}`, `{"type":3,"invocationId":"a"}`, `{"type":3,"invocationId":"a"}`,
+			},
+			want: []string{`{"type":3,"invocationId":"1","result":103}`},
+		},
+		"the client's error": {
+			send: []string{
+				`{"type":1,"invocationId":"1","target":"Sum","arguments":[100],"streamIds":["a"]}`,
+				`{"type":2,"invocationId":"a","item":1}`, `{"type":3,"invocationId":"a","error":"my disk is full"}`,
+			},
+			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Sum' on the server. HubException: my disk is full"}`},
+		},
+		"an item that does not fit": {
+			send: []string{`{"type":1,"invocationId":"1","target":"First","arguments":[],"streamIds":["a"]}`, `{"type":2,"invocationId":"a","item":"one"}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'First' on the server."}`},
+		},
+		"items that nobody wants any more": {
+			send: []string{
+				`{"type":1,"invocationId":"1","target":"First","arguments":[],"streamIds":["a"]}`,
+				strings.Repeat(`{"type":2,"invocationId":"a","item":5}`+sep, 30) + `{"type":3,"invocationId":"a"}`,
+				`{"type":1,"invocationId":"2","target":"First","arguments":[],"streamIds":["a"]}`,
+				`{"type":3,"invocationId":"a"}`,
+			},
+			want: []string{
+				`{"type":3,"invocationId":"1","result":5}`,
+				`{"type":3,"invocationId":"2","error":"An unexpected error occurred invoking 'First' on the server. HubException: there was none"}`,
+			},
+		},
+		"a stream there and one back": {
+			send: []string{
+				`{"type":4,"invocationId":"1","target":"Double","arguments":[],"streamIds":["a"]}`,
+				`{"type":2,"invocationId":"a","item":4}`, `{"type":3,"invocationId":"a"}`,
+			},
+			want: []string{`{"type":2,"invocationId":"1","item":8}`, `{"type":3,"invocationId":"1"}`},
+		},
+		"too few streams": {
+			send: []string{`{"type":1,"invocationId":"1","target":"Sum","arguments":[1]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Sum' on the server. HubException: Client sent 0 stream(s), Hub method expects 1."}`},
+		},
+		"one stream twice": {
+			send: []string{`{"type":1,"invocationId":"1","target":"Sum","arguments":[1],"streamIds":["a","a"]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"Failed to invoke 'Sum' due to an error on the server."}`},
+		},
+		"a call to the client overtakes what waits": {
+			send: []string{
+				`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}`,
+				`{"type":1,"invocationId":"2","target":"Sum","arguments":[1]}`,
+				`{"type":3,"invocationId":"s1","result":"because"}`,
+			},
+			want: []string{
+				`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`,
+				`{"type":3,"invocationId":"1","result":"because"}`,
+				`{"type":3,"invocationId":"2","error":"An unexpected error occurred invoking 'Sum' on the server. HubException: Client sent 0 stream(s), Hub method expects 1."}`,
+			},
+		},
+		"a call that fails at the client": {
+			send: []string{`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}`, `{"type":3,"invocationId":"s1","error":"I do not know"}`},
+			want: []string{
+				`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`,
+				`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'AskBack' on the server. HubException: the client says: I do not know"}`,
+			},
+		},
+		"a call that is answered without a result": {
+			send: []string{`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}`, `{"type":3,"invocationId":"s1"}`, `{"type":3,"invocationId":"s1","result":"late"}`},
+			want: []string{
+				`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`,
+				`{"type":3,"invocationId":"1","result":""}`,
+			},
+		},
+		"a call that is answered with something else": {
+			send: []string{`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}`, `{"type":3,"invocationId":"s1","result":7}`},
+			want: []string{
+				`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`,
+				`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'AskBack' on the server."}`,
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			flow(t, func(t *testing.T, _ *river, n *network) {
+				c := n.greeted(t, nil)
+				for _, frame := range tt.send {
+					c.send(frame + sep)
+					synctest.Wait()
+				}
+				c.expect(tt.want...)
+				c.expectNothing()
+			})
+		})
+	}
+}
+
+func TestAStreamGoesNoFasterThanItsClient(t *testing.T) {
+	flow(t, func(t *testing.T, r *river, n *network) {
+		c := n.stalled(t, "/hub", nil)
+		c.send(`{"protocol":"json","version":1}` + sep)
+		if _, answer, err := c.ws.ReadMessage(); err != nil || string(answer) != "{}"+sep {
+			t.Fatalf("got %q, error %v", answer, err)
+		}
+		long := strings.Repeat("x", 1000)
+		c.send(`{"type":4,"invocationId":"1","target":"Endless","arguments":["` + long + `"]}` + sep)
+		synctest.Wait()
+		if n := r.produced.Load(); n < 10 || n > 70 {
+			t.Errorf("%d items of 1 kB were made for a client that reads none", n)
+		}
+		for range 200 {
+			if _, _, err := c.ws.ReadMessage(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if n := r.produced.Load(); n < 200 || n > 270 {
+			t.Errorf("%d items were made for a client that has read 200", n)
+		}
+		_ = c.ws.Close()
+		if err := <-r.stopped; err == nil {
+			t.Error("the stream's context goes on without its client")
+		}
+	})
+}
+
+func TestAConnectionHasEndedWhenItsStreamsHave(t *testing.T) {
+	flow(t, func(t *testing.T, r *river, n *network) {
+		c := n.greeted(t, nil)
+		c.send(`{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}` + sep)
+		c.expect(`{"type":2,"invocationId":"1","item":0}`)
+		c.leave(websocket.CloseNormalClosure)
+		if err := <-r.endings; err != nil {
+			t.Errorf("it ended with %v, want cleanly", err)
+		}
+		select {
+		case err := <-r.stopped:
+			if err == nil {
+				t.Error("the stream's context goes on")
+			}
+		default:
+			t.Error("a stream runs behind OnDisconnect")
+		}
+	})
+}
+
+func TestACallToAClientThatGoesEnds(t *testing.T) {
+	flow(t, func(t *testing.T, r *river, n *network) {
+		c := n.greeted(t, nil)
+		conn := <-r.conns
+		asked := make(chan error, 1)
+		go func() {
+			_, err := signalr.Call[string](t.Context(), conn, "Answer", "why")
+			asked <- err
+		}()
+		c.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
+		_ = c.ws.Close()
+		if err := <-asked; !errors.Is(err, signalr.ErrEnded) {
+			t.Errorf("got %v, want that it has ended", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		other := n.greeted(t, nil)
+		if _, err := signalr.Call[string](ctx, <-r.conns, "Answer", "why"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that its time is over", err)
+		}
+		other.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
+	})
+}
+
+func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
+	flow(t, func(t *testing.T, _ *river, n *network) {
+		c := n.greeted(t, nil)
+		refused := 0
+		for i := range 40 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
+			if strings.Contains(<-c.records, "Failed to invoke 'Slowly'") {
+				refused++
+			}
+		}
+		if refused != 8 {
+			t.Errorf("%d of 40 streams were refused, want 8", refused)
+		}
+		c.send(`{"type":5,"invocationId":"3"}` + sep)
+		c.expect(`{"type":3,"invocationId":"3"}`)
+		c.send(`{"type":4,"invocationId":"50","target":"Slowly","arguments":[]}` + sep)
+		c.expect(`{"type":2,"invocationId":"50","item":0}`)
+	})
+}
