@@ -1,15 +1,12 @@
-// Package chaos is the fault run: a company that sells and ends policies while
-// its broker, its databases, its relay and its consumers are killed, frozen and
-// cut off, and an account of it from both databases afterwards.
 package chaos
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"parley.internal/pkg/testenv"
-	"parley.internal/portal/portaltest"
 )
 
 // fault is a harm that is done and undone. It proves that it happened, in words.
@@ -26,7 +23,7 @@ const (
 )
 
 const (
-	frozen    = 6 * time.Second // longer than a heartbeat's patience is worth waiting for
+	frozen    = 6 * time.Second // longer than the broker's heartbeat, and than relays wait for their leader
 	alarmed   = 4 * time.Second
 	stalled   = 2 * time.Second // a database, while its consumers go on for a moment
 	lossProof = 15 * time.Second
@@ -37,7 +34,8 @@ func (c *company) faults() []fault {
 	all := []fault{
 		{"kill -9 of the broker", func(c *company) string { return restarted(c.victim().Server) }},
 		{"kill -9 of a consumer", func(c *company) string { return c.restart(c.consumers[c.turn%2]) }},
-		{"kill -9 of the relay's process", func(c *company) string { return c.restart(c.sellers[c.turn%2]) }},
+		{"kill -9 of the leading relay", (*company).killRelay},
+		{"leading relay frozen", (*company).freezeRelay},
 		{"TCP to the broker cut", (*company).cut},
 		{"kill -9 of the consumer's database", func(c *company) string { return restarted(c.paymentsDB.Server) }},
 		{"kill -9 of the seller's database", func(c *company) string { return restarted(c.policyDB.Server) }},
@@ -71,38 +69,41 @@ func (c *company) restart(p *program) string {
 	return fmt.Sprintf("pid %d, now %d", before, p.pid())
 }
 
-// cut resets the connections of one seller and one consumer.
+// cut resets the connections of those that reach the broker through a proxy.
 func (c *company) cut() string {
-	before := c.losses()
-	for _, proxy := range c.proxies {
-		proxy.Cut()
-	}
-	return c.proveLoss(before)
+	behind := []*program{c.sellers[1], c.consumers[1]}
+	c.until("there is something to cut", starting, func() bool { return behind[0].connected() && behind[1].connected() })
+	return c.proveLoss(behind, len(behind), func() {
+		for _, proxy := range c.proxies {
+			proxy.Cut()
+		}
+	})
 }
 
 func (c *company) close() string {
-	before := c.losses()
-	c.victim().CloseConnections("chaos")
-	return c.proveLoss(before)
+	return c.proveLoss(slices.Concat(c.sellers, c.consumers), 1, func() { c.victim().CloseConnections("chaos") })
 }
 
-func (c *company) losses() (n int) {
-	for _, p := range append(c.sellers, c.consumers...) {
-		n += p.losses()
-	}
-	return n
-}
-
-// proveLoss waits until somebody says that the broker was lost.
-func (c *company) proveLoss(before int) string {
+// proveLoss waits until at least so many programs say that they lost the broker.
+func (c *company) proveLoss(programs []*program, least int, harm func()) string {
 	c.t.Helper()
-	for deadline := time.Now().Add(lossProof); time.Now().Before(deadline); portaltest.Pause(c.t.Context()) {
-		if n := c.losses() - before; n > 0 {
-			return fmt.Sprintf("%d connections lost", n)
-		}
+	before := make([]int, len(programs))
+	for i, p := range programs {
+		before[i] = p.losses()
 	}
-	c.t.Error("nobody lost a connection: the fault did not happen")
-	return "none"
+	harm()
+	var connections, losers int
+	c.until("a lost connection is noticed", lossProof, func() bool {
+		connections, losers = 0, 0
+		for i, p := range programs {
+			if n := p.losses() - before[i]; n > 0 {
+				connections += n
+				losers++
+			}
+		}
+		return losers >= least
+	})
+	return fmt.Sprintf("%d connections lost by %d programs", connections, losers)
 }
 
 // freeze has the broker stand still; Freeze returns when the system says so.
@@ -175,20 +176,35 @@ func (c *company) alarm() string {
 	return fmt.Sprintf("%s for %s", strings.Join(strings.Fields(alarms), " "), alarmed)
 }
 
-// killLeader kills the node that leads the first queue.
+const watched = "lab-payments-service-PolicyCreated"
+
+// killLeader kills the node that leads a queue.
 func (c *company) killLeader() string {
-	queue := "lab-payments-service-PolicyCreated"
-	for line := range strings.SplitSeq(c.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader"), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) != 2 || fields[0] != queue {
+	b := c.queueLeader()
+	if b == nil {
+		c.t.Error("nobody leads " + watched)
+		return "none"
+	}
+	proof := restarted(b.Server)
+	now := b
+	c.until("another node leads "+watched, starting, func() bool {
+		now = c.queueLeader()
+		return now != nil && now != b
+	})
+	return fmt.Sprintf("%s led %s: %s; now %s does", b.Name(), watched, proof, now.Name())
+}
+
+func (c *company) queueLeader() *testenv.Broker {
+	queues := c.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader")
+	for line := range strings.SplitSeq(queues, "\n") {
+		queue, leader, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if queue != watched {
 			continue
 		}
-		for _, b := range c.brokers {
-			if b.Name() == fields[1] {
-				return fields[1] + " led " + queue + ": " + restarted(b.Server)
-			}
+		i := slices.IndexFunc(c.brokers, func(b *testenv.Broker) bool { return b.Name() == leader })
+		if i >= 0 {
+			return c.brokers[i]
 		}
 	}
-	c.t.Error("nobody leads " + queue)
-	return "none"
+	return nil
 }

@@ -15,6 +15,7 @@ exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 require (
 	github.com/govalues/decimal v0.1.36
 	github.com/jackc/pgx/v5 v5.12.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/sync v0.24.0
 	parley.internal/pkg v0.0.0
 	parley.internal/portal v0.0.0-00010101000000-000000000000

@@ -21,7 +21,7 @@ func (l ledger) String() string {
 
 // whole reports whether nothing is missing, and nothing there that should not be.
 func (l ledger) whole() bool {
-	return l.lost == 0 && l.doubled == 0 && l.disordered == 0 && l.unsent == 0 && l.parked == 0
+	return l.handled == l.published && l.lost == 0 && l.doubled == 0 && l.disordered == 0 && l.unsent == 0 && l.parked == 0
 }
 
 // count compares the events that policy has recorded with what payments has

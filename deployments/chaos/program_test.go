@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,8 +39,10 @@ type program struct {
 	done sync.WaitGroup
 
 	mu   sync.Mutex
-	tail []string // the end of its log
-	lost int      // how often it lost its broker
+	tail []string  // the end of its log
+	up   bool      // what it said last is that it has a connection to its broker
+	lost int       // how often it lost one
+	led  time.Time // when its relay said that it leads; zero: never since it was started
 }
 
 func newProgram(t *testing.T, path string, flow *flow, env ...string) *program {
@@ -80,17 +84,33 @@ func (p *program) read(log io.Reader) {
 		switch {
 		case strings.Contains(line, `"msg":"event handled"`):
 			p.flow.tick(time.Now())
+		case strings.Contains(line, `"msg":"relay leads"`):
+			p.note(func() { p.led = time.Now() })
+		case strings.Contains(line, `"msg":"broker connected"`):
+			p.note(func() { p.up = true })
 		case strings.Contains(line, `"level":"INFO"`):
 		default:
-			p.mu.Lock()
-			p.tail = append(p.tail, line)
-			p.tail = p.tail[max(0, len(p.tail)-tailLines):]
-			if strings.Contains(line, `"msg":"broker connection lost"`) {
-				p.lost++
-			}
-			p.mu.Unlock()
+			p.note(func() { p.keep(line) })
 		}
 	}
+}
+
+func (p *program) keep(line string) {
+	p.tail = append(p.tail, line)
+	p.tail = p.tail[max(0, len(p.tail)-tailLines):]
+	if !strings.Contains(line, `"msg":"broker connection lost"`) {
+		return
+	}
+	p.up = false
+	if !strings.Contains(line, `"error":"connect: `) { // That would be one that it did not get.
+		p.lost++
+	}
+}
+
+func (p *program) note(what func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	what()
 }
 
 // end is the end of its log, but for what went well.
@@ -107,6 +127,19 @@ func (p *program) losses() int {
 	return p.lost
 }
 
+func (p *program) connected() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
+}
+
+// leads is when its relay began to; zero: it has not since it was started.
+func (p *program) leads() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.led
+}
+
 func (p *program) pid() int { return p.cmd.Process.Pid }
 
 // kill ends it as a power cut would.
@@ -117,6 +150,35 @@ func (p *program) kill() {
 	_ = p.cmd.Process.Kill()
 	p.done.Wait()
 	_ = p.cmd.Wait()
+	p.note(func() { p.up, p.led = false, time.Time{} })
+}
+
+// freeze stops all its threads; stopped says when they stand still.
+func (p *program) freeze() { p.signal(syscall.SIGSTOP) }
+
+func (p *program) thaw() { p.signal(syscall.SIGCONT) }
+
+func (p *program) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s to %s: %v", s, filepath.Base(p.path), err)
+	}
+}
+
+// stopped reports whether the system says of each of its threads that it is
+// stopped.
+func (p *program) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, thread := range threads {
+		status, err := os.ReadFile(thread)
+		if err != nil || !bytes.Contains(status, []byte("\nState:\tT ")) {
+			return false
+		}
+	}
+	return len(threads) > 0
 }
 
 // address is one that nobody listens on.
@@ -129,47 +191,3 @@ func address(t *testing.T) string {
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }
-
-// flow is the events that are handled, seen over time.
-type flow struct {
-	mu      sync.Mutex
-	handled int
-	last    time.Time
-	pauses  []pause
-}
-
-// pause is a time in which nothing was handled.
-type pause struct{ from, to time.Time }
-
-const worthNoting = 50 * time.Millisecond
-
-func (f *flow) tick(now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.handled > 0 && now.Sub(f.last) > worthNoting {
-		f.pauses = append(f.pauses, pause{f.last, now})
-	}
-	f.handled++
-	f.last = now
-}
-
-func (f *flow) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.handled
-}
-
-// stopped is the longest pause that overlaps a time.
-func (f *flow) stopped(from, to time.Time) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var longest time.Duration
-	for _, p := range f.pauses {
-		if p.to.After(from) && p.from.Before(to) {
-			longest = max(longest, p.to.Sub(p.from))
-		}
-	}
-	return longest
-}
-
-func (f *flow) String() string { return fmt.Sprintf("%d handled", f.count()) }

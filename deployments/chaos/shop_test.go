@@ -22,11 +22,25 @@ const (
 
 // shop sells policies and ends them again, each of both until it is answered.
 type shop struct {
-	urls  []string
 	token string
+	wire  *http.Transport
 
-	mu   sync.Mutex
-	sold map[string]bool
+	mu       sync.Mutex
+	counters []counter
+	sold     map[string]bool
+}
+
+// counter is where the shop asks: a policyd.
+type counter struct {
+	url   string
+	open  context.Context //nolint:containedctx // It ends what is asked here.
+	close context.CancelFunc
+}
+
+func newCounter(url string) counter {
+	c := counter{url: url}
+	c.open, c.close = context.WithCancel(context.Background())
+	return c
 }
 
 func newShop(t *testing.T, urls ...string) *shop {
@@ -41,7 +55,42 @@ func newShop(t *testing.T, urls ...string) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &shop{urls: urls, token: token, sold: make(map[string]bool)}
+	s := &shop{token: token, wire: &http.Transport{MaxIdleConnsPerHost: 2 * sellers}, sold: make(map[string]bool)}
+	t.Cleanup(s.wire.CloseIdleConnections)
+	for _, url := range urls {
+		s.counters = append(s.counters, newCounter(url))
+	}
+	return s
+}
+
+// avoid has nobody ask the nth policyd until visit, and those that do ask
+// another, as a balancer does when one does not answer.
+func (s *shop) avoid(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters[n].close()
+}
+
+func (s *shop) visit(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters[n] = newCounter(s.counters[n].url)
+}
+
+// at is the counter for the nth question, or the next that is open.
+func (s *shop) at(n int) counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.counters {
+		if c := s.counters[(n+i)%len(s.counters)]; c.open.Err() == nil {
+			return c
+		}
+	}
+	return s.counters[n%len(s.counters)]
+}
+
+func (s *shop) client(c counter) *portaltest.Client {
+	return &portaltest.Client{URL: c.url, Token: s.token, HTTP: http.Client{Timeout: tooLong, Transport: s.wire}}
 }
 
 // trade sells policies and ends each, least of them and as many more as come
@@ -80,18 +129,23 @@ func (s *shop) trade(ctx context.Context, least int, rate float64, over <-chan s
 
 func (s *shop) one(ctx context.Context, i int) {
 	try := 0
-	insist := func(ask func(*portaltest.Client) (string, error)) string {
+	insist := func(ask func(context.Context, *portaltest.Client) (string, error)) string {
 		return portaltest.Insist(ctx, func() (string, error) {
 			try++ // The next policyd may be the one that is up.
-			return ask(&portaltest.Client{
-				URL: s.urls[(i+try)%len(s.urls)], Token: s.token,
-				HTTP: http.Client{Timeout: tooLong, Transport: wire},
-			})
+			c := s.at(i + try)
+			ctx, stop := context.WithCancel(ctx)
+			defer stop()
+			defer context.AfterFunc(c.open, stop)()
+			return ask(ctx, s.client(c))
 		})
 	}
-	offer := insist(func(c *portaltest.Client) (string, error) { return c.Offer(ctx) })
-	number := insist(func(c *portaltest.Client) (string, error) { return c.Buy(ctx, offer, fmt.Sprintf("buy-%d", i)) })
-	ended := insist(func(c *portaltest.Client) (string, error) { return terminate(ctx, c, number, fmt.Sprintf("end-%d", i)) })
+	offer := insist(func(ctx context.Context, c *portaltest.Client) (string, error) { return c.Offer(ctx) })
+	number := insist(func(ctx context.Context, c *portaltest.Client) (string, error) {
+		return c.Buy(ctx, offer, fmt.Sprintf("buy-%d", i))
+	})
+	ended := insist(func(ctx context.Context, c *portaltest.Client) (string, error) {
+		return terminate(ctx, c, number, fmt.Sprintf("end-%d", i))
+	})
 	if ended == "" {
 		return
 	}
@@ -99,8 +153,6 @@ func (s *shop) one(ctx context.Context, i int) {
 	defer s.mu.Unlock()
 	s.sold[number] = true
 }
-
-var wire = &http.Transport{MaxIdleConnsPerHost: 2 * sellers}
 
 func terminate(ctx context.Context, c *portaltest.Client, number, key string) (string, error) {
 	a, err := c.Do(ctx, http.MethodPost, "/api/policies/"+number+"/termination",

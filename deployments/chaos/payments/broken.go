@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"golang.org/x/sync/errgroup"
+
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
@@ -13,18 +15,19 @@ import (
 // receiver is what a consumer is to do, inbox.Receive, or what it must not: the
 // fault run breaks a guarantee to show that it would notice.
 func receiver(
-	broken string, inbox *outbox.Inbox, db *database.DB, router *event.Router,
+	broken string, inbox *outbox.Inbox, db *database.DB, router *event.Router, group *errgroup.Group,
 ) (func(context.Context, []event.Message) error, error) {
 	switch broken {
 	case "":
 		return inbox.Receive, nil
 	case "ack": // Says that it has taken what it only has in memory.
 		return func(ctx context.Context, batch []event.Message) error {
-			go func() {
+			group.Go(func() error {
 				if err := inbox.Receive(context.WithoutCancel(ctx), batch); err != nil {
 					slog.Error("taken, and lost", "events", len(batch), "error", err)
 				}
-			}()
+				return nil
+			})
 			return nil
 		}, nil
 	case "inbox": // Does not remember what it has had, nor in which order.

@@ -10,6 +10,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -31,13 +32,13 @@ const service = "lab-payments-service"
 var migrations embed.FS
 
 func main() {
-	if err := run(context.Background(), os.Getenv); err != nil {
+	if err := run(context.Background(), os.Getenv, os.Stdout); err != nil { //nolint:forbidigo // This is a command.
 		fmt.Fprintln(os.Stderr, "payments:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string) error {
+func run(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
@@ -66,16 +67,15 @@ func run(ctx context.Context, getenv func(string) string) error {
 	event.Handle(&router, books.closed)
 	inbox := outbox.NewInbox(db, service, &router, log)
 	subscription := inbox.Subscription()
-	subscription.Receive, err = receiver(getenv("PAYMENTS_BREAK"), inbox, db, &router)
+	group, ctx := errgroup.WithContext(ctx)
+	subscription.Receive, err = receiver(getenv("PAYMENTS_BREAK"), inbox, db, &router, group)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
 	consume := broker.Subscribe(subscription)
-
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return consume(ctx) })
 	group.Go(func() error { return inbox.Run(ctx) })
-	fmt.Println("payments is running")
+	fmt.Fprintln(stdout, "payments is running")
 	return errors.Join(group.Wait(), db.Close())
 }
 

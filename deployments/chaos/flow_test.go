@@ -1,0 +1,51 @@
+package chaos
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// flow is the events that are handled, seen over time.
+type flow struct {
+	mu      sync.Mutex
+	handled int
+	last    time.Time
+	pauses  []pause
+}
+
+// pause is a time in which nothing was handled.
+type pause struct{ from, to time.Time }
+
+const worthNoting = 50 * time.Millisecond
+
+func (f *flow) tick(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.handled > 0 && now.Sub(f.last) > worthNoting {
+		f.pauses = append(f.pauses, pause{f.last, now})
+	}
+	f.handled++
+	f.last = now
+}
+
+func (f *flow) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.handled
+}
+
+// stopped is the longest pause that overlaps a time.
+func (f *flow) stopped(from, to time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var longest time.Duration
+	for _, p := range f.pauses {
+		if p.to.After(from) && p.from.Before(to) {
+			longest = max(longest, p.to.Sub(p.from))
+		}
+	}
+	return longest
+}
+
+func (f *flow) String() string { return fmt.Sprintf("%d handled", f.count()) }
