@@ -55,7 +55,7 @@ func peers() []peer {
 				{Say: `{"type":1,"invocationId":"1","target":"Ready","arguments":[]}` + recordEnd, Until: `{"type":3,`},
 			},
 			Before: `{"type":1,"target":"Send","arguments":["`, After: `"]}` + recordEnd,
-			Ping: `{"type":6}` + recordEnd,
+			Ping: `{"type":6}` + recordEnd, Goodbye: `{"type":7`,
 		}},
 		{name: centrifuge, command: []string{"centrifuge"}, protocol: channel},
 		{name: "centrifuge, with history", command: []string{"centrifuge", "-history"}, protocol: channel},
@@ -100,7 +100,7 @@ func service(tb testing.TB) peer {
 				{Say: `{"protocol":"json","version":1}` + recordEnd, Until: `{}` + recordEnd},
 				{Say: `{"type":1,"invocationId":"1","target":"Join","arguments":[]}` + recordEnd, Until: `{"type":3,`},
 			},
-			Ping: `{"type":6}` + recordEnd,
+			Ping: `{"type":6}` + recordEnd, Goodbye: `{"type":7`,
 		},
 	}
 }

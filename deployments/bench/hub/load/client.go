@@ -5,6 +5,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -136,9 +137,12 @@ func (c *Client) Pause(conns []*Conn) error {
 	return nil
 }
 
-// Resume reads these connections again.
+// Resume reads these connections again, and as well as others.
 func (c *Client) Resume(conns []*Conn) error {
 	for _, conn := range conns {
+		if err := conn.widen(); err != nil {
+			return err
+		}
 		if err := c.listen(conn); err != nil {
 			return err
 		}
@@ -192,20 +196,29 @@ func (c *Client) readFrom(conn *Conn, buf []byte) {
 		return
 	}
 	if n <= 0 || err != nil {
-		conn.ended = true
-		c.ended++
-		if err := c.deaf(conn); err != nil {
-			c.failure = errors.Join(c.failure, err)
-		}
+		c.end(conn)
 		return
 	}
 	data := buf[:kept+n]
 	c.take(conn, data, c.now())
+	if bye := conn.protocol.Goodbye; bye != "" && bytes.Contains(data[kept:], []byte(bye)) {
+		c.end(conn)
+		return
+	}
 	if conn.protocol.asked(data[kept:]) {
 		if err := conn.write(conn.protocol.Answers); err != nil {
 			c.failure = errors.Join(c.failure, err)
 		}
 	}
+}
+
+func (c *Client) end(conn *Conn) {
+	conn.ended = true
+	c.ended++
+	if err := c.deaf(conn); err != nil {
+		c.failure = errors.Join(c.failure, err)
+	}
+	_ = syscall.Shutdown(conn.fd, syscall.SHUT_RDWR) // the server may have done it
 }
 
 // take counts the texts in what a connection has read.

@@ -77,6 +77,23 @@ func narrowed(_, _ string, raw syscall.RawConn) error {
 	return failed
 }
 
+// wide is what a receiver may have ahead of being read: the most that can be
+// said of a connection that began narrow.
+const wide = 1<<16 - 1
+
+// widen undoes narrowed: with the least of windows the peer would only now and
+// then try whether a byte more fits.
+func (c *Conn) widen() error {
+	err := syscall.SetsockoptInt(c.fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 2*wide)
+	if err == nil {
+		err = syscall.SetsockoptInt(c.fd, syscall.IPPROTO_TCP, syscall.TCP_WINDOW_CLAMP, wide)
+	}
+	if err != nil {
+		return fmt.Errorf("widen connection %d: %w", c.number, err)
+	}
+	return nil
+}
+
 // greet upgrades the connection and says the protocol's hello.
 func greet(nc net.Conn, addr string, p *Protocol, number int) ([]byte, error) {
 	if _, err := nc.Write(upgrade(addr, p.Path(number))); err != nil {

@@ -23,6 +23,9 @@ type Protocol struct {
 	// client lives. Answers is a whole frame.
 	Asks    []string
 	Answers []byte
+	// Goodbye is what the stream contains when the server wants the client to go,
+	// and waits for it. Empty: it just ends the connection.
+	Goodbye string
 }
 
 // asked looks at what was read at once: the parts of a question come together.
