@@ -9,9 +9,11 @@ import (
 
 // startClock begins to watch the connection.
 func (c *Conn) startClock() {
+	now := time.Now()
+	first := min(c.watch(now), c.keepAlive(now))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clock = time.AfterFunc(0, c.tick)
+	c.clock = time.AfterFunc(first, c.tick)
 }
 
 // look has the clock looked at now.

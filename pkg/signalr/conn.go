@@ -52,6 +52,7 @@ type Conn struct {
 	mu     sync.Mutex
 	jobs   jobs
 	flows  flows
+	opened bool // the socket is there
 	ending *ending
 	timers []*time.Timer
 	clock  *time.Timer
@@ -164,7 +165,17 @@ func (c *Conn) end(e ending) {
 	c.settle(e)
 	c.hub.fanout.seal(c, false)
 	c.cancel()
+	c.hurry()
 	c.employ()
+}
+
+// hurry has nobody wait for a handshake any more.
+func (c *Conn) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened && !c.greeted.Load() {
+		c.socket.expectEnd(0)
+	}
 }
 
 func (c *Conn) settle(e ending) bool {

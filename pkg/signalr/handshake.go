@@ -1,7 +1,6 @@
 package signalr
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,10 +19,7 @@ func handshakeAnswer(refusal string) []byte {
 // shakeHands agrees with the client on the protocol, and says whether they did.
 // The connection is a member then.
 func (c *Conn) shakeHands() bool {
-	stop := context.AfterFunc(c.ctx, func() { c.socket.expectEnd(0) })
-	defer stop()
-	c.socket.expectEnd(c.hub.options.HandshakeTimeout)
-
+	c.awaitHandshake()
 	refusal, err := c.greet()
 	if err != nil {
 		c.hub.options.Logger.Debug("handshake broke", "connection", c.id, "error", err)
@@ -37,13 +33,33 @@ func (c *Conn) shakeHands() bool {
 	}
 	c.socket.only = c.format.message()
 	c.records.prefixed = c.format.binary()
-	_ = c.socket.ws.SetReadDeadline(time.Time{})
 	c.hear()
 	c.sent.Store(int64(time.Since(c.started)))
-	c.greeted.Store(true)
+	c.greetedNow()
 	c.hub.fanout.add(c, answer) // whoever reads our answer misses nothing from here on
 	c.startClock()
 	return true
+}
+
+// awaitHandshake lets the client take HandshakeTimeout, unless the connection
+// ends before.
+func (c *Conn) awaitHandshake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened = true
+	patience := c.hub.options.HandshakeTimeout
+	if c.ctx.Err() != nil {
+		patience = 0
+	}
+	c.socket.expectEnd(patience)
+}
+
+// greetedNow lets the client be silent.
+func (c *Conn) greetedNow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.socket.ws.SetReadDeadline(time.Time{}) // fails on a closed socket only
+	c.greeted.Store(true)
 }
 
 // dismiss closes the socket of a client that is not welcome, with an answer.

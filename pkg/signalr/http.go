@@ -74,7 +74,7 @@ func (h *Hub) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.socket.open(ws, c.pong, c.goodbye)
-	go c.run() // owned by the door, which Wait waits for
+	go c.begin() // owned by the door, which Wait waits for
 }
 
 // ticket is that of the connection in the query, or a new one for a client that

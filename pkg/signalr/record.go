@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
 const (
@@ -21,6 +22,7 @@ type records struct {
 	max      int  // bytes of a record with its separator or its length
 	prefixed bool // records begin with their length, instead of ending with a separator
 
+	pooled   *[firstBuffer]byte // nil, or what buffer is
 	buffer   []byte
 	rest     []byte // what of buffer is read and not yet returned
 	searched int    // how much of rest is known to hold no separator
@@ -72,6 +74,12 @@ func (r *records) nextPrefixed() ([]byte, error) {
 }
 
 func (r *records) fill() error {
+	if s, ok := r.source.(patient); ok && len(r.rest) == 0 {
+		r.giveBack()
+		if err := s.wait(); err != nil {
+			return err
+		}
+	}
 	r.makeRoom()
 	n, err := r.source.Read(r.rest[len(r.rest):cap(r.rest)])
 	r.rest = r.rest[:len(r.rest)+n]
@@ -81,15 +89,35 @@ func (r *records) fill() error {
 	return err
 }
 
+// patient is a source that can be waited for without a buffer.
+type patient interface{ wait() error }
+
+// buffers are for those whose clients say something.
+var buffers = sync.Pool{New: func() any { return new([firstBuffer]byte) }}
+
+// giveBack frees the buffer of a connection on which nothing happens.
+func (r *records) giveBack() {
+	if r.pooled != nil {
+		buffers.Put(r.pooled)
+	}
+	r.pooled, r.buffer, r.rest = nil, nil, nil
+}
+
 func (r *records) makeRoom() {
 	switch {
-	case len(r.rest) == 0 && (r.buffer == nil || cap(r.buffer) > keptBuffer):
-		r.buffer = make([]byte, firstBuffer)
+	case r.buffer == nil:
+		r.pooled, _ = buffers.Get().(*[firstBuffer]byte)
+		r.buffer = r.pooled[:]
+		r.rest = r.buffer[:0]
+	case len(r.rest) == 0 && cap(r.buffer) <= keptBuffer:
 		r.rest = r.buffer[:0]
 	case len(r.rest) == 0:
-		r.rest = r.buffer[:0]
+		r.giveBack()
+		r.makeRoom()
 	case len(r.rest) == cap(r.rest):
-		r.buffer = make([]byte, max(firstBuffer, 2*len(r.rest)))
-		r.rest = r.buffer[:copy(r.buffer, r.rest)]
+		larger := make([]byte, 2*len(r.rest))
+		n := copy(larger, r.rest)
+		r.giveBack()
+		r.buffer, r.rest = larger, larger[:n]
 	}
 }

@@ -6,23 +6,34 @@ import (
 	"time"
 )
 
-// run is the life of a connection from the upgrade to the last byte.
-func (c *Conn) run() {
-	defer c.hub.door.leave(c)
-	defer c.hub.tickets.release(c.ticket)
-	defer c.stop()
-	defer c.helpers.Wait()
-	defer c.hub.fanout.flush(c, nil) // nobody writes to it any more
-	defer c.socket.hangUp()          // a write that waits for this client waits in vain
-
+// begin is the life of a connection from the upgrade to the handshake. What it
+// needs of the stack is gone then: a connection that lasts has run's.
+func (c *Conn) begin() {
 	if !c.shakeHands() {
+		c.leave()
 		return
 	}
+	go c.run() // owned by the door, as begin is
 	c.employ()
+}
+
+// run is the life of a connection from the handshake to the last byte.
+func (c *Conn) run() {
+	defer c.leave()
 	c.finish(endingFor(c.receive()))
 	c.socket.discard()
 	c.socket.hangUp()
 	<-c.gone()
+}
+
+// leave returns when nobody sees to the connection any more.
+func (c *Conn) leave() {
+	c.socket.hangUp()          // a write that waits for this client waits in vain
+	c.hub.fanout.flush(c, nil) // nobody writes to it any more
+	c.helpers.Wait()
+	c.stop()
+	c.hub.tickets.release(c.ticket)
+	c.hub.door.leave(c)
 }
 
 // stop frees what the context and the timers hold.

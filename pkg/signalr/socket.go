@@ -26,6 +26,25 @@ type socket struct {
 	message io.Reader       // the one being read; nil between two
 }
 
+// wait returns when a message has begun.
+func (s *socket) wait() error {
+	if s.message != nil {
+		if _, err := s.message.Read(nil); !errors.Is(err, io.EOF) {
+			return nil // Whatever is wrong with it, reading on tells.
+		}
+		s.message = nil
+	}
+	kind, message, err := s.ws.NextReader()
+	if err != nil {
+		return err
+	}
+	if s.only != 0 && kind != int(s.only) {
+		return errKind
+	}
+	s.message = message
+	return nil
+}
+
 // open begins with a socket whose control frames the handlers answer.
 func (s *socket) open(ws *websocket.Conn, ping func(data string) error, bye func(code int, text string) error) {
 	s.ws, s.net = ws, ws.NetConn()
@@ -39,7 +58,7 @@ func (s *socket) open(ws *websocket.Conn, ping func(data string) error, bye func
 func newUpgrader(o Options) websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: o.WriteTimeout,
-		ReadBufferSize:   1 << 10,
+		ReadBufferSize:   1 << 9,
 		WriteBufferPool:  new(unused),
 		CheckOrigin:      func(*http.Request) bool { return true }, // the hub has asked AllowOrigin
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
@@ -67,14 +86,9 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (s *socket) Read(p []byte) (int, error) {
 	for {
 		if s.message == nil {
-			kind, message, err := s.ws.NextReader()
-			if err != nil {
+			if err := s.wait(); err != nil {
 				return 0, err
 			}
-			if s.only != 0 && kind != int(s.only) {
-				return 0, errKind
-			}
-			s.message = message
 		}
 		n, err := s.message.Read(p)
 		if errors.Is(err, io.EOF) {
