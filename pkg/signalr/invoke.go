@@ -20,7 +20,9 @@ func (c *Conn) answer(m *message) {
 			c.push(completion)
 		}
 	}
-	for _, fn := range c.after {
+	after := c.after
+	c.after = nil // What they hold is not the connection's.
+	for _, fn := range after {
 		if err := c.hub.guard(func() error { return fn(c.ctx) }); err != nil {
 			c.logFailure(m.target, err)
 		}

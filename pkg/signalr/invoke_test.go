@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
 
 	"parley.internal/pkg/signalr"
 )
@@ -287,4 +291,36 @@ func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
 			c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":%d}`, i, i))
 		}
 	})
+}
+
+// TestWhatRanAfterACompletionIsForgotten has a method leave behind something
+// large: a connection on which nothing happens must not hold it.
+func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
+	d := newDiary(signalr.Options{})
+	gone := make(chan struct{})
+	d.Handle("Leave", signalr.Action0(func(_ context.Context, c *signalr.Conn) error {
+		large := new([1 << 20]byte)
+		runtime.AddCleanup(large, func(struct{}) { close(gone) }, struct{}{})
+		c.AfterCompletion(func(context.Context) error { return c.Send("Told", large[0]) })
+		return nil
+	}))
+	r := openHub(t, d)
+	ws := connect(t, strings.TrimSuffix(r.url, "/hub"), "", 0)
+	defer hangUp(ws)
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"type":1,"target":"Leave","arguments":[]}`+sep)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := hear(ws); err != nil || m.Target != "Told" {
+		t.Fatalf("heard %v, error %v", m, err)
+	}
+	for late := time.After(10 * time.Second); ; {
+		runtime.GC()
+		select {
+		case <-gone:
+			return
+		case <-late:
+			t.Fatal("the connection still holds it")
+		default:
+		}
+	}
 }
