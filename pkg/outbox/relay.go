@@ -212,32 +212,31 @@ func graced(ctx context.Context, grace time.Duration) (context.Context, context.
 	}
 }
 
+// settle is a statement for each outcome, and no transaction around them: a
+// process that is stopped between two would keep the rows from its successor.
 func (o *Outbox) settle(ctx context.Context, res result) error {
 	now := time.Now()
-	err := o.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		for _, step := range []struct {
-			set string
-			at  time.Time
-			ids []string
-		}{
-			{"state = 'sent', sent_at = $1", now, res.sent},
-			{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
-			{"due_at = $1", now.Add(laterRetry), res.later},
-		} {
-			if err := o.update(ctx, tx, step.set, database.Instant(step.at), step.ids); err != nil {
-				return err
-			}
+	for _, step := range []struct {
+		set string
+		at  time.Time
+		ids []string
+	}{
+		{"state = 'sent', sent_at = $1", now, res.sent},
+		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
+		{"due_at = $1", now.Add(laterRetry), res.later},
+	} {
+		if err := o.update(ctx, step.set, database.Instant(step.at), step.ids); err != nil {
+			return fmt.Errorf("settle published events: %w", err)
 		}
-		return o.refuse(ctx, tx, now.Add(refusedRetry), res.refused)
-	})
-	if err != nil {
-		return fmt.Errorf("settle published events: %w", err)
+	}
+	if err := o.refuse(ctx, now.Add(refusedRetry), res.refused); err != nil {
+		return fmt.Errorf("settle refused events: %w", err)
 	}
 	return nil
 }
 
 // update changes rows by their own ids: one with a smaller id may commit later.
-func (o *Outbox) update(ctx context.Context, tx *database.Tx, set string, at int64, ids []string) error {
+func (o *Outbox) update(ctx context.Context, set string, at int64, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -245,12 +244,11 @@ func (o *Outbox) update(ctx context.Context, tx *database.Tx, set string, at int
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", //nolint:gosec // All of the text is ours.
-		append([]any{at}, args...)...)
+	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", append([]any{at}, args...)...)
 	return err //nolint:wrapcheck // settle says what it was doing.
 }
 
-func (o *Outbox) refuse(ctx context.Context, tx *database.Tx, again time.Time, refused refusals) error {
+func (o *Outbox) refuse(ctx context.Context, again time.Time, refused refusals) error {
 	if len(refused.ids) == 0 {
 		return nil
 	}
@@ -259,7 +257,7 @@ func (o *Outbox) refuse(ctx context.Context, tx *database.Tx, again time.Time, r
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE outbox_event SET state = 'refused', due_at = $1, error = t.error FROM "+table+" WHERE outbox_event.id = t.id", //nolint:gosec // All of the text is ours.
+	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET state = 'refused', due_at = $1, error = t.error FROM "+table+" WHERE outbox_event.id = t.id",
 		append([]any{database.Instant(again)}, args...)...)
 	return err //nolint:wrapcheck // settle says what it was doing.
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -180,6 +181,51 @@ func TestALeaderThatLostItsConnectionPublishesNoMore(t *testing.T) {
 	published := make(chan event.Message, 1)
 	relay(t, o, publisher(func(m event.Message) error { published <- m; return nil }))
 	receive(t, published)
+}
+
+// A process may be stopped at any moment, also while it notes what it has
+// published: its successor must not wait until it goes on.
+func TestALeaderThatIsStoppedWhileItSettlesHoldsUpNobody(t *testing.T) {
+	address := testenv.Postgres(t)
+	db := open(t, address)
+	behind, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := testenv.StartProxy(t, behind.Host)
+	behind.Host = proxy.Addr()
+	stopped := New(connect(t, behind.String()), "test", quiet)
+	locked := make(chan struct{})
+	running(t, NewRelay(stopped, publisher(func(event.Message) error {
+		select {
+		case <-locked:
+		case <-t.Context().Done():
+		}
+		return nil
+	})))
+	t.Cleanup(proxy.Unblock)
+	write(t, db, stopped, "P-1", nil, "1")
+
+	// It settles when the test lets go of the row, and hears no answer.
+	err = db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		if _, err := tx.ExecContext(ctx, "SELECT 1 FROM outbox_event FOR UPDATE"); err != nil {
+			return err
+		}
+		close(locked)
+		until(t, "it settles", func() bool {
+			return column(t, db, `SELECT count(*)::text FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE outbox_event%'`)[0] == "1"
+		})
+		proxy.Block()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running(t, NewRelay(New(db, "test", quiet), publisher(func(event.Message) error { return nil })))
+	until(t, "all is settled", func() bool {
+		return column(t, db, "SELECT count(*)::text FROM outbox_event WHERE state = 'sent'")[0] == "1"
+	})
 }
 
 // leadUntilKilled is what this binary does as another process.
