@@ -54,7 +54,7 @@ release-contract: contracts ## make api/ what later changes of it are compared w
 check: frontend/node_modules contracts ## what needs no server: format, lint, imports, tidy modules, front end
 	$(call TOOL,golangci-lint) fmt --diff
 	go vet work
-	$(call TOOL,golangci-lint) run $(addsuffix /...,$(MODULES))
+	$(call TOOL,golangci-lint) run --allow-parallel-runners $(addsuffix /...,$(MODULES))
 	@# What neither a command nor a test reaches is not worth its lines.
 	@dead=$$($(call TOOL,deadcode) -test work); echo "$${dead:-no dead code}"; [[ -z $$dead ]]
 	@# A workspace lets any module import any other; alone, go.mod decides.
