@@ -3,9 +3,13 @@ package signalr_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -27,36 +31,11 @@ func Example() {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	// What an official client does, byte by byte.
-	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(server.URL, "http")+"/chat", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, record := range []string{
+	talk(os.Stdout, server.URL+"/chat", 3,
 		`{"protocol":"json","version":1}`,
-		`{"type":1,"invocationId":"1","target":"SendMessage","arguments":["hello"]}`,
-	} {
-		if err := ws.WriteMessage(websocket.TextMessage, []byte(record+"\x1e")); err != nil {
-			fmt.Println(err)
-			return
-		}
-	}
-	records := 0
-	for records < 3 {
-		_, data, err := ws.ReadMessage()
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		for record := range strings.SplitSeq(strings.TrimSuffix(string(data), "\x1e"), "\x1e") {
-			fmt.Println(record)
-			records++
-		}
-	}
+		`{"type":1,"invocationId":"1","target":"SendMessage","arguments":["hello"]}`)
 
 	// A clean stop: tell the clients to come back elsewhere, wait until they have gone.
-	_ = ws.Close()
 	hub.Drain(context.Background(), 0)
 	if err := hub.Wait(context.Background()); err != nil {
 		fmt.Println(err)
@@ -65,4 +44,77 @@ func Example() {
 	// {}
 	// {"type":1,"target":"ReceiveMessage","arguments":["hello"]}
 	// {"type":3,"invocationId":"1","result":null}
+}
+
+func ExampleStream1() {
+	hub := signalr.New(signalr.Options{})
+	hub.Handle("Countdown", signalr.Stream1(func(ctx context.Context, _ *signalr.Conn, from int) (iter.Seq2[int, error], error) {
+		if from < 0 {
+			return nil, signalr.HubError("from zero or more")
+		}
+		return func(yield func(int, error) bool) {
+			// It goes no faster than the client reads, and ends when that cancels.
+			for i := from; i >= 0 && ctx.Err() == nil && yield(i, nil); i-- {
+			}
+		}, nil
+	}))
+	server := httptest.NewServer(hub)
+	defer server.Close()
+	talk(os.Stdout, server.URL, 4,
+		`{"protocol":"json","version":1}`,
+		`{"type":4,"invocationId":"1","target":"Countdown","arguments":[1]}`)
+	// Output:
+	// {}
+	// {"type":2,"invocationId":"1","item":1}
+	// {"type":2,"invocationId":"1","item":0}
+	// {"type":3,"invocationId":"1"}
+}
+
+func ExampleCall() {
+	hub := signalr.New(signalr.Options{})
+	hub.Handle("Delete", signalr.Func1(func(ctx context.Context, c *signalr.Conn, name string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute) // People think.
+		defer cancel()
+		sure, err := signalr.Call[bool](ctx, c, "AreYouSure", name)
+		if err != nil || !sure {
+			return "", signalr.HubError("not deleted")
+		}
+		return "deleted " + name, nil
+	}))
+	server := httptest.NewServer(hub)
+	defer server.Close()
+	talk(os.Stdout, server.URL, 3,
+		`{"protocol":"json","version":1}`,
+		`{"type":1,"invocationId":"1","target":"Delete","arguments":["it"]}`,
+		`{"type":3,"invocationId":"s1","result":true}`)
+	// Output:
+	// {}
+	// {"type":1,"invocationId":"s1","target":"AreYouSure","arguments":["it"]}
+	// {"type":3,"invocationId":"1","result":"deleted it"}
+}
+
+// talk does what an official client does, byte by byte: it sends a record, and
+// prints what comes, until so many have come.
+func talk(out io.Writer, url string, answers int, records ...string) {
+	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(url, "http"), nil)
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return
+	}
+	defer hangUp(ws)
+	for i := range answers {
+		if i < len(records) {
+			err = ws.WriteMessage(websocket.TextMessage, []byte(records[i]+"\x1e"))
+		}
+		if err != nil {
+			fmt.Fprintln(out, err)
+			return
+		}
+		_, data, err := ws.ReadMessage()
+		if err != nil {
+			fmt.Fprintln(out, err)
+			return
+		}
+		fmt.Fprintln(out, strings.TrimSuffix(string(data), "\x1e"))
+	}
 }

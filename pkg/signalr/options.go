@@ -50,7 +50,8 @@ type Options struct {
 
 	// Backlog is how many bytes may wait for a client to read them, 1 MiB by
 	// default. A client that falls further behind is disconnected and told to
-	// reconnect. A thousand stalled clients hold up to a thousand times that.
+	// reconnect. What went to a group is held once, however many have yet to read
+	// it; what went to one client is that client's own.
 	Backlog int
 
 	// MaxConnections is how many connections may be open at once; more are

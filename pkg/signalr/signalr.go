@@ -2,6 +2,11 @@
 // unmodified: it speaks the published hub protocol as the reference server
 // does.
 //
+// A Hub has methods that clients invoke: functions with results (Func0 …),
+// without (Action0 …), with a stream for a result (Stream0 …), and with streams
+// of the client's among their parameters (Incoming). It sends to one client
+// (Conn.Send), to all, to some (Audience), or asks one and waits (Call).
+//
 // Its promise: what is sent to a connection arrives in the order of sending and
 // without a hole, or the connection ends; no client makes another one wait; and
 // nothing that a client sends ends the process.
