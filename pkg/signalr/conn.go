@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -29,7 +31,8 @@ type Conn struct {
 
 	socket  socket
 	records records
-	format  format // since the handshake
+	pace    *rate.Limiter // of the client's invocations; nil: any
+	format  format        // since the handshake
 
 	helpers   sync.WaitGroup // all goroutines but run, and the streams'
 	streaming sync.WaitGroup // the streams to the client
@@ -78,6 +81,9 @@ func newConn(h *Hub, t ticket, who Identity) *Conn {
 		started:  time.Now(),
 	}
 	c.records = records{source: &c.socket, max: h.options.MaxMessage}
+	if o := h.options; o.CallRate > 0 {
+		c.pace = rate.NewLimiter(rate.Limit(o.CallRate), max(1, int(2*o.CallRate)))
+	}
 	c.busy.Store(true) // until OnConnect has returned
 	c.SetExpiry(who.Expires)
 	return c

@@ -10,8 +10,9 @@ import (
 )
 
 var (
-	errFull     = errors.New("too many connections")
-	errDraining = errors.New("shutting down")
+	errFull       = errors.New("too many connections")
+	errHandshakes = errors.New("too many connections without a handshake")
+	errDraining   = errors.New("shutting down")
 )
 
 type set map[*Conn]struct{}
@@ -21,35 +22,39 @@ type set map[*Conn]struct{}
 type door struct {
 	mu     sync.Mutex
 	inside set
+	new    int // of those inside: they have not shaken hands
 	closed bool
 	empty  chan struct{} // closed when the last one leaves; nil while nobody is inside
 }
 
 // check says whether one more would be let in.
-func (d *door) check(limit int) error {
+func (d *door) check(o *Options) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.locked(limit)
+	return d.locked(o)
 }
 
 // locked says why the door is locked, if it is. The caller holds mu.
-func (d *door) locked(limit int) error {
+func (d *door) locked(o *Options) error {
 	switch {
 	case d.closed:
 		return errDraining
-	case limit > 0 && len(d.inside) >= limit:
+	case o.MaxConnections > 0 && len(d.inside) >= o.MaxConnections:
 		return errFull
+	case o.MaxHandshakes > 0 && d.new >= o.MaxHandshakes:
+		return errHandshakes
 	default:
 		return nil
 	}
 }
 
-func (d *door) enter(c *Conn, limit int) error {
+func (d *door) enter(c *Conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.locked(limit); err != nil {
+	if err := d.locked(&c.hub.options); err != nil {
 		return err
 	}
+	d.new++
 	if d.inside == nil {
 		d.inside = make(set)
 	}
@@ -60,10 +65,20 @@ func (d *door) enter(c *Conn, limit int) error {
 	return nil
 }
 
+// greeted is about one inside that has shaken hands.
+func (d *door) greeted() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.new--
+}
+
 func (d *door) leave(c *Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.inside, c)
+	if !c.greeted.Load() {
+		d.new--
+	}
 	if len(d.inside) == 0 {
 		close(d.empty)
 		d.empty = nil

@@ -60,6 +60,7 @@ func (c *Conn) greetedNow() {
 	defer c.mu.Unlock()
 	_ = c.socket.ws.SetReadDeadline(time.Time{}) // fails on a closed socket only
 	c.greeted.Store(true)
+	c.hub.door.greeted()
 }
 
 // dismiss closes the socket of a client that is not welcome, with an answer.

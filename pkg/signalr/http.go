@@ -33,7 +33,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Identity, bool) {
 		refuse(w, http.StatusUnauthorized, "Unauthorized")
 		return Identity{}, false
 	}
-	if err := h.door.check(h.options.MaxConnections); err != nil {
+	if err := h.door.check(&h.options); err != nil {
 		refuseBusy(w, err)
 		return Identity{}, false
 	}
@@ -61,7 +61,7 @@ func (h *Hub) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := newConn(h, t, who)
-	if err := h.door.enter(c, h.options.MaxConnections); err != nil {
+	if err := h.door.enter(c); err != nil {
 		h.tickets.release(t)
 		refuseBusy(w, err)
 		return
@@ -128,5 +128,5 @@ func refuseBusy(w http.ResponseWriter, err error) {
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // the client may have gone
+	_, _ = io.WriteString(w, text) //nolint:gosec // plain text, of ours; the client may have gone
 }

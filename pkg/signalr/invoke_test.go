@@ -15,11 +15,13 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
+func echo(_ context.Context, _ *signalr.Conn, s string) (string, error) { return s, nil }
+
 // calculator is a hub with a method of each sort.
 func calculator() *signalr.Hub {
 	h := signalr.New(signalr.Options{Logger: quiet})
 	h.Handle("Zero", signalr.Func0(func(context.Context, *signalr.Conn) (string, error) { return "zero", nil }))
-	h.Handle("Echo", signalr.Func1(func(_ context.Context, _ *signalr.Conn, s string) (string, error) { return s, nil }))
+	h.Handle("Echo", signalr.Func1(echo))
 	h.Handle("Add", signalr.Func2(func(_ context.Context, _ *signalr.Conn, a, b int) (int, error) { return a + b, nil }))
 	h.Handle("Join", signalr.Func3(func(_ context.Context, _ *signalr.Conn, a, b, c string) (string, error) {
 		return a + b + c, nil

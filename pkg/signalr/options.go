@@ -58,6 +58,17 @@ type Options struct {
 	// answered with 503. Zero: no limit but the process's file descriptors.
 	MaxConnections int
 
+	// MaxHandshakes is how many of them may not have shaken hands yet; with more,
+	// one more is answered with 503. It keeps those who connect and say nothing
+	// from taking all of MaxConnections. Zero: no limit.
+	MaxHandshakes int
+
+	// CallRate is how many invocations a second one client may begin in the long
+	// run, and twice as many at once. A faster client is read no faster than that,
+	// which stops its sending: its pings wait as well, so a rate below one a second
+	// may cost it the connection. Zero: no limit.
+	CallRate float64
+
 	// Key signs connection tokens. Nil: a random one, which is right for one
 	// process; behind a load balancer every node needs the same, or a client that
 	// negotiates on one and connects to another gets 404.

@@ -35,6 +35,9 @@ func (c *Conn) receive() error {
 func (c *Conn) accept(m *message, bytes int) (more bool) {
 	switch m.kind {
 	case kindInvocation, kindStreamInvocation:
+		if c.pace != nil && c.pace.Wait(c.ctx) != nil {
+			return false // It has ended.
+		}
 		if err := c.open(m); err != nil {
 			if m.blocking() {
 				c.push(failureOf(m.invocationID, refusal(m, err)))

@@ -55,6 +55,10 @@ func newRiver() *river {
 	r.Handle("Fail", signalr.Stream2(func(_ context.Context, _ *signalr.Conn, first int, text string) (counted, error) {
 		return func(yield func(int, error) bool) { _ = yield(first, nil) && yield(0, signalr.HubError(text)) }, nil
 	}))
+	r.Handle("Three", signalr.Stream3(func(_ context.Context, _ *signalr.Conn, a, b, c int) (counted, error) { return some(a, b, c), nil }))
+	r.Handle("Four", signalr.Stream4(func(_ context.Context, _ *signalr.Conn, a, b, c, d int) (counted, error) {
+		return some(a, b, c, d), nil
+	}))
 	r.Handle("Panic", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
 		return func(func(int, error) bool) { panic("the password is x") }, nil
 	}))
@@ -95,6 +99,16 @@ func newRiver() *river {
 	return r
 }
 
+func some(items ...int) counted {
+	return func(yield func(int, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
 func flow(t *testing.T, fn func(t *testing.T, r *river, n *network)) {
 	t.Helper()
 	var r *river
@@ -117,6 +131,24 @@ func TestStreams(t *testing.T) {
 		"no items": {
 			send: []string{`{"type":4,"invocationId":"1","target":"Count","arguments":[0]}`},
 			want: []string{`{"type":3,"invocationId":"1"}`},
+		},
+		"three parameters": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Three","arguments":[1,2,3]}`},
+			want: []string{
+				`{"type":2,"invocationId":"1","item":1}`, `{"type":2,"invocationId":"1","item":2}`, `{"type":2,"invocationId":"1","item":3}`,
+				`{"type":3,"invocationId":"1"}`,
+			},
+		},
+		"four parameters": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Four","arguments":[1,2,3,4]}`},
+			want: []string{
+				`{"type":2,"invocationId":"1","item":1}`, `{"type":2,"invocationId":"1","item":2}`, `{"type":2,"invocationId":"1","item":3}`,
+				`{"type":2,"invocationId":"1","item":4}`, `{"type":3,"invocationId":"1"}`,
+			},
+		},
+		"too few parameters": {
+			send: []string{`{"type":4,"invocationId":"1","target":"Three","arguments":[1,2]}`},
+			want: []string{`{"type":3,"invocationId":"1","error":"Failed to invoke 'Three' due to an error on the server."}`},
 		},
 		"an error behind an item": {
 			send: []string{`{"type":4,"invocationId":"1","target":"Fail","arguments":[7,"enough"]}`},

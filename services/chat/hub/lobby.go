@@ -62,9 +62,16 @@ func NewLobby(directory Directory, limits Limits) *Lobby {
 	return l
 }
 
+const (
+	mostCalls      = 100  // a second, of one socket
+	mostHandshakes = 2000 // under way: sockets that nobody has said anything on
+)
+
 // open makes a hub. Requests must come through auth.HubMiddleware.
 func (l *Lobby) open(origins web.Origins) *signalr.Hub {
-	h := signalr.New(signalr.Options{Identify: identify, AllowOrigin: origins.Allow})
+	h := signalr.New(signalr.Options{
+		Identify: identify, AllowOrigin: origins.Allow, CallRate: mostCalls, MaxHandshakes: mostHandshakes,
+	})
 	h.OnConnect(l.connected)
 	h.OnDisconnect(func(c *signalr.Conn, err error) { l.presence.disconnected(c.User(), err == nil) })
 	l.hubs = append(l.hubs, h)

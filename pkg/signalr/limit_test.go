@@ -1,0 +1,61 @@
+package signalr_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley.internal/pkg/signalr"
+)
+
+func TestAFloodOfCallsIsReadAtItsRate(t *testing.T) {
+	flooded := func() *signalr.Hub {
+		h := signalr.New(signalr.Options{Logger: quiet, CallRate: 10})
+		h.Handle("Echo", signalr.Func1(echo))
+		return h
+	}
+	serve(t, flooded, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c, other := n.greeted(t, nil), n.greeted(t, nil)
+		start := time.Now()
+		for i := range 50 {
+			c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Echo","arguments":["x"]}`, i) + sep)
+		}
+		other.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["x"]}` + sep)
+		other.expect(`{"type":3,"invocationId":"1","result":"x"}`)
+		if waited := time.Since(start); waited > 4*time.Second {
+			t.Errorf("another client waited %s", waited)
+		}
+		for i := range 50 {
+			c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":"x"}`, i))
+		}
+		if took := time.Since(start); took < 2900*time.Millisecond || took > 3100*time.Millisecond {
+			t.Errorf("50 calls at 10 a second, 20 of them at once, took %s, want 3s", took)
+		}
+	})
+}
+
+func TestThoseWhoSayNothingDoNotKeepOthersOut(t *testing.T) {
+	crowded := func() *signalr.Hub {
+		return signalr.New(signalr.Options{Logger: quiet, MaxHandshakes: 2})
+	}
+	serve(t, crowded, func(t *testing.T, h *signalr.Hub, n *network) {
+		first, second := n.open(t, "/hub", nil), n.open(t, "/hub", nil)
+		synctest.Wait()
+		if got := n.request(t, http.MethodPost, "/hub/negotiate?negotiateVersion=1", nil).StatusCode; got != http.StatusServiceUnavailable {
+			t.Errorf("one more is answered with %d, want 503", got)
+		}
+		first.send(`{"protocol":"json","version":1}` + sep)
+		first.expect(`{}`)
+		n.greeted(t, nil)
+		_ = second.ws.Close()
+		synctest.Wait()
+		for range 3 {
+			n.greeted(t, nil)
+		}
+		if got := h.Connections(); got != 5 {
+			t.Errorf("%d are connected, want 5", got)
+		}
+	})
+}
