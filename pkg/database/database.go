@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Querier runs statements: a Tx, or a DB outside of one.
@@ -103,11 +105,21 @@ func private(path string) error {
 	return file.Close() //nolint:wrapcheck // As above.
 }
 
+// standStill is how long PostgreSQL lets a transaction wait for its next
+// statement. A process that is stopped in the middle of one would keep its locks
+// from all others for as long.
+const standStill = 20 * time.Second
+
 func openPostgres(url string) (*DB, error) {
-	pool, err := sql.Open("pgx", url)
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	const setting = "idle_in_transaction_session_timeout"
+	if config.RuntimeParams[setting] == "" {
+		config.RuntimeParams[setting] = strconv.FormatInt(standStill.Milliseconds(), 10)
+	}
+	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns)
 	return &DB{Dialect: Postgres, write: pool, read: pool}, nil

@@ -3,8 +3,10 @@ package database_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -210,9 +212,44 @@ func TestNodesMayMigrateAtOnce(t *testing.T) {
 }
 
 func TestAnUnknownDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
-	for _, url := range []string{"mysql://me:secret@host/db", "sqlite:", "sqlite:x?mode=ro", ""} {
-		if _, err := database.Open(t.Context(), url); err == nil {
-			t.Errorf("%q was opened", url)
+	for _, url := range []string{"mysql://me:secret@host/db", "postgres://me:secret@host:port/db", "sqlite:", "sqlite:x?mode=ro", ""} {
+		if _, err := database.Open(t.Context(), url); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: error %v", url, err)
 		}
+	}
+}
+
+// TestATransactionThatStandsStillKeepsItsLocksForSeconds has the setting looked
+// at, and tried where it is shorter: nobody wants to wait for it.
+func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
+	address := testenv.Postgres(t)
+	var setting string
+	if err := open(t, address).Query(t.Context()).QueryRowContext(t.Context(), "SHOW idle_in_transaction_session_timeout").Scan(&setting); err != nil || setting != "20s" {
+		t.Errorf("it is %q, error %v", setting, err)
+	}
+	hasty, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := hasty.Query()
+	query.Set("idle_in_transaction_session_timeout", "100")
+	hasty.RawQuery = query.Encode()
+	held := make(chan struct{})
+	err = open(t, hasty.String()).InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
+			return err
+		}
+		go func() {
+			defer close(held)
+			other := open(t, address)
+			if _, err := other.Query(t.Context()).ExecContext(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
+				t.Error(err)
+			}
+		}()
+		<-held
+		return nil
+	})
+	if err == nil {
+		t.Error("a transaction that stood still has committed")
 	}
 }

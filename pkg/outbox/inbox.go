@@ -22,7 +22,7 @@ const (
 	orderMost      = 24 * time.Hour      // and so long if it never does
 	retryFirst     = time.Second         // doubled at each attempt
 	retryMost      = 10 * time.Minute    //
-	retryAttempts  = 12                  // then it is dead: after some 50 minutes
+	retryAttempts  = 12                  // then it is dead: after some 27 minutes
 	inboxRetention = 14 * 24 * time.Hour // Inbox.Retention
 )
 

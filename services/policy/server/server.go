@@ -168,6 +168,9 @@ func (s *Server) Degraded() []string {
 	if n := s.relay.Unroutable(); n > 0 {
 		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
 	}
+	if n := s.relay.Refused(); n > 0 {
+		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events refused` tells why", n))
+	}
 	return problems
 }
 
