@@ -40,6 +40,9 @@ func (c *Conn) tick() {
 // keepAlive says when to look again.
 func (c *Conn) keepAlive(now time.Time) time.Duration {
 	every := c.hub.options.KeepAlive
+	if !c.via.needsPings() {
+		return every
+	}
 	if left := every - now.Sub(c.started) + time.Duration(c.sent.Load()); left > 0 {
 		return left
 	}
@@ -71,12 +74,12 @@ func (c *Conn) watch(now time.Time) time.Duration {
 func (c *Conn) lose(err error) {
 	if isTimeout(err) {
 		c.finish(ending{err: err, gone: true})
-		c.socket.hangUp()
+		c.carrier.hangUp()
 		return
 	}
 	// The client's own goodbye may be waiting to be read: it says better what
 	// happened than a write that came too late.
-	c.socket.expectEnd(time.Second)
+	c.carrier.expectEnd(time.Second)
 	if !errors.Is(err, websocket.ErrCloseSent) {
 		c.later(linger, func() { c.finish(ending{err: err, gone: true}) })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -23,13 +24,15 @@ const (
 type Conn struct {
 	hub      *Hub
 	ticket   ticket
+	via      Transport
 	id       string
 	identity Identity
 	ctx      context.Context //nolint:containedctx // it is the connection's life
 	cancel   context.CancelFunc
 	started  time.Time
 
-	socket  socket
+	carrier carrier
+	raw     syscall.RawConn // of the carrier; nil: it only writes and waits
 	records records
 	pace    *rate.Limiter // of the client's invocations; nil: any
 	format  format        // since the handshake
@@ -69,18 +72,20 @@ type ending struct {
 	gone           bool // the client cannot be told
 }
 
-func newConn(h *Hub, t ticket, who Identity) *Conn {
+func newConn(h *Hub, t ticket, via Transport, who Identity) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Conn{
 		hub:      h,
 		ticket:   t,
+		via:      via,
+		format:   via.formats()[jsonProtocol],
 		id:       h.tickets.publicID(t),
 		identity: who,
 		ctx:      ctx,
 		cancel:   cancel,
 		started:  time.Now(),
 	}
-	c.records = records{source: &c.socket, max: h.options.MaxMessage}
+	c.records = records{max: h.options.MaxMessage}
 	if o := h.options; o.CallRate > 0 {
 		c.pace = rate.NewLimiter(rate.Limit(o.CallRate), max(1, int(2*o.CallRate)))
 	}
@@ -180,7 +185,7 @@ func (c *Conn) hurry() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.opened && !c.greeted.Load() {
-		c.socket.expectEnd(0)
+		c.carrier.readBy(time.Now())
 	}
 }
 

@@ -12,13 +12,16 @@ import (
 type format uint8
 
 const (
-	jsonText      format = iota // the JSON protocol in text frames
-	msgpackBinary               // the MessagePack protocol in binary frames
+	jsonText      format = iota // the JSON protocol in a WebSocket's text messages
+	msgpackBinary               // the MessagePack protocol in binary ones
+	jsonEvent                   // JSON in server-sent events
+	jsonPoll                    // JSON as it is
+	msgpackPoll                 // MessagePack as it is
 	formats
 )
 
 // binary says whether the protocol is MessagePack.
-func (f format) binary() bool { return f == msgpackBinary }
+func (f format) binary() bool { return f == msgpackBinary || f == msgpackPoll }
 
 // encode makes the frame of a message.
 func (f format) encode(o *outbound) []byte {
@@ -65,7 +68,29 @@ func (f format) message() byte {
 
 // frame makes what a client of this format reads of a record.
 func (f format) frame(record []byte) []byte {
-	return frame(f.message(), record)
+	switch f {
+	case jsonEvent:
+		event := make([]byte, 0, len(eventStart)+len(record)+len(eventEnd))
+		return append(append(append(event, eventStart...), record...), eventEnd...)
+	case jsonPoll, msgpackPoll:
+		return record
+	default:
+		return frame(f.message(), record)
+	}
+}
+
+// A record has no line breaks: it is one event.
+const (
+	eventStart = "data: "
+	eventEnd   = "\r\n\r\n"
+)
+
+// end is the last frame, and what else the transport has to say at the end.
+func (f format) end(last []byte) [][]byte {
+	if f == jsonText || f == msgpackBinary {
+		return [][]byte{last, normalClosure}
+	}
+	return [][]byte{last}
 }
 
 // pingFrames keep a connection alive.

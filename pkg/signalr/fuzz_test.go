@@ -117,7 +117,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add([]byte(`{"protocol":"messagepack","version":2}`))
 	f.Add([]byte(`{"protocol":null,"version":"1"}`))
 	f.Fuzz(func(t *testing.T, record []byte) {
-		f, refusal := checkHandshake(record)
+		f, refusal := checkHandshake(record, WebSockets)
 		if name := map[format]string{jsonText: "json", msgpackBinary: "messagepack"}[f]; refusal == "" && !bytes.Contains(record, []byte(name)) {
 			t.Fatalf("%q was welcome", record)
 		}

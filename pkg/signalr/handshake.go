@@ -31,7 +31,6 @@ func (c *Conn) shakeHands() bool {
 		c.dismiss(answer)
 		return false
 	}
-	c.socket.only = c.format.message()
 	c.records.prefixed = c.format.binary()
 	c.hear()
 	c.sent.Store(int64(time.Since(c.started)))
@@ -51,26 +50,26 @@ func (c *Conn) awaitHandshake() {
 	if c.ctx.Err() != nil {
 		patience = 0
 	}
-	c.socket.expectEnd(patience)
+	c.carrier.readBy(time.Now().Add(patience))
 }
 
 // greetedNow lets the client be silent.
 func (c *Conn) greetedNow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.socket.ws.SetReadDeadline(time.Time{}) // fails on a closed socket only
+	c.carrier.begin(c.format)
 	c.greeted.Store(true)
 	c.hub.door.greeted()
 }
 
-// dismiss closes the socket of a client that is not welcome, with an answer.
+// dismiss leaves a client that is not welcome, with an answer.
 func (c *Conn) dismiss(answer []byte) {
-	c.hub.fanout.last(c, answer, normalClosure)
+	c.hub.fanout.last(c, c.format.end(answer)...)
 	timeout := time.NewTimer(c.hub.options.WriteTimeout)
 	defer timeout.Stop()
 	if c.hub.fanout.flush(c, timeout.C) {
-		c.socket.expectEnd(linger)
-		c.socket.discard()
+		c.carrier.expectEnd(linger)
+		c.discard()
 	}
 }
 
@@ -86,24 +85,30 @@ func (c *Conn) greet() (refusal string, err error) {
 	case err != nil:
 		return "", err
 	}
-	c.format, refusal = checkHandshake(record)
+	c.format, refusal = checkHandshake(record, c.via)
 	return refusal, nil
 }
 
 const handshakeError = "An unexpected error occurred during connection handshake."
 
-func checkHandshake(record []byte) (f format, refusal string) {
+// checkHandshake says what the client will read. One that is refused is told so in
+// JSON.
+func checkHandshake(record []byte, via Transport) (f format, refusal string) {
 	var in struct {
 		Protocol *string `json:"protocol"`
 		Version  *int    `json:"version"`
 	}
+	formats := via.formats()
 	if err := json.Unmarshal(record, &in); err != nil || in.Protocol == nil || in.Version == nil {
-		return jsonText, handshakeError
+		return formats[jsonProtocol], handshakeError
 	}
-	f, known := map[string]format{"json": jsonText, "messagepack": msgpackBinary}[*in.Protocol]
+	f, known := formats[*in.Protocol]
 	switch {
+	case !known && *in.Protocol == msgpackProtocol:
+		return formats[jsonProtocol], "Cannot use the 'messagepack' protocol on the current transport. " +
+			"The transport does not support 'Binary' transfer format."
 	case !known:
-		return jsonText, fmt.Sprintf("The protocol '%s' is not supported.", *in.Protocol)
+		return formats[jsonProtocol], fmt.Sprintf("The protocol '%s' is not supported.", *in.Protocol)
 	case *in.Version < 1 || *in.Version > 2:
 		return f, fmt.Sprintf("The server does not support version %d of the '%s' protocol.", *in.Version, *in.Protocol)
 	}

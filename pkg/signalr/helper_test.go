@@ -3,6 +3,7 @@ package signalr_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -70,7 +71,8 @@ func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signa
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h, n := hub(), newNetwork()
-		server := http.Server{Handler: h}
+		// Timeouts as in a service: they must not end what takes its time.
+		server := http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(n) })
 
@@ -91,16 +93,7 @@ func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signa
 // request does one HTTP request without following or keeping anything.
 func (n *network) request(t *testing.T, method, path string, header http.Header) *http.Response {
 	t.Helper()
-	transport := &http.Transport{DialContext: n.dial, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://hub.test"+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if header != nil {
-		r.Header = header.Clone()
-	}
-	answer, err := transport.RoundTrip(r)
+	answer, err := n.ask(t.Context(), method, path, header, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +104,20 @@ func (n *network) request(t *testing.T, method, path string, header http.Header)
 	_ = answer.Body.Close()
 	answer.Body = io.NopCloser(strings.NewReader(string(body)))
 	return answer
+}
+
+// ask does one HTTP request and leaves the answer's body to be read.
+func (n *network) ask(ctx context.Context, method, path string, header http.Header, body string) (*http.Response, error) {
+	transport := &http.Transport{DialContext: n.dial, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(ctx, method, "http://hub.test"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if header != nil {
+		r.Header = header.Clone()
+	}
+	return transport.RoundTrip(r)
 }
 
 func bodyOf(t *testing.T, answer *http.Response) string {
@@ -124,8 +131,10 @@ func bodyOf(t *testing.T, answer *http.Response) string {
 
 // client speaks the protocol byte by byte.
 type client struct {
-	t  *testing.T
-	ws *websocket.Conn
+	t      *testing.T
+	ws     *websocket.Conn
+	post   func(body string) int // nil: it sends over ws
+	hangUp func()                // if it sends by requests
 
 	reading sync.WaitGroup
 	records chan string // what came, pings left out; closed when the socket ended
@@ -183,25 +192,45 @@ func (c *client) read() {
 			c.records <- string(data)
 			continue
 		}
-		text, whole := strings.CutSuffix(string(data), sep)
-		if !whole {
-			c.t.Errorf("a frame does not end with a separator: %q", data)
+		c.take(string(data))
+	}
+}
+
+// take notes the records of a frame.
+func (c *client) take(frame string) {
+	text, whole := strings.CutSuffix(frame, sep)
+	if !whole {
+		c.t.Errorf("a frame does not end with a separator: %q", frame)
+	}
+	for record := range strings.SplitSeq(text, sep) {
+		if record == `{"type":6}` {
+			c.pings <- time.Now()
+			continue
 		}
-		for record := range strings.SplitSeq(text, sep) {
-			if record == `{"type":6}` {
-				c.pings <- time.Now()
-				continue
-			}
-			c.records <- record
-		}
+		c.records <- record
 	}
 }
 
 func (c *client) send(frame string) {
 	c.t.Helper()
+	if c.post != nil {
+		if status := c.post(frame); status != http.StatusOK {
+			c.t.Fatalf("sending %q is answered with %d", frame, status)
+		}
+		return
+	}
 	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 		c.t.Fatalf("send %q: %v", frame, err)
 	}
+}
+
+// attempt sends what may be refused.
+func (c *client) attempt(frame string) {
+	if c.post != nil {
+		c.post(frame)
+		return
+	}
+	_ = c.ws.WriteMessage(websocket.TextMessage, []byte(frame))
 }
 
 // expect wants these records next, as JSON.
@@ -235,7 +264,7 @@ func (c *client) expectEnd() {
 	for record := range c.records {
 		c.t.Fatalf("got %s, want the end", record)
 	}
-	if !websocket.IsCloseError(c.ended, websocket.CloseNormalClosure) {
+	if !errors.Is(c.ended, io.EOF) && !websocket.IsCloseError(c.ended, websocket.CloseNormalClosure) {
 		c.t.Fatalf("ended with %v, want a normal closure", c.ended)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,20 +17,27 @@ const newestNegotiate = 1
 // the connection id is what the client connects with; in version 1 that is the
 // token, and the id is public.
 type negotiation struct {
-	NegotiateVersion    int         `json:"negotiateVersion,omitempty"`
-	ConnectionID        string      `json:"connectionId,omitempty"`
-	ConnectionToken     string      `json:"connectionToken,omitempty"`
-	AvailableTransports []transport `json:"availableTransports,omitempty"`
-	Error               string      `json:"error,omitempty"`
+	NegotiateVersion    int       `json:"negotiateVersion,omitempty"`
+	ConnectionID        string    `json:"connectionId,omitempty"`
+	ConnectionToken     string    `json:"connectionToken,omitempty"`
+	AvailableTransports []offered `json:"availableTransports,omitempty"`
+	Error               string    `json:"error,omitempty"`
 }
 
-type transport struct {
-	Transport       string   `json:"transport"`
-	TransferFormats []string `json:"transferFormats"`
+type offered struct {
+	Transport       Transport `json:"transport"`
+	TransferFormats []string  `json:"transferFormats"`
 }
 
-// transports are those that exist, best first.
-var transports = []transport{{Transport: "WebSockets", TransferFormats: []string{"Text", "Binary"}}}
+// offers are the hub's transports, best first.
+func offers(transports []Transport) (all []offered) {
+	for _, t := range everyTransport {
+		if slices.Contains(transports, t) {
+			all = append(all, offered{Transport: t, TransferFormats: t.transferFormats()})
+		}
+	}
+	return all
+}
 
 func (h *Hub) negotiate(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -38,7 +46,7 @@ func (h *Hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, ok := h.admit(w, r)
-	if !ok {
+	if !ok || !h.open(w) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -52,13 +60,13 @@ func (h *Hub) offer(query url.Values, who Identity) negotiation {
 	}
 	t, token := h.tickets.issue(who.User, time.Now())
 	if version == 0 {
-		return negotiation{ConnectionID: token, AvailableTransports: transports}
+		return negotiation{ConnectionID: token, AvailableTransports: offers(h.options.Transports)}
 	}
 	return negotiation{
 		NegotiateVersion:    version,
 		ConnectionID:        h.tickets.publicID(t),
 		ConnectionToken:     token,
-		AvailableTransports: transports,
+		AvailableTransports: offers(h.options.Transports),
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 // Options of a hub. The zero value works: everyone from the hub's own origin is
 // let in, anonymously, with the limits of the reference server.
 type Options struct {
-	// Identify says who asks, on negotiate and again on connect; an error is
-	// answered with 401. Nil: everyone is anonymous. Browsers cannot set headers
-	// on a WebSocket, their token comes in the query as access_token: keep query
-	// strings out of the access log.
+	// Identify says who asks, on each request of a connection; an error is
+	// answered with 401. All of them must name the same user. Nil: everyone is anonymous. Browsers cannot set headers
+	// on a WebSocket or on server-sent events, their token comes in the query as
+	// access_token: keep query strings out of the access log.
 	Identify func(*http.Request) (Identity, error)
 
 	// AllowOrigin says whether a page from this request's origin may connect;
@@ -23,6 +23,14 @@ type Options struct {
 	// and requests without an Origin header, which no browser sends. Returning
 	// true for all lets any page on the web connect with its visitor's cookies.
 	AllowOrigin func(*http.Request) bool
+
+	// Transports are those that clients may use; nil: all, in the order WebSockets,
+	// ServerSentEvents, LongPolling. A WebSocket is one request, and may reach any
+	// node with the same Key. With the other two, each message of the client is a
+	// request of its own that must reach the node which has the connection: behind
+	// a load balancer they need sticky sessions, or half of them get 404. Without
+	// those, leave WebSockets alone here.
+	Transports []Transport
 
 	// KeepAlive is how long a connection may be silent before it is sent a ping,
 	// 15 s by default. Clients give up after 30 s of silence, and proxies often
@@ -42,6 +50,15 @@ type Options struct {
 	// as broken, 10 s by default. It also is the time that methods have left
 	// when their client is gone or the hub drains.
 	WriteTimeout time.Duration
+
+	// PollTimeout is how long a long poll may wait before it is answered with
+	// nothing, 90 s by default. Clients give up after 100 s; proxies often after
+	// 60, and break the connection then.
+	PollTimeout time.Duration
+
+	// DisconnectTimeout is how long a client may leave between two polls, 15 s by
+	// default. What is sent meanwhile waits; then the connection is broken.
+	DisconnectTimeout time.Duration
 
 	// MaxMessage is the largest message in bytes that a client may send, 32 KiB
 	// by default; a larger one ends the connection. Each connection may hold
@@ -93,6 +110,11 @@ func (o Options) withDefaults() Options {
 	fill(&o.WriteTimeout, 10*time.Second)
 	fill(&o.MaxMessage, 32<<10)
 	fill(&o.Backlog, 1<<20)
+	fill(&o.PollTimeout, 90*time.Second)
+	fill(&o.DisconnectTimeout, 15*time.Second)
+	if o.Transports == nil {
+		o.Transports = everyTransport
+	}
 	if o.Identify == nil {
 		o.Identify = func(*http.Request) (Identity, error) { return Identity{}, nil }
 	}

@@ -67,7 +67,8 @@ func endingFor(err error) ending {
 	switch {
 	case err == nil:
 		return ending{}
-	case websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived):
+	case errors.Is(err, errLeft),
+		websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived):
 		return ending{gone: true}
 	case errors.Is(err, errMalformed), errors.Is(err, errTooLarge), errors.Is(err, errKind):
 		return ending{err: err, text: closedWithError(err), allowReconnect: true}

@@ -6,29 +6,36 @@ import (
 	"time"
 )
 
-// begin is the life of a connection from the upgrade to the handshake. What it
-// needs of the stack is gone then: a connection that lasts has run's.
+// begin is the life of a connection until the handshake. What it needs of the
+// stack is gone then: a connection that lasts has run's.
 func (c *Conn) begin() {
+	if c.welcome() {
+		go c.run() // owned by the door, as begin is
+	}
+}
+
+// welcome shakes hands, and says whether the connection runs from now on.
+func (c *Conn) welcome() bool {
 	if !c.shakeHands() {
 		c.leave()
-		return
+		return false
 	}
-	go c.run() // owned by the door, as begin is
 	c.employ()
+	return true
 }
 
 // run is the life of a connection from the handshake to the last byte.
 func (c *Conn) run() {
 	defer c.leave()
 	c.finish(endingFor(c.receive()))
-	c.socket.discard()
-	c.socket.hangUp()
+	c.discard()
+	c.carrier.hangUp()
 	<-c.gone()
 }
 
 // leave returns when nobody sees to the connection any more.
 func (c *Conn) leave() {
-	c.socket.hangUp()          // a write that waits for this client waits in vain
+	c.carrier.hangUp()         // a write that waits for this client waits in vain
 	c.hub.fanout.flush(c, nil) // nobody writes to it any more
 	c.helpers.Wait()
 	c.stop()
@@ -76,11 +83,11 @@ func (c *Conn) depart() {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	if !c.hub.fanout.flush(c, timeout.C) || c.ending.gone {
-		c.socket.hangUp()
+		c.carrier.hangUp()
 		return
 	}
 	// Closing at once can cost the client what it has not read.
-	c.socket.expectEnd(linger)
+	c.carrier.expectEnd(linger)
 }
 
 func (c *Conn) disconnect() {
@@ -102,7 +109,8 @@ func (c *Conn) farewell() {
 	if e.gone {
 		return
 	}
-	c.hub.fanout.last(c, c.format.encode(&outbound{kind: kindClose, failure: e.text, reconnect: e.allowReconnect}), normalClosure)
+	last := c.format.encode(&outbound{kind: kindClose, failure: e.text, reconnect: e.allowReconnect})
+	c.hub.fanout.last(c, c.format.end(last)...)
 }
 
 func (c *Conn) logFailure(what string, err error) {

@@ -3,10 +3,10 @@ package signalr
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -16,14 +16,13 @@ import (
 var errKind = errors.New("text message in a binary protocol, or the other way round")
 
 // socket carries records over one WebSocket. One goroutine reads, another one
-// writes, to the connection below: frames are ready when they come. hangUp and
-// expectEnd are for any.
+// writes, to the connection below: frames are ready when they come.
 type socket struct {
 	ws      *websocket.Conn
 	net     net.Conn
-	raw     syscall.RawConn // nil: net only writes and waits
-	only    byte            // the kind of messages that the protocol knows; 0: any
-	message io.Reader       // the one being read; nil between two
+	timeout time.Duration // of a piece that is written
+	only    byte          // the kind of messages that the protocol knows; 0: any
+	message io.Reader     // the one being read; nil between two
 }
 
 // wait returns when a message has begun.
@@ -45,14 +44,21 @@ func (s *socket) wait() error {
 	return nil
 }
 
-// open begins with a socket whose control frames the handlers answer.
-func (s *socket) open(ws *websocket.Conn, ping func(data string) error, bye func(code int, text string) error) {
-	s.ws, s.net = ws, ws.NetConn()
-	ws.SetPingHandler(ping)
-	ws.SetCloseHandler(bye)
-	if n, ok := s.net.(*net.TCPConn); ok {
-		s.raw, _ = n.SyscallConn() // fails on a closed one, which writing tells as well
+// upgrade begins a connection over a WebSocket. Handlers answer control frames.
+func (h *Hub) upgrade(c *Conn, w http.ResponseWriter, r *http.Request) {
+	ws, err := h.upgrader.Upgrade(hijacker{w}, r, nil)
+	if err != nil { // and Upgrade has said so
+		h.abandon(c)
+		return
 	}
+	ws.SetPingHandler(c.pong)
+	ws.SetCloseHandler(c.goodbye)
+	s := &socket{ws: ws, net: ws.NetConn(), timeout: h.options.WriteTimeout}
+	if n, ok := s.net.(*net.TCPConn); ok {
+		c.raw, _ = n.SyscallConn() // fails on a closed one, which writing tells as well
+	}
+	c.carry(s)
+	go c.begin() // owned by the door, which Wait waits for
 }
 
 func newUpgrader(o Options) websocket.Upgrader {
@@ -100,24 +106,31 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 }
 
-// discard reads until the peer has closed, or until the deadline of expectEnd.
-func (s *socket) discard() {
-	for {
-		if _, _, err := s.ws.NextReader(); err != nil {
-			return
+// write implements carrier. Setting deadlines fails on a closed socket only.
+func (s *socket) write(batch [][]byte, took func(bytes int)) error {
+	defer func() { _ = s.net.SetWriteDeadline(time.Time{}) }()
+	return inPieces(batch, func(piece []byte) (int, error) {
+		_ = s.net.SetWriteDeadline(time.Now().Add(s.timeout))
+		n, err := s.net.Write(piece)
+		if err != nil {
+			return n, fmt.Errorf("write: %w", err)
 		}
-	}
+		return n, nil
+	}, took)
 }
 
-// expectEnd lets reading go on for so long.
-func (s *socket) expectEnd(within time.Duration) {
-	_ = s.ws.SetReadDeadline(time.Now().Add(within)) // fails on a closed socket only
+func (s *socket) readBy(at time.Time) { _ = s.ws.SetReadDeadline(at) }
+
+func (s *socket) begin(f format) {
+	s.only = f.message()
+	_ = s.ws.SetReadDeadline(time.Time{})
 }
+
+func (s *socket) expectEnd(within time.Duration) { s.readBy(time.Now().Add(within)) }
 
 func isTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return ok && e.Timeout()
 }
 
-// hangUp ends reading and writing now.
 func (s *socket) hangUp() { _ = s.ws.Close() }

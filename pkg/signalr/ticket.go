@@ -44,6 +44,7 @@ type tickets struct {
 type use struct {
 	expires time.Time
 	active  bool
+	conn    *Conn // nil while it is being made
 }
 
 func newTicket() (t ticket) {
@@ -111,12 +112,34 @@ func (ts *tickets) claim(token, user string, now time.Time) (ticket, error) {
 	return t, nil
 }
 
+// seat notes which connection has claimed the ticket.
+func (ts *tickets) seat(t ticket, c *Conn) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if u, used := ts.used[t]; used && u.active {
+		u.conn = c
+		ts.used[t] = u
+	}
+}
+
+// find is the connection of a token, nil if none has claimed it yet. The error
+// is errNoConnection.
+func (ts *tickets) find(token, user string, now time.Time) (*Conn, error) {
+	t, _, err := ts.check(token, user, now)
+	if !errors.Is(err, errAlreadyActive) {
+		return nil, err
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.used[t].conn, nil
+}
+
 // release ends a claim: until it expires the ticket is known as used.
 func (ts *tickets) release(t ticket) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if u, used := ts.used[t]; used {
-		u.active = false
+		u.active, u.conn = false, nil
 		ts.used[t] = u
 	}
 }

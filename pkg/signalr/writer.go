@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // writer is what one needs to write to sockets, whichever.
@@ -32,8 +31,8 @@ var writers = sync.Pool{New: func() any {
 }}
 
 // write writes as much of a batch as the socket takes at once.
-func (w *writer) write(s *socket, batch [][]byte) (n int, err error) {
-	if s.raw == nil || len(batch) == 0 {
+func (w *writer) write(raw syscall.RawConn, batch [][]byte) (n int, err error) {
+	if raw == nil || len(batch) == 0 {
 		return 0, nil
 	}
 	w.data = batch[0]
@@ -47,7 +46,7 @@ func (w *writer) write(s *socket, batch [][]byte) (n int, err error) {
 		}
 		w.data = w.whole
 	}
-	if err := s.raw.Write(w.call); err != nil {
+	if err := raw.Write(w.call); err != nil {
 		return 0, fmt.Errorf("write: %w", err)
 	}
 	w.data = nil
@@ -69,35 +68,16 @@ func remainder(batch [][]byte, n int) (rest [][]byte) {
 	return rest
 }
 
-// blockSize is how many bytes a client has WriteTimeout to read.
-const blockSize = 16 << 10
-
 // block writes to a client that has to read first: the rest of what a writer
 // began, and what comes meanwhile.
 func (c *Conn) block(batch [][]byte) {
+	took := func(bytes int) { c.hub.fanout.note(c, bytes) }
 	for len(batch) > 0 {
-		if err := c.writeAll(batch); err != nil {
+		if err := c.carrier.write(batch, took); err != nil {
 			c.hub.fanout.giveUp(c)
 			c.lose(err)
 			return
 		}
 		batch = c.hub.fanout.more(c)
 	}
-}
-
-func (c *Conn) writeAll(batch [][]byte) error {
-	defer func() { _ = c.socket.net.SetWriteDeadline(time.Time{}) }() // fails on a closed one only
-	for _, piece := range batch {
-		for len(piece) > 0 {
-			part := piece[:min(len(piece), blockSize)]
-			piece = piece[len(part):]
-			_ = c.socket.net.SetWriteDeadline(time.Now().Add(c.hub.options.WriteTimeout))
-			n, err := c.socket.net.Write(part)
-			c.hub.fanout.note(c, n)
-			if err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		}
-	}
-	return nil
 }

@@ -60,7 +60,7 @@ func (f *fanout) write() {
 		batch, bytes := c.out.take(w.batch[:0], batchSize)
 		w.batch = batch
 		f.mu.Unlock()
-		n, err := w.write(&c.socket, batch)
+		n, err := w.write(c.raw, batch)
 		now := time.Now()
 		f.mu.Lock()
 		f.wrote(c, n, now)
