@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +21,29 @@ import (
 
 var officials = []signalrtest.Package{signalrtest.Microsoft, signalrtest.AspNet}
 
+// ways are the transports, each by name, as an official client is told of them.
+var ways = map[string]signalrtest.Options{
+	"WebSockets":       {Transport: "WebSockets"},
+	"ServerSentEvents": {Transport: "ServerSentEvents"},
+	"LongPolling":      {Transport: "LongPolling"},
+
+	"WebSockets in MessagePack":  {Transport: "WebSockets", MessagePack: true},
+	"LongPolling in MessagePack": {Transport: "LongPolling", MessagePack: true},
+}
+
+// officially runs fn with each official client over each transport.
+func officially(t *testing.T, fn func(t *testing.T, p signalrtest.Package, o signalrtest.Options)) {
+	t.Helper()
+	for _, p := range officials {
+		for way, o := range ways {
+			if o.MessagePack && p == signalrtest.AspNet {
+				continue // its package for it is another major's
+			}
+			t.Run(string(p)+" "+way, func(t *testing.T) { fn(t, p, o) })
+		}
+	}
+}
+
 // room is a hub on a real socket, where the token is the user.
 type room struct {
 	*diary
@@ -24,9 +51,9 @@ type room struct {
 	url string
 }
 
-func openRoom(t *testing.T) *room {
+func openRoom(t *testing.T, transports ...signalr.Transport) *room {
 	t.Helper()
-	r := &room{diary: newDiary(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
+	r := &room{diary: newDiary(signalr.Options{Transports: transports, Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
@@ -96,11 +123,9 @@ func wantEvent(t *testing.T, c *signalrtest.Client, kind, text string) {
 }
 
 func TestOfficialClients(t *testing.T) {
-	ways := map[string]signalrtest.Options{
-		"negotiating":          {},
-		"skipping negotiation": {SkipNegotiation: true},
-		"in MessagePack":       {MessagePack: true},
-	}
+	ways := maps.Clone(ways)
+	ways["the best way"] = signalrtest.Options{}
+	ways["skipping negotiation"] = signalrtest.Options{SkipNegotiation: true}
 	for _, p := range officials {
 		for way, o := range ways {
 			if o.MessagePack && p == signalrtest.AspNet {
@@ -162,75 +187,126 @@ func TestOfficialClients(t *testing.T) {
 }
 
 func TestOfficialClientsStream(t *testing.T) {
-	for name, tt := range map[string]struct {
-		client  signalrtest.Package
-		options signalrtest.Options
-		upload  bool
-	}{
-		"new":                 {signalrtest.Microsoft, signalrtest.Options{}, true},
-		"new, in MessagePack": {signalrtest.Microsoft, signalrtest.Options{MessagePack: true}, true},
-		"old":                 {signalrtest.AspNet, signalrtest.Options{}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			river := newRiver()
-			r := openHub(t, river.diary)
-			c := r.enter(t, tt.client, "jim", tt.options)
-			items, err := c.Stream(soon(t), 0, "Count", 1000)
-			if err != nil || len(items) != 1000 || string(items[999]) != "999" {
-				t.Errorf("got %d items, error %v", len(items), err)
-			}
-			if items, err = c.Stream(soon(t), 0, "Fail", 7, "enough"); !strings.HasSuffix(fmt.Sprint(err), "HubException: enough") {
-				t.Errorf("got %v, error %v", items, err)
-			}
-			if items, err = c.Stream(soon(t), 20, "Endless", "more"); err != nil || len(items) != 20 {
-				t.Errorf("got %d items, error %v", len(items), err)
-			}
-			if err := <-river.stopped; err == nil {
-				t.Error("a stream that was cancelled does not know")
-			}
-			if !tt.upload {
-				return
-			}
-			var sum int
-			if err := c.Upload(soon(t), &sum, []any{1, 2, 3}, "Sum", 100); err != nil || sum != 106 {
-				t.Errorf("the sum is %d, error %v", sum, err)
-			}
-			var answer string
-			if err := errors.Join(c.Reply(soon(t), "Answer", "because"), c.Invoke(soon(t), &answer, "AskBack", "why")); err != nil || answer != "because" {
-				t.Errorf("the answer is %q, error %v", answer, err)
-			}
-		})
-	}
+	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
+		river := newRiver()
+		r := openHub(t, river.diary)
+		c := r.enter(t, p, "jim", o)
+		items, err := c.Stream(soon(t), 0, "Count", 1000)
+		if err != nil || len(items) != 1000 || string(items[999]) != "999" {
+			t.Errorf("got %d items, error %v", len(items), err)
+		}
+		if items, err = c.Stream(soon(t), 0, "Fail", 7, "enough"); !strings.HasSuffix(fmt.Sprint(err), "HubException: enough") {
+			t.Errorf("got %v, error %v", items, err)
+		}
+		if items, err = c.Stream(soon(t), 20, "Endless", "more"); err != nil || len(items) != 20 {
+			t.Errorf("got %d items, error %v", len(items), err)
+		}
+		if err := <-river.stopped; err == nil {
+			t.Error("a stream that was cancelled does not know")
+		}
+		if p == signalrtest.AspNet {
+			return // it has only one of the ways
+		}
+		var sum int
+		if err := c.Upload(soon(t), &sum, []any{1, 2, 3}, "Sum", 100); err != nil || sum != 106 {
+			t.Errorf("the sum is %d, error %v", sum, err)
+		}
+		var answer string
+		if err := errors.Join(c.Reply(soon(t), "Answer", "because"), c.Invoke(soon(t), &answer, "AskBack", "why")); err != nil || answer != "because" {
+			t.Errorf("the answer is %q, error %v", answer, err)
+		}
+	})
 }
 
 func TestOfficialClientsHearWhatIsMeantForThem(t *testing.T) {
-	for _, p := range officials {
-		t.Run(string(p), func(t *testing.T) {
-			r := openRoom(t)
-			jim, anna := r.enter(t, p, "jim", signalrtest.Options{}), r.enter(t, p, "anna", signalrtest.Options{})
-			if err := anna.Invoke(soon(t), nil, "Join", "g"); err != nil {
+	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
+		r := openRoom(t)
+		jim, anna := r.enter(t, p, "jim", o), r.enter(t, p, "anna", o)
+		if err := anna.Invoke(soon(t), nil, "Join", "g"); err != nil {
+			t.Fatal(err)
+		}
+		err := errors.Join(
+			r.User("jim").Send("Told", "jim only"),
+			r.Group("g").Send("Told", "group only"),
+			r.All().Send("Told", "all"),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEvent(t, jim, signalrtest.Call, `Told("jim only")`)
+		wantEvent(t, jim, signalrtest.Call, `Told("all")`)
+		wantEvent(t, anna, signalrtest.Call, `Told("group only")`)
+		wantEvent(t, anna, signalrtest.Call, `Told("all")`)
+	})
+}
+
+func TestOfficialClientsHearALotInOrder(t *testing.T) {
+	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
+		r := openRoom(t)
+		c := r.enter(t, p, "jim", o)
+		const messages = 500
+		for i := range messages {
+			if err := r.All().Send("Told", i, strings.Repeat("x", 100)); err != nil {
 				t.Fatal(err)
 			}
-			err := errors.Join(
-				r.User("jim").Send("Told", "jim only"),
-				r.Group("g").Send("Told", "group only"),
-				r.All().Send("Told", "all"),
-			)
+		}
+		for i := range messages {
+			e, err := c.WaitFor(soon(t), signalrtest.CallOf("Told"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantEvent(t, jim, signalrtest.Call, `Told("jim only")`)
-			wantEvent(t, jim, signalrtest.Call, `Told("all")`)
-			wantEvent(t, anna, signalrtest.Call, `Told("group only")`)
-			wantEvent(t, anna, signalrtest.Call, `Told("all")`)
-		})
+			if got := string(e.Args[0]); got != strconv.Itoa(i) {
+				t.Fatalf("message %d is %s", i, got)
+			}
+		}
+	})
+}
+
+// TestOfficialClientsFallBack has servers that do not offer WebSockets, and one
+// whose proxy blocks what they do offer.
+func TestOfficialClientsFallBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		transports []signalr.Transport
+		blocked    func(*http.Request) bool
+	}{
+		"to events":   {transports: []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling}},
+		"to polling":  {transports: []signalr.Transport{signalr.LongPolling}},
+		"off sockets": {blocked: func(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }},
+		"off sockets and events": {blocked: func(r *http.Request) bool {
+			return r.Header.Get("Upgrade") != "" || r.Header.Get("Accept") == "text/event-stream"
+		}},
+	} {
+		for _, p := range officials {
+			t.Run(string(p)+" "+name, func(t *testing.T) {
+				r := openRoom(t, tt.transports...)
+				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+					if tt.blocked != nil && tt.blocked(q) {
+						w.WriteHeader(http.StatusForbidden)
+						return
+					}
+					r.ServeHTTP(w, q)
+				}))
+				t.Cleanup(proxy.Close)
+				r.url = proxy.URL + "/hub"
+				c := r.enter(t, p, "jim", signalrtest.Options{})
+				if err := c.Invoke(soon(t), nil, "Tell", "hello"); err != nil {
+					t.Fatal(err)
+				}
+				wantEvent(t, c, signalrtest.Call, `Told("jim","avatar.svg","hello")`)
+				if err := c.Stop(soon(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
 func TestOfficialClientsAreRefusedWithoutAToken(t *testing.T) {
+	ways := maps.Clone(ways)
+	ways["skipping negotiation"] = signalrtest.Options{SkipNegotiation: true}
 	for _, p := range officials {
-		for name, o := range map[string]signalrtest.Options{"negotiating": {}, "skipping": {SkipNegotiation: true}} {
-			t.Run(string(p)+" "+name, func(t *testing.T) {
+		for way, o := range ways {
+			t.Run(string(p)+" "+way, func(t *testing.T) {
 				r := openRoom(t)
 				c := signalrtest.Start(t, p, r.url, "stranger", o)
 				if err := c.Connect(soon(t)); err == nil {
@@ -245,34 +321,43 @@ func TestOfficialClientsAreRefusedWithoutAToken(t *testing.T) {
 }
 
 func TestOfficialClientsAreToldWhyTheyAreLeft(t *testing.T) {
-	for _, p := range officials {
-		t.Run(string(p), func(t *testing.T) {
-			r := openRoom(t)
-			c := r.enter(t, p, "jim", signalrtest.Options{})
-			(<-r.conns).Close("revoked", false)
-			wantEvent(t, c, signalrtest.Closed, "closed Server returned an error on close: revoked")
-			if err := <-r.endings; err != nil {
-				t.Errorf("the connection ended with %v, want cleanly", err)
-			}
-		})
-	}
+	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
+		r := openRoom(t)
+		c := r.enter(t, p, "jim", o)
+		(<-r.conns).Close("revoked", false)
+		wantEvent(t, c, signalrtest.Closed, "closed Server returned an error on close: revoked")
+		if err := <-r.endings; err != nil {
+			t.Errorf("the connection ended with %v, want cleanly", err)
+		}
+	})
 }
 
 // TestADrainedClientComesBack lets the client's next attempt reach another
 // node, as a load balancer would.
 func TestADrainedClientComesBack(t *testing.T) {
+	for way, o := range ways {
+		t.Run(way, func(t *testing.T) { comesBack(t, o) })
+	}
+}
+
+func comesBack(t *testing.T, o signalrtest.Options) {
+	t.Helper()
 	first, second := openRoom(t), openRoom(t)
+	var draining atomic.Bool
+	var old sync.Map // the connections of the first node
 	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		node := first
-		if len(first.conns) > 0 {
-			node = second
+		id := r.URL.Query().Get("id")
+		if _, sticks := old.Load(id); sticks || !draining.Load() {
+			old.Store(id, true)
+			first.ServeHTTP(w, r)
+			return
 		}
-		node.ServeHTTP(w, r)
+		second.ServeHTTP(w, r)
 	}))
 	defer balancer.Close()
 
-	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim",
-		signalrtest.Options{Reconnect: []time.Duration{0, 100 * time.Millisecond}})
+	o.Reconnect = []time.Duration{0, 100 * time.Millisecond}
+	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim", o)
 	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +365,8 @@ func TestADrainedClientComesBack(t *testing.T) {
 	if err := c.Invoke(soon(t), nil, "Who"); err != nil {
 		t.Fatal(err)
 	}
+	old.Delete("") // is a negotiation
+	draining.Store(true)
 	first.Drain(t.Context(), 0)
 	wantEvent(t, c, signalrtest.Reconnecting, "reconnecting ")
 	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
@@ -293,8 +380,16 @@ func TestADrainedClientComesBack(t *testing.T) {
 }
 
 func TestAnExpiredClientComesBackWithANewToken(t *testing.T) {
+	for way, o := range ways {
+		t.Run(way, func(t *testing.T) { comesBackWithANewToken(t, o) })
+	}
+}
+
+func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
+	t.Helper()
 	r := openRoom(t)
-	c := r.enter(t, signalrtest.Microsoft, "jim", signalrtest.Options{Reconnect: []time.Duration{0}})
+	o.Reconnect = []time.Duration{0}
+	c := r.enter(t, signalrtest.Microsoft, "jim", o)
 	if err := c.SetToken(soon(t), "jim-again"); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ function textOf(error) {
 
 function build() {
   const options = { logger: signalR.LogLevel.None, accessTokenFactory: () => token }
+  if (settings.transport)
+    options.transport = signalR.HttpTransportType[settings.transport]
   if (settings.skipNegotiation) {
     options.skipNegotiation = true
     options.transport = signalR.HttpTransportType.WebSockets

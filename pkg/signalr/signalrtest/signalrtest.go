@@ -36,6 +36,10 @@ type Options struct {
 	SkipNegotiation bool
 	MessagePack     bool // instead of JSON; not with AspNet
 
+	// Transport is the only one that the client uses: WebSockets, ServerSentEvents
+	// or LongPolling. None: the best that works.
+	Transport string
+
 	// Reconnect is how long to wait before each attempt to come back; none: the
 	// client stays away. AspNet cannot reconnect.
 	Reconnect []time.Duration
@@ -95,8 +99,12 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 		Token           string  `json:"token"`
 		SkipNegotiation bool    `json:"skipNegotiation"`
 		MessagePack     bool    `json:"messagePack"`
+		Transport       string  `json:"transport,omitempty"`
 		ReconnectDelays []int64 `json:"reconnectDelays,omitempty"`
-	}{Package: p, URL: url, Token: token, SkipNegotiation: o.SkipNegotiation, MessagePack: o.MessagePack}
+	}{
+		Package: p, URL: url, Token: token,
+		SkipNegotiation: o.SkipNegotiation, MessagePack: o.MessagePack, Transport: o.Transport,
+	}
 	for _, d := range o.Reconnect {
 		settings.ReconnectDelays = append(settings.ReconnectDelays, d.Milliseconds())
 	}
