@@ -11,6 +11,7 @@ import (
 
 var (
 	errFull       = errors.New("too many connections")
+	errBusy       = errors.New("too many connect just now")
 	errHandshakes = errors.New("too many connections without a handshake")
 	errDraining   = errors.New("shutting down")
 )

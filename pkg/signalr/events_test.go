@@ -108,6 +108,7 @@ func TestASlowListenerIsToldToComeBack(t *testing.T) {
 		n.sender(t, id, nil).send(hello)
 		heard(t, answer.Body, ":\r\n\r\ndata: {}"+sep+"\r\n\r\n")
 		conn := <-d.conns
+		synctest.Wait() // nothing waits for it any more
 		for range 100 {
 			if err := conn.Send("Number", strings.Repeat("x", 10_000)); err != nil {
 				t.Fatal(err)

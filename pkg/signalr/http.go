@@ -98,6 +98,10 @@ func (h *Hub) connect(w http.ResponseWriter, r *http.Request, who Identity) {
 
 // begin makes a connection.
 func (h *Hub) begin(w http.ResponseWriter, r *http.Request, who Identity, via Transport) {
+	if !h.options.AllowConnect(r) {
+		refuseBusy(w, errBusy)
+		return
+	}
 	t, err := h.ticket(r, who)
 	switch {
 	case errors.Is(err, errAlreadyActive):

@@ -53,7 +53,7 @@ type room struct {
 
 func openRoom(t *testing.T, transports ...signalr.Transport) *room {
 	t.Helper()
-	r := &room{diary: newDiary(signalr.Options{Transports: transports, Identify: func(r *http.Request) (signalr.Identity, error) {
+	r := &room{diary: newDiary(signalr.Options{Transports: transports, DisconnectTimeout: 2 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
@@ -342,9 +342,11 @@ func TestADrainedClientComesBack(t *testing.T) {
 
 func comesBack(t *testing.T, o signalrtest.Options) {
 	t.Helper()
-	first, second := openRoom(t), openRoom(t)
-	var draining atomic.Bool
-	var old sync.Map // the connections of the first node
+	var (
+		first, second *room
+		draining      atomic.Bool
+		old           sync.Map // the connections of the first node
+	)
 	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.URL.Query().Get("id")
 		if _, sticks := old.Load(id); sticks || !draining.Load() {
@@ -354,7 +356,8 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 		}
 		second.ServeHTTP(w, r)
 	}))
-	defer balancer.Close()
+	t.Cleanup(balancer.Close) // when the rooms have ended what waits
+	first, second = openRoom(t), openRoom(t)
 
 	o.Reconnect = []time.Duration{0, 100 * time.Millisecond}
 	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim", o)

@@ -86,6 +86,11 @@ type Options struct {
 	// may cost it the connection. Zero: no limit.
 	CallRate float64
 
+	// AllowConnect says whether this request may make one more connection; false
+	// is answered with 503. It is not asked about requests of a connection that is
+	// there. Nil: any may.
+	AllowConnect func(*http.Request) bool
+
 	// Key signs connection tokens. Nil: a random one, which is right for one
 	// process; behind a load balancer every node needs the same, or a client that
 	// negotiates on one and connects to another gets 404.
@@ -117,6 +122,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Identify == nil {
 		o.Identify = func(*http.Request) (Identity, error) { return Identity{}, nil }
+	}
+	if o.AllowConnect == nil {
+		o.AllowConnect = func(*http.Request) bool { return true }
 	}
 	if o.AllowOrigin == nil {
 		o.AllowOrigin = sameOrigin

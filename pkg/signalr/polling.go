@@ -23,10 +23,11 @@ type polling struct {
 	answers chan answer
 	ending  chan struct{} // closed by expectEnd
 
-	mu     sync.Mutex
-	ended  bool
-	latest *poll       // nil: none waits
-	absent *time.Timer // runs while none waits
+	mu       sync.Mutex
+	ended    bool
+	latest   *poll         // nil: none waits
+	absent   *time.Timer   // runs while none waits
+	patience time.Duration // how long
 }
 
 // poll is a request that waits.
@@ -45,7 +46,8 @@ type answer struct {
 
 func newPolling(o *Options) *polling {
 	p := &polling{inbox: newInbox(), options: o, answers: make(chan answer), ending: make(chan struct{})}
-	p.absent = time.AfterFunc(o.DisconnectTimeout, func() { p.leave(errUnpolled) })
+	p.patience = o.DisconnectTimeout
+	p.absent = time.AfterFunc(p.patience, func() { p.leave(errUnpolled) })
 	return p
 }
 
@@ -135,7 +137,21 @@ func (p *polling) depart(here *poll) {
 	}
 	p.latest = nil
 	if !p.ended {
-		p.absent.Reset(p.options.DisconnectTimeout)
+		p.absent.Reset(p.patience)
+	}
+}
+
+// hurryLinger is how long a connection that ends waits for a poll: clients poll
+// again at once, unless their server is about to stop and takes no requests.
+const hurryLinger = 3 * time.Second
+
+// hurry is when all that is left is to tell the client that it ends.
+func (p *polling) hurry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.patience = min(p.patience, hurryLinger)
+	if p.latest == nil && !p.ended {
+		p.absent.Reset(p.patience)
 	}
 }
 

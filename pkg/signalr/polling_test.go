@@ -197,7 +197,20 @@ func TestNobodyWaitsForAClientThatPollsNoMoreAfterClose(t *testing.T) {
 		p.conn.Close("", false)
 		p.wantPoll(http.StatusOK, `{"type":7}`+sep)
 		d.wantEnding(t, true)
-		if got := time.Since(start); got != 5*time.Second {
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("it took %s", got)
+		}
+	})
+}
+
+func TestNobodyWaitsForAClientThatPollsNoMoreToBeClosed(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		p := n.polled(t, d)
+		p.call("Hello")
+		start := time.Now()
+		d.Drain(t.Context(), 0)
+		d.wantEnding(t, true)
+		if got := time.Since(start); got != 3*time.Second {
 			t.Errorf("it took %s", got)
 		}
 	})

@@ -76,6 +76,9 @@ func (c *Conn) depart() {
 	if !c.refused {
 		c.disconnect()
 	}
+	if p, polls := c.carrier.(*polling); polls {
+		p.hurry()
+	}
 	patience := c.hub.options.WriteTimeout
 	if c.ending.gone {
 		patience = goneLinger

@@ -300,6 +300,7 @@ func TestDrainEndsEachTransport(t *testing.T) {
 	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		c.send(`{"type":1,"target":"Note","arguments":["a slow one"]}` + sep)
+		synctest.Wait()
 		d.Drain(t.Context(), 0)
 		c.expect(comeBack)
 		c.expectEnd()

@@ -64,5 +64,5 @@ func (c *AgentsChat) tell(text string, except *signalr.Conn) {
 
 // ServeHTTP implements http.Handler for AgentsChatPath and its negotiation.
 func (c *AgentsChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.lobby.serve(c.hub, AgentsChatPath, w, r)
+	c.hub.ServeHTTP(w, r)
 }

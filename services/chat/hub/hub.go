@@ -56,7 +56,7 @@ func New(
 }
 
 // ServeHTTP implements http.Handler for Path and its negotiation.
-func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.lobby.serve(h.hub, Path, w, r) }
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.hub.ServeHTTP(w, r) }
 
 // The groups of the hub: a socket is in none until it has joined.
 const everyone = "everyone"

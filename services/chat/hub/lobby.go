@@ -11,7 +11,6 @@ import (
 
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
-	"parley.internal/pkg/fault"
 	"parley.internal/pkg/signalr"
 	"parley.internal/pkg/web"
 )
@@ -71,6 +70,7 @@ const (
 func (l *Lobby) open(origins web.Origins) *signalr.Hub {
 	h := signalr.New(signalr.Options{
 		Identify: identify, AllowOrigin: origins.Allow, CallRate: mostCalls, MaxHandshakes: mostHandshakes,
+		AllowConnect: func(*http.Request) bool { return l.connects.Allow("") },
 	})
 	h.OnConnect(l.connected)
 	h.OnDisconnect(func(c *signalr.Conn, err error) { l.presence.disconnected(c.User(), err == nil) })
@@ -121,19 +121,6 @@ func (l *Lobby) noteLeft(ctx context.Context, left []chat.Presence) {
 
 // Since is since when an agent is here.
 func (l *Lobby) Since(login string) (at time.Time, here bool) { return l.presence.since(login) }
-
-var errTooManyConnects = fault.New(fault.Unavailable, "too-many-connects", "too many agents connect just now")
-
-// serve lets a hub answer, unless too many sockets are opened. Negotiations do
-// not count.
-func (l *Lobby) serve(h *signalr.Hub, path string, w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == path && !l.connects.Allow("") {
-		w.Header().Set("Retry-After", "1")
-		web.Refuse(w, r, errTooManyConnects)
-		return
-	}
-	h.ServeHTTP(w, r)
-}
 
 // Drain has Run close the sockets. It may be called more than once.
 func (l *Lobby) Drain() { l.drained.Do(func() { close(l.drain) }) }

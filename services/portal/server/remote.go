@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,12 @@ const (
 type remote struct {
 	name   string
 	target *url.URL
-	proxy  *httputil.ReverseProxy
+	prompt *http.Transport // for what is answered soon
+	late   *http.Transport // for what may wait, or not end
 	client http.Client
+	// draining ends what waits, or does not end, by drain.
+	draining context.Context //nolint:containedctx // It is the service's life.
+	drain    context.CancelFunc
 	// introduce, if there is one, is called when the service has come, and again
 	// until it works.
 	introduce func(context.Context, *http.Client) error
@@ -49,18 +54,25 @@ func newRemote(name, address string) (*remote, error) {
 	if err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
 		return nil, fmt.Errorf("%s runs at %q, which is no http:// or https:// URL", name, address)
 	}
-	transport := &http.Transport{
+	prompt := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: remoteDial}).DialContext,
 		ResponseHeaderTimeout: remoteHeader,
 		IdleConnTimeout:       remoteIdle,
 		MaxIdleConnsPerHost:   remoteConns,
 	}
-	r := &remote{name: name, target: target}
-	r.client = http.Client{Transport: transport, Timeout: remoteTimeout}
-	r.proxy = &httputil.ReverseProxy{
-		Transport: transport,
+	late := prompt.Clone()
+	late.ResponseHeaderTimeout = 0 // A poll is answered when there is something to say.
+	r := &remote{name: name, target: target, prompt: prompt, late: late}
+	r.draining, r.drain = context.WithCancel(context.Background())
+	r.client = http.Client{Transport: prompt, Timeout: remoteTimeout}
+	return r, nil
+}
+
+func (r *remote) forward(by http.RoundTripper) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: by,
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.SetURL(target)
+			p.SetURL(r.target)
 			p.SetXForwarded()
 			// The service compares a page's origin with the host it came from.
 			p.Out.Host = p.In.Host
@@ -69,7 +81,6 @@ func newRemote(name, address string) (*remote, error) {
 		ErrorHandler:   r.failed,
 		ErrorLog:       slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
-	return r, nil
 }
 
 func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
@@ -80,8 +91,20 @@ func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
 	web.Refuse(w, req, fault.New(fault.Unavailable, "service-away", "the %s service does not answer; try again").With(r.name))
 }
 
-// Handler forwards.
-func (r *remote) Handler() http.Handler { return r.proxy }
+// Handler forwards. What is not below /api/ is a hub's.
+func (r *remote) Handler() http.Handler {
+	calls, hubs := r.forward(r.prompt), web.Patient(r.forward(r.late))
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasPrefix(q.URL.Path, "/api/") {
+			calls.ServeHTTP(w, q)
+			return
+		}
+		ctx, cancel := context.WithCancel(q.Context())
+		defer cancel()
+		defer context.AfterFunc(r.draining, cancel)()
+		hubs.ServeHTTP(w, q.WithContext(ctx))
+	})
+}
 
 // Run asks the service every second how it is, until ctx ends.
 func (r *remote) Run(ctx context.Context) error {
@@ -101,7 +124,8 @@ func (r *remote) Run(ctx context.Context) error {
 		r.problems.Store(&problems)
 		select {
 		case <-ctx.Done():
-			r.client.CloseIdleConnections()
+			r.prompt.CloseIdleConnections()
+			r.late.CloseIdleConnections()
 			return nil
 		case <-probe.C:
 		}
@@ -163,8 +187,12 @@ func (r *remote) Degraded() []string {
 // Measure has nothing to add: the service has metrics of its own.
 func (r *remote) Measure(*telemetry.Metrics) {}
 
-// Drain has nothing to do.
-func (r *remote) Drain() {}
+// Drain ends the sockets, streams and polls that are forwarded: clients find
+// another portal.
+func (r *remote) Drain() { r.drain() }
 
-// Close gives nothing back.
-func (r *remote) Close() error { return nil }
+// Close is Drain.
+func (r *remote) Close() error {
+	r.drain()
+	return nil
+}

@@ -1,0 +1,96 @@
+package web_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley.internal/pkg/web"
+)
+
+// pipe is a listener for one connection, which holds nothing that is not read.
+type pipe struct {
+	conn chan net.Conn
+	done chan struct{}
+}
+
+func (p pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conn:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipe) Close() error   { return nil }
+func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
+
+// impatient serves one connection with timeouts of a second.
+func impatient(t *testing.T, handler http.HandlerFunc) net.Conn {
+	t.Helper()
+	p := pipe{conn: make(chan net.Conn, 1), done: make(chan struct{})}
+	server := http.Server{Handler: web.Patient(handler), ReadTimeout: time.Second, WriteTimeout: time.Second}
+	here, there := net.Pipe()
+	p.conn <- there
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(p) })
+	t.Cleanup(func() {
+		_ = here.Close()
+		close(p.done)
+		_ = server.Close()
+		serving.Wait()
+	})
+	if _, err := io.WriteString(here, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return here
+}
+
+func TestAnAnswerMayTakeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := impatient(t, func(w http.ResponseWriter, r *http.Request) {
+			for _, part := range []string{"one ", "two"} {
+				select {
+				case <-time.After(time.Hour):
+				case <-r.Context().Done():
+					t.Error("the request was given up")
+				}
+				_, _ = io.WriteString(w, part)
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || string(text) != "one two" {
+			t.Errorf("got %q, %v", text, err)
+		}
+		_ = answer.Body.Close()
+	})
+}
+
+func TestAClientThatDoesNotReadItsAnswerIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		failed := make(chan error, 1)
+		impatient(t, func(w http.ResponseWriter, _ *http.Request) {
+			<-time.After(time.Hour)
+			_, err := io.WriteString(w, strings.Repeat("x", 1<<20))
+			failed <- err
+		})
+		if err := <-failed; err == nil || time.Since(start) != time.Hour+time.Minute {
+			t.Errorf("after %s: %v, want an error a minute after it was written", time.Since(start), err)
+		}
+	})
+}

@@ -1,0 +1,89 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	chat "parley.internal/chat/server"
+	"parley.internal/pkg/signalr/signalrtest"
+	"parley.internal/portal/portaltest"
+	"parley.internal/portal/server"
+)
+
+// chatElsewhere is a chat service as a program of its own.
+func chatElsewhere(t *testing.T) (url string) {
+	t.Helper()
+	s, err := chat.New(t.Context(), chat.Config{
+		DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "chat.db"), Secret: secret, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := s.Serve(ctx, listener); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return "http://" + listener.Addr().String()
+}
+
+// TestTheOfficialClientsChatOverEachTransport has chat in the portal, with the
+// original's client, and behind it with today's.
+func TestTheOfficialClientsChatOverEachTransport(t *testing.T) {
+	for _, transport := range []string{"WebSockets", "ServerSentEvents", "LongPolling"} {
+		t.Run(transport+" in the portal", func(t *testing.T) {
+			url, stop := start(t, t.TempDir())
+			chatOver(t, transport, signalrtest.AspNet, url, stop)
+		})
+		t.Run(transport+" behind the portal", func(t *testing.T) {
+			url, stop := start(t, t.TempDir(), func(c *server.Config) { c.ChatURL = chatElsewhere(t) })
+			chatOver(t, transport, signalrtest.Microsoft, url, stop)
+		})
+	}
+}
+
+func chatOver(t *testing.T, transport string, client signalrtest.Package, url string, stop func()) {
+	t.Helper()
+	danny := connectOver(t, client, url, "danny.solid", transport)
+	jimmy := connectOver(t, client, url, "jimmy.solid", transport)
+	danny.hears(t, `ReceiveNotification("jimmy.solid join chat")`)
+	if err := jimmy.hub.Invoke(patient(t), nil, "SendMessage", "hello"); err != nil {
+		t.Error(err)
+	}
+	for _, a := range []agent{danny, jimmy} {
+		a.hears(t, `ReceiveMessage("jimmy.solid","/avatars/jimmy.solid.svg","hello")`)
+	}
+	if err := jimmy.hub.Stop(patient(t)); err != nil {
+		t.Error(err)
+	}
+	danny.hears(t, `ReceiveNotification("jimmy.solid left chat")`)
+
+	stop() // A stop that is not clean fails the test.
+	if _, err := danny.hub.WaitFor(patient(t), signalrtest.KindOf(signalrtest.Closed)); err != nil {
+		t.Error(err)
+	}
+}
+
+func connectOver(t *testing.T, client signalrtest.Package, url, login, transport string) agent {
+	t.Helper()
+	a := agent{Client: portaltest.SignedIn(t, url, login, "secret")}
+	a.HTTP.CloseIdleConnections()
+	a.hub = signalrtest.Start(t, client, url+"/agentsChat", a.Token, signalrtest.Options{Transport: transport})
+	ctx := patient(t)
+	if err := errors.Join(a.hub.On(ctx, "ReceiveMessage", "ReceiveNotification"), a.hub.Connect(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
