@@ -1,6 +1,18 @@
-// Package signalr serves SignalR hubs over WebSocket to the official clients,
-// unmodified: it speaks the published hub protocol as the reference server
-// does.
+// Package signalr serves SignalR hubs to the official clients, unmodified: it
+// speaks the published hub protocol as the reference server does, over
+// WebSockets, server-sent events and long polling.
+//
+// A client negotiates, and takes the best transport that it can get: a proxy on
+// its way may block WebSockets. Negotiation keeps nothing: the token that it
+// answers is signed, and a WebSocket may then reach any node with the same
+// Options.Key. Server-sent events and long polling need sticky sessions: each
+// message of the client and each poll is a request of its own, and must reach the
+// node that has the connection. Where the load balancer has none, allow WebSockets
+// alone, by Options.Transports.
+//
+// Over server-sent events a client leaves by ending its request, which a broken
+// line does as well: both count as leaving. Over long polling it says so, and one
+// that does not poll for Options.DisconnectTimeout is broken.
 //
 // A Hub has methods that clients invoke: functions with results (Func0 …),
 // without (Action0 …), with a stream for a result (Stream0 …), and with streams

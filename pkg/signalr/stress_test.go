@@ -2,8 +2,11 @@ package signalr_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -20,7 +23,7 @@ import (
 // at once, while others send, and drains in the middle of it.
 func TestNothingIsLeftOfManyClients(t *testing.T) {
 	var connected, disconnected atomic.Int64
-	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second})
+	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second, DisconnectTimeout: time.Second})
 	h.OnConnect(func(_ context.Context, c *signalr.Conn) error {
 		h.Join(c, "g")
 		if rand.IntN(10) == 0 {
@@ -49,7 +52,11 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 	for range 40 {
 		clients.Go(func() {
 			for range 15 {
-				visit(address)
+				if rand.IntN(2) == 0 {
+					visit(address)
+				} else {
+					visitByRequests(t.Context(), server.URL)
+				}
 			}
 		})
 	}
@@ -88,5 +95,72 @@ func visit(address string) {
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	for err == nil {
 		_, _, err = ws.ReadMessage()
+	}
+}
+
+// visitByRequests is visit without a WebSocket.
+func visitByRequests(ctx context.Context, address string) {
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	ask := func(method, query, body string, header http.Header) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(ctx, method, address+query, strings.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		r.Header = header
+		return transport.RoundTrip(r)
+	}
+	do := func(method, query, body string) {
+		if answer, err := ask(method, query, body, http.Header{}); err == nil {
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+		}
+	}
+	answer, err := ask(http.MethodPost, "/negotiate?negotiateVersion=1", "", http.Header{})
+	if err != nil {
+		return
+	}
+	var to negotiated
+	err = json.NewDecoder(answer.Body).Decode(&to)
+	_ = answer.Body.Close()
+	if err != nil {
+		return
+	}
+	id := "?id=" + to.ConnectionToken
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer leave()
+	if rand.IntN(2) == 0 {
+		do(http.MethodGet, id, "")
+		for range 1 + rand.IntN(2) { // the second one ends the first
+			reading.Go(func() {
+				for range 5 {
+					do(http.MethodGet, id, "")
+				}
+			})
+		}
+	} else {
+		events, err := ask(http.MethodGet, id, "", http.Header{"Accept": {"text/event-stream"}})
+		if err != nil {
+			return
+		}
+		defer func() { _ = events.Body.Close() }()
+		if rand.IntN(2) == 0 {
+			reading.Go(func() { _, _ = io.Copy(io.Discard, events.Body) })
+		}
+	}
+	do(http.MethodPost, id, `{"protocol":"json","version":1}`+sep)
+	for range rand.IntN(5) {
+		do(http.MethodPost, id, strings.Repeat(`{"type":1,"invocationId":"1","target":"Say","arguments":["`+strings.Repeat("x", 500)+`"]}`+sep, 5))
+	}
+	switch rand.IntN(4) {
+	case 0:
+		do(http.MethodPost, id, `{"type":7}`+sep)
+	case 1:
+		do(http.MethodPost, id, `nonsense`+sep)
+	case 2:
+		do(http.MethodDelete, id, "")
 	}
 }
