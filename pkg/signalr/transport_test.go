@@ -444,3 +444,31 @@ func TestRequestsOfAnotherUserReachNoConnection(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyNewConnectionsAreLimited(t *testing.T) {
+	for name, o := range map[string]func() signalr.Options{
+		"by their number": func() signalr.Options { return signalr.Options{MaxConnections: 1} },
+		"by the program": func() signalr.Options {
+			var asked atomic.Int64
+			return signalr.Options{AllowConnect: func(*http.Request) bool { return asked.Add(1) == 1 }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, via := range every {
+				t.Run(string(via), func(t *testing.T) {
+					keep(t, o(), func(t *testing.T, d *diary, n *network) {
+						c := n.over(t, via, nil)
+						for i := range 5 {
+							c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Note","arguments":["x"]}`, i) + sep)
+							c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":null}`, i))
+						}
+						n.wantRefusal(t, "", "", http.StatusServiceUnavailable)
+						if got := d.Connections(); got != 1 {
+							t.Errorf("%d connections, want 1", got)
+						}
+					})
+				})
+			}
+		})
+	}
+}
