@@ -235,6 +235,16 @@ func TestTheServerTellsWhyItClosesOnEachTransport(t *testing.T) {
 	})
 }
 
+func TestEventsCarryNoBinaryProtocol(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		c := n.listen(t, nil)
+		c.send(`{"protocol":"messagepack","version":1}` + sep)
+		c.expect(`{"error":"Cannot use the 'messagepack' protocol on the current transport. ` +
+			`The transport does not support 'Binary' transfer format."}`)
+		c.expectEnd()
+	})
+}
+
 func TestAClientThatIsRefusedIsToldOnEachTransport(t *testing.T) {
 	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
 		t.Run(string(via), func(t *testing.T) {
