@@ -75,7 +75,11 @@ func (i *Inbox) laneCount() int {
 // lane waits for its turn: all calls of Receive share the lanes, for each of
 // them has a connection. A panic after the commit must not end the process.
 func (i *Inbox) lane(ctx context.Context, batch []event.Message) (err error) {
-	i.lanes <- struct{}{}
+	select {
+	case i.lanes <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // It is the caller's own.
+	}
 	defer func() {
 		<-i.lanes
 		if p := recover(); p != nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	redoEvery = 250 * time.Millisecond
-	redoBatch = 256
+	redoBatch = 64 // with their bodies, in one transaction
 )
 
 // Run handles what was parked, when its time has come, and forgets what came

@@ -20,7 +20,7 @@ const (
 	relayRetryMost  = time.Second            //
 	laterRetry      = 250 * time.Millisecond // a row that was not taken lets others go first for so long
 	relayTimeout    = 30 * time.Second       // for one batch, published or settled
-	unroutableRetry = 30 * time.Second       // somebody may have bound a queue
+	unroutableRetry = 10 * time.Second       // somebody may have bound a queue; well within orderPatience
 	refusedRetry    = 5 * time.Minute        // somebody may have set the broker's limits anew
 	refusedBatch    = 16                     // each of them may cost the transport its channel
 	sentRetention   = 7 * 24 * time.Hour     // Relay.Retention
@@ -53,7 +53,7 @@ func NewRelay(o *Outbox, p event.Publisher) *Relay {
 }
 
 // Unroutable is how many events nobody is bound to, as of the last second. They
-// are tried again twice a minute.
+// are tried again every ten seconds.
 func (r *Relay) Unroutable() int64 { return r.unroutable.Load() }
 
 // Refused is how many events the transport does not take, as of the last second.
@@ -81,6 +81,8 @@ func (r *Relay) Run(ctx context.Context) error {
 		r.outbox.log.InfoContext(ctx, "relay leads")
 		r.relay(ctx, l)
 		r.leading.Store(false)
+		r.unroutable.Store(0) // The next leader counts.
+		r.refused.Store(0)
 		if err := l.release(); err != nil {
 			r.outbox.log.WarnContext(ctx, "relay leads no more", "error", err)
 		}

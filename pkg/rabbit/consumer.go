@@ -83,7 +83,7 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 	}
 	if s.CaughtUp != nil {
 		forwarders.Go(func() {
-			if err := t.watch(over, asking, s, queues); err != nil {
+			if err := t.watch(over, asking, s, queues, merged); err != nil {
 				end(err)
 			}
 		})

@@ -24,6 +24,7 @@ type prefetch struct {
 	mean  float64      // bytes of a message
 	seen  int          // messages, up to meanOver
 	bytes atomic.Int64 // in hand
+	leave atomic.Int64 // now, for those who watch
 }
 
 // came notes a message of so many bytes.
@@ -109,6 +110,7 @@ func (q *queue) succeed() error {
 // of a consumer before.
 func (q *queue) consume(most int) (err error) {
 	q.base, q.prefetch.now = q.last, most
+	q.prefetch.leave.Store(int64(most))
 	if err := q.ch.Qos(q.prefetch.now, 0, false); err != nil {
 		return fmt.Errorf("set the prefetch of %s: %w", q.name, err)
 	}

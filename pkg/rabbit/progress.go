@@ -25,13 +25,17 @@ type progress struct {
 
 // mark is a moment that has been caught up with when so much is settled.
 type mark struct {
-	at     time.Time
-	target int64
+	at      time.Time
+	waiting int64 // on the broker then
+	target  int64
+	landed  bool // what was on its way then has come
 }
 
 // watch tells the subscription how far its queues have been worked off, until
 // over. An error of the broker's ends it: the queue may be gone.
-func (t *Transport) watch(over context.Context, ch *amqp.Channel, s event.Subscription, queues []*queue) error {
+func (t *Transport) watch(
+	over context.Context, ch *amqp.Channel, s event.Subscription, queues []*queue, merged <-chan delivered,
+) error {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
@@ -41,6 +45,9 @@ func (t *Transport) watch(over context.Context, ch *amqp.Channel, s event.Subscr
 		case <-tick.C:
 		}
 		for _, q := range queues {
+			if len(merged) < cap(merged) { // Nothing is held up on its way.
+				q.progress.land()
+			}
 			if until := q.progress.reached(); !until.IsZero() {
 				s.CaughtUp(q.eventType, until)
 			}
@@ -52,25 +59,32 @@ func (t *Transport) watch(over context.Context, ch *amqp.Channel, s event.Subscr
 			// A quorum queue without a leader answers as if it were empty, and had no
 			// consumer.
 			if there.Consumers > 0 {
-				const taken = 2*maxBatch + 1 // At most, of consumers before.
-				q.progress.ask(at, int64(there.Messages), int64(t.cfg.Prefetch)+taken)
+				q.progress.ask(at, int64(there.Messages), q.prefetch.leave.Load())
 			}
 		}
 	}
 }
 
 // ask notes that at some moment so many messages waited on the broker. As many
-// as it sends ahead may be on their way, or in hand.
-func (p *progress) ask(at time.Time, waiting, ahead int64) {
-	settled := p.settled.Load()
+// as it has leave to send may be on their way.
+func (p *progress) ask(at time.Time, waiting, leave int64) {
+	settled, delivered := p.settled.Load(), p.delivered.Load()
 	p.idle = time.Time{}
-	if waiting == 0 && settled == p.delivered.Load() {
+	if waiting == 0 && settled == delivered {
 		p.idle = at
 	}
 	// The next to be reached. An older one may be further off, if another consumer
 	// takes a part.
-	if m := (mark{at: at, target: settled + waiting + ahead}); p.mark.at.IsZero() || m.target < p.mark.target {
+	if m := (mark{at: at, waiting: waiting, target: delivered + waiting + leave}); p.mark.at.IsZero() || m.target < p.mark.target {
 		p.mark = m
+	}
+}
+
+// land is the look after ask: what was on its way then has come by now, so that
+// the mark needs no leave.
+func (p *progress) land() {
+	if !p.mark.landed {
+		p.mark.target, p.mark.landed = min(p.mark.target, p.delivered.Load()+p.mark.waiting), true
 	}
 }
 

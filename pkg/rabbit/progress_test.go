@@ -95,3 +95,32 @@ func TestWhatWaitsOnTheBrokerIsNotCaughtUpWith(t *testing.T) {
 	}
 	passes(t, one, published)
 }
+
+// Where there is always something in hand, time passes all the same.
+func TestTrafficThatNeverEndsIsCaughtUpWith(t *testing.T) {
+	r := transport(t, rabbit.Config{URLs: []string{testenv.RabbitMQ(t)}, Queues: []string{"one-Told"}})
+	const inHand = 3
+	taken := make(chan struct{}, 1000)
+	until := following(t, r, "one", func(ctx context.Context, batch []event.Message) error {
+		for range batch {
+			taken <- struct{}{}
+			select {
+			case <-time.After(100 * time.Millisecond): // a slow handler
+			case <-ctx.Done():
+			}
+		}
+		return nil
+	})
+	for range inHand {
+		publish(t, r, eventtest.Message("Told"))
+	}
+	begun := time.Now()
+	for ctx := patient(t); !until().After(begun); {
+		select {
+		case <-taken:
+			publish(t, r, eventtest.Message("Told"))
+		case <-ctx.Done():
+			t.Fatalf("it has not caught up since %s", time.Since(begun))
+		}
+	}
+}

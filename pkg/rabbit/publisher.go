@@ -99,12 +99,7 @@ func (t *Transport) Publish(ctx context.Context, batch []event.Message) []error 
 	results := make([]error, 0, len(batch))
 	for window := range slices.Chunk(batch, maxPublishWindow) {
 		some := t.publish(ctx, window)
-		for i := range some {
-			if isSuspicion(some[i]) { // Even of one alone: a channel keeps the limits that it was opened with.
-				some[i] = t.publish(ctx, window[i:i+1])[0]
-			}
-			some[i] = convicted(some[i])
-		}
+		t.sift(ctx, window, some)
 		results = append(results, some...)
 	}
 	return results

@@ -16,6 +16,7 @@ const (
 	frameAround = 8   // bytes of a frame around what it holds
 	headerFixed = 14  // bytes of a message's header before its properties
 	mostLosses  = 5   // of a connection over the same message, before that is suspected
+	aloneTries  = 2   // more, of one that is suspected and was lost alone
 )
 
 // room says what of a message the protocol has no room for, or nothing. Sent, it
@@ -47,22 +48,42 @@ func headerSize(p amqp.Publishing) int {
 
 // suspicion is that the channel or the connection was lost over a message of the
 // window.
-type suspicion struct{ reason string }
+type suspicion struct {
+	reason string
+	said   bool // by the broker
+}
 
 func (s suspicion) Error() string { return errLost.Error() + ": " + s.reason }
 func (suspicion) Unwrap() error   { return errLost }
 
-func isSuspicion(err error) bool {
-	_, is := errors.AsType[suspicion](err)
-	return is
-}
-
-// convicted is what a message answers that was published alone.
-func convicted(err error) error {
-	if s, is := errors.AsType[suspicion](err); is {
-		return fmt.Errorf("%w: %s", event.ErrRefused, s.reason)
+// sift finds the messages of a window that the broker does not take, by
+// publishing them one by one: even one that was alone, for a channel keeps the
+// limits that it was opened with. What the broker has not said is believed only
+// if others were taken in between: else it is the network that comes and goes.
+func (t *Transport) sift(ctx context.Context, window []event.Message, results []error) {
+	alone := func(i int) error { return t.publish(ctx, window[i:i+1])[0] }
+	var suspects []int
+	taken := false
+	for i, err := range results {
+		if _, is := errors.AsType[suspicion](err); is {
+			results[i] = alone(i)
+			suspects, taken = append(suspects, i), taken || results[i] == nil
+		}
 	}
-	return err
+	for _, i := range suspects {
+		s, _ := errors.AsType[suspicion](results[i])
+		if !s.said {
+			for range aloneTries {
+				if taken && errors.Is(results[i], errLost) {
+					results[i] = alone(i)
+				}
+			}
+			s.reason = "the connection was lost each time that it was sent, and others were taken"
+		}
+		if errors.Is(results[i], errLost) && (s.said || taken) {
+			results[i] = fmt.Errorf("%w: %s", event.ErrRefused, s.reason)
+		}
+	}
 }
 
 // losses counts how often in a row the same message was the first to be lost.
@@ -84,20 +105,20 @@ func (ls *losses) judge(ctx context.Context, l *lane, window []event.Message, re
 		ls.id, ls.times = id, 1
 	}
 	cause := l.lost(ctx)
-	var reason string
+	var s suspicion
 	switch {
 	case l.unsettled:
 		return
 	case isAboutMessage(cause):
-		reason = cause.Reason
+		s = suspicion{reason: cause.Reason, said: true}
 	case ls.times > mostLosses:
-		reason = fmt.Sprintf("the connection was lost each of the %d times that it was sent", ls.times)
+		s.reason = fmt.Sprintf("lost %d times", ls.times)
 	default:
 		return
 	}
 	for i, err := range results {
 		if errors.Is(err, errLost) {
-			results[i] = suspicion{reason}
+			results[i] = s
 		}
 	}
 }
@@ -117,7 +138,7 @@ func (l *lane) lost(ctx context.Context) *amqp.Error {
 // because of what was published, and not because of how it is itself.
 func isAboutMessage(e *amqp.Error) bool {
 	return e != nil && e.Server && slices.Contains([]int{
-		amqp.ContentTooLarge, amqp.AccessRefused, amqp.PreconditionFailed, amqp.FrameError, amqp.SyntaxError, amqp.ResourceError,
+		amqp.ContentTooLarge, amqp.PreconditionFailed, amqp.FrameError, amqp.SyntaxError,
 	}, e.Code)
 }
 

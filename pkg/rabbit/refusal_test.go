@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -107,13 +108,16 @@ func TestWhatHasNoRoomInAFrameIsNotEvenSent(t *testing.T) {
 	}
 }
 
-// censor leads to an address, and cuts each connection on which it reads a word.
-func censor(t *testing.T, address, word string) string {
+// censor leads to an address, and cuts each connection on which it reads a word,
+// so many times; none: always.
+func censor(t *testing.T, address, word string, times int64) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var done atomic.Int64
+	heard := func(b []byte) bool { return bytes.Contains(b, []byte(word)) && (times == 0 || done.Add(1) <= times) }
 	var running sync.WaitGroup
 	t.Cleanup(func() { _ = listener.Close(); running.Wait() })
 	running.Go(func() {
@@ -133,7 +137,7 @@ func censor(t *testing.T, address, word string) string {
 				defer cut()
 				for some := make([]byte, 64<<10); ; {
 					n, err := client.Read(some)
-					if err != nil || bytes.Contains(some[:n], []byte(word)) {
+					if err != nil || heard(some[:n]) {
 						return
 					}
 					if _, err := broker.Write(some[:n]); err != nil {
@@ -154,7 +158,7 @@ func TestWhatTheConnectionIsLostOverEachTimeIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
-	r := transport(t, rabbit.Config{URLs: []string{strings.Replace(url, address, censor(t, address, "unspeakable"), 1)}})
+	r := transport(t, rabbit.Config{URLs: []string{strings.Replace(url, address, censor(t, address, "unspeakable", 0), 1)}})
 	got, _ := subscribe(t, transport(t, rabbit.Config{URLs: []string{url}}), "one", "Told")
 	flows(t, r, got)
 
@@ -166,7 +170,7 @@ func TestWhatTheConnectionIsLostOverEachTimeIsFound(t *testing.T) {
 			t.Fatalf("it is not found: %v", results)
 		}
 	}
-	if !errors.Is(results[0], event.ErrRefused) || !strings.Contains(results[0].Error(), "lost each") {
+	if !errors.Is(results[0], event.ErrRefused) || !strings.Contains(results[0].Error(), "lost each time") {
 		t.Errorf("it answers %v", results[0])
 	}
 	publish(t, r, batch[1:]...)
@@ -177,4 +181,57 @@ func TestWhatTheConnectionIsLostOverEachTimeIsFound(t *testing.T) {
 		}
 		delete(want, m.ID)
 	}
+}
+
+// A connection that is lost whatever is sent says nothing about what was.
+func TestANetworkThatComesAndGoesRefusesNothing(t *testing.T) {
+	url := testenv.RabbitMQ(t)
+	at, err := amqp.ParseURI(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
+	got, _ := subscribe(t, transport(t, rabbit.Config{URLs: []string{url}}), "one", "Told")
+	r := transport(t, rabbit.Config{URLs: []string{strings.Replace(url, address, censor(t, address, "cloudEvents:id", 12), 1)}})
+	batch := make([]event.Message, 5)
+	for i := range batch {
+		batch[i] = eventtest.Message("Told")
+	}
+	for left := batch; len(left) > 0; {
+		var again []event.Message
+		for i, err := range r.Publish(patient(t), left) {
+			if errors.Is(err, event.ErrRefused) {
+				t.Fatalf("message %d: %v", i, err)
+			}
+			if err != nil {
+				again = append(again, left[i])
+			}
+		}
+		left = again
+	}
+	for want := len(batch); want > 0; want-- {
+		got.next(t)
+	}
+}
+
+// A broker that lets nobody write is in trouble itself, and says so.
+func TestABrokerThatForbidsRefusesNoMessage(t *testing.T) {
+	broker := testenv.StartRabbitMQ(t)
+	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
+	got, _ := subscribe(t, r, "one", "Told")
+	flows(t, r, got)
+	broker.Ctl("set_permissions", "guest", ".*", "nothing", ".*")
+	broker.CloseConnections("think again") // A channel remembers what it was allowed.
+	batch := []event.Message{eventtest.Message("Told"), eventtest.Message("Told")}
+	for range 8 {
+		for _, err := range r.Publish(patient(t), batch) {
+			if err == nil || errors.Is(err, event.ErrRefused) {
+				t.Fatalf("it answers %v", err)
+			}
+		}
+	}
+	eventually(t, func() bool { return strings.Contains(strings.Join(r.Degraded(), ";"), "ACCESS_REFUSED") },
+		func() any { return r.Degraded() })
+	broker.Ctl("set_permissions", "guest", ".*", ".*", ".*")
+	eventually(t, func() bool { return errors.Join(r.Publish(patient(t), batch)...) == nil }, func() any { return r.Degraded() })
 }
