@@ -112,7 +112,7 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 
 func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service, error) {
 	if cfg.PolicyURL != "" {
-		return newRemote("policy", cfg.PolicyURL)
+		return opened(newRemote("policy", cfg.PolicyURL))
 	}
 	settings := policy.Config{
 		DatabaseURL: cfg.PolicyDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
