@@ -1,4 +1,4 @@
-import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
+import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
 import type {
   Cursors,
   Entry,
@@ -32,10 +32,13 @@ export interface HubMethods {
   RefreshToken: (token: string) => void
 }
 
-/** A connection to `/hub` that tries for ever; `failed` hears why each try did not work. */
+/**
+ * A connection to `/hub` that tries for ever; `failed` hears why each try did not work. Where a
+ * network lets no socket through, it is a stream, or polls.
+ */
 export function connect(token: () => Promise<string>, failed: (why: unknown) => void) {
   return new HubConnectionBuilder()
-    .withUrl('/hub', { accessTokenFactory: token, transport: HttpTransportType.WebSockets })
+    .withUrl('/hub', { accessTokenFactory: token })
     .withAutomaticReconnect({
       nextRetryDelayInMilliseconds({ previousRetryCount, retryReason }) {
         if (previousRetryCount > 0) failed(retryReason)
