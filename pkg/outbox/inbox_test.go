@@ -397,20 +397,28 @@ func TestAHandlerIsNotAskedAgainWhatNeverMends(t *testing.T) {
 	})
 }
 
+// handlingInTheMiddle is an inbox whose handler has begun when it says so, and
+// goes on when frozen is closed.
+func handlingInTheMiddle(t *testing.T, db *database.DB) (in *Inbox, begun <-chan struct{}, frozen chan<- struct{}) {
+	t.Helper()
+	told, goesOn := make(chan struct{}, 1), make(chan struct{})
+	in = handling(t, db, func(ctx context.Context, e sold) error {
+		select {
+		case told <- struct{}{}:
+		default:
+		}
+		<-goesOn
+		return note(ctx, db, e.Number)
+	})
+	return in, told, goesOn
+}
+
 // An inbox that cannot commit stops all the same, and soon: what is in hand is
 // handed back, and comes again.
 func TestAnInboxStopsSoonWithoutItsDatabase(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := open(t, server.URL())
-	begun, frozen := make(chan struct{}, 1), make(chan struct{})
-	in := handling(t, db, func(ctx context.Context, e sold) error {
-		select {
-		case begun <- struct{}{}:
-		default:
-		}
-		<-frozen
-		return note(ctx, db, e.Number)
-	})
+	in, begun, frozen := handlingInTheMiddle(t, db)
 	batch := sales(10 * setMost)
 	ctx, stop := context.WithCancel(t.Context())
 	received, ran := make(chan error, 1), make(chan error, 1)
@@ -481,15 +489,7 @@ func TestAnInboxStopsWithWhatItHasBegun(t *testing.T) {
 func TestARelayAndItsInboxStopSoonWithoutTheirDatabase(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := open(t, server.URL())
-	begun, frozen := make(chan struct{}, 1), make(chan struct{})
-	in := handling(t, db, func(ctx context.Context, e sold) error {
-		select {
-		case begun <- struct{}{}:
-		default:
-		}
-		<-frozen
-		return note(ctx, db, e.Number)
-	})
+	in, begun, frozen := handlingInTheMiddle(t, db)
 	var direct event.Direct
 	o := New(db, "test", quiet)
 	fill(t, o, 2*relayBatch)

@@ -108,10 +108,15 @@ func TestWhatHasNoRoomInAFrameIsNotEvenSent(t *testing.T) {
 	}
 }
 
-// censor leads to an address, and cuts each connection on which it reads a word,
-// so many times; none: always.
-func censor(t *testing.T, address, word string, times int64) string {
+// censor is a URL that leads to a broker, and cuts each connection on which it
+// reads a word, so many times; none: always.
+func censor(t *testing.T, url, word string, times int64) string {
 	t.Helper()
+	at, err := amqp.ParseURI(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -147,18 +152,13 @@ func censor(t *testing.T, address, word string, times int64) string {
 			})
 		}
 	})
-	return listener.Addr().String()
+	return strings.Replace(url, address, listener.Addr().String(), 1)
 }
 
 // Nobody says which message it was, or that it was one at all.
 func TestWhatTheConnectionIsLostOverEachTimeIsFound(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	at, err := amqp.ParseURI(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
-	r := transport(t, rabbit.Config{URLs: []string{strings.Replace(url, address, censor(t, address, "unspeakable", 0), 1)}})
+	r := transport(t, rabbit.Config{URLs: []string{censor(t, url, "unspeakable", 0)}})
 	got, _ := subscribe(t, transport(t, rabbit.Config{URLs: []string{url}}), "one", "Told")
 	flows(t, r, got)
 
@@ -186,13 +186,8 @@ func TestWhatTheConnectionIsLostOverEachTimeIsFound(t *testing.T) {
 // A connection that is lost whatever is sent says nothing about what was.
 func TestANetworkThatComesAndGoesRefusesNothing(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	at, err := amqp.ParseURI(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
 	got, _ := subscribe(t, transport(t, rabbit.Config{URLs: []string{url}}), "one", "Told")
-	r := transport(t, rabbit.Config{URLs: []string{strings.Replace(url, address, censor(t, address, "cloudEvents:id", 12), 1)}})
+	r := transport(t, rabbit.Config{URLs: []string{censor(t, url, "cloudEvents:id", 12)}})
 	batch := make([]event.Message, 5)
 	for i := range batch {
 		batch[i] = eventtest.Message("Told")

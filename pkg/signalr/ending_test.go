@@ -72,6 +72,21 @@ func (d *diary) wantEnding(t *testing.T, clean bool) {
 	}
 }
 
+// wantBrokenAlone wants a client to be left for what it has sent, and another one
+// not.
+func (d *diary) wantBrokenAlone(t *testing.T, c, other *client) {
+	t.Helper()
+	c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
+	c.expectEnd()
+	if err := <-d.endings; err == nil {
+		t.Error("the connection ended cleanly")
+	}
+	if err := d.All().Send("StillHere"); err != nil {
+		t.Fatal(err)
+	}
+	other.expect(`{"type":1,"target":"StillHere","arguments":[]}`)
+}
+
 func TestWhatAClientBreaksIsItsOwnConnection(t *testing.T) {
 	text, binary := websocket.TextMessage, websocket.BinaryMessage
 	tests := map[string]struct {
@@ -102,15 +117,7 @@ func TestWhatAClientBreaksIsItsOwnConnection(t *testing.T) {
 			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
 				other, c := n.greeted(t, nil), n.greeted(t, nil)
 				_ = c.ws.WriteMessage(tt.kind, []byte(tt.send+sep)) // too much is refused before its end
-				c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
-				c.expectEnd()
-				if err := <-d.endings; err == nil {
-					t.Error("the connection ended cleanly")
-				}
-				if err := d.All().Send("StillHere"); err != nil {
-					t.Fatal(err)
-				}
-				other.expect(`{"type":1,"target":"StillHere","arguments":[]}`)
+				d.wantBrokenAlone(t, c, other)
 			})
 		})
 	}

@@ -279,15 +279,7 @@ func TestWhatAClientBreaksIsItsOwnConnectionOnEachTransport(t *testing.T) {
 			onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
 				other, c := n.over(t, via, nil), n.over(t, via, nil)
 				c.attempt(message + sep) // too much is refused before its end
-				c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
-				c.expectEnd()
-				if err := <-d.endings; err == nil {
-					t.Error("the connection ended cleanly")
-				}
-				if err := d.All().Send("StillHere"); err != nil {
-					t.Fatal(err)
-				}
-				other.expect(`{"type":1,"target":"StillHere","arguments":[]}`)
+				d.wantBrokenAlone(t, c, other)
 			})
 		})
 	}

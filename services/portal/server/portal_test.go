@@ -43,6 +43,12 @@ func start(t *testing.T, folder string, change ...func(*server.Config)) (url str
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serving(t, s.Run)
+}
+
+// serving runs a service until the test ends or stop is called.
+func serving(t *testing.T, run func(context.Context, net.Listener) error) (url string, stop func()) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +56,7 @@ func start(t *testing.T, folder string, change ...func(*server.Config)) (url str
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := s.Run(ctx, listener); err != nil {
+		if err := run(ctx, listener); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,12 +1,9 @@
 package server_test
 
 import (
-	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	chat "parley.internal/chat/server"
@@ -24,19 +21,8 @@ func chatElsewhere(t *testing.T) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := s.Serve(ctx, listener); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	return "http://" + listener.Addr().String()
+	url, _ = serving(t, s.Serve)
+	return url
 }
 
 // TestTheOfficialClientsChatOverEachTransport has chat in the portal, with the
