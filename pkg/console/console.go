@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
@@ -105,10 +106,14 @@ func (c *Console) help(asked bool) error {
 func (c *Console) broker() (*rabbit.Transport, error) {
 	t, err := rabbit.Open(c.Broker, slog.New(slog.DiscardHandler))
 	if err == nil && t == nil {
-		err = errors.New("there is no broker (RABBITMQ_URL)")
+		err = errNoBroker
 	}
 	return t, err
 }
+
+var errNoBroker = errors.New("there is no broker (RABBITMQ_URL)")
+
+func (c *Console) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "" }
 
 // subscriptions are what the services want of the broker.
 func (c *Console) subscriptions() (all []event.Subscription) {

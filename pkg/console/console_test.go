@@ -49,7 +49,8 @@ type house struct {
 	t       *testing.T
 	db      *database.DB
 	outbox  *outbox.Outbox
-	broken  chan error // what the handler answers; nil when it is closed
+	broker  *rabbit.Transport // of what runs
+	broken  chan error        // what the handler answers; nil when it is closed
 	handled chan string
 	out     bytes.Buffer
 	err     bytes.Buffer
@@ -86,6 +87,7 @@ func (h *house) run() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.broker = transport
 	var router event.Router
 	event.Handle(&router, func(ctx context.Context, e told) error {
 		if err := <-h.broken; err != nil {
@@ -289,8 +291,17 @@ func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 	}
 }
 
-// metric is the value of one that has no labels but the service.
+// metric is the value of one that is there once.
 func metric(t *testing.T, from prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	value, there := look(t, from, name)
+	if !there {
+		t.Fatalf("there is no metric %s", name)
+	}
+	return value
+}
+
+func look(t *testing.T, from prometheus.Gatherer, name string) (value float64, there bool) {
 	t.Helper()
 	families, err := from.Gather()
 	if err != nil {
@@ -298,11 +309,55 @@ func metric(t *testing.T, from prometheus.Gatherer, name string) float64 {
 	}
 	for _, family := range families {
 		if family.GetName() == name {
-			return family.GetMetric()[0].GetGauge().GetValue()
+			return family.GetMetric()[0].GetGauge().GetValue(), true
 		}
 	}
-	t.Fatalf("there is no metric %s", name)
-	return 0
+	return 0, false
+}
+
+// What a consumer has in hand is no longer ready on the broker: only the consumer
+// can tell.
+func TestWhatAConsumerHasInHandIsSeen(t *testing.T) {
+	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	h.run()
+	h.tell(told{Text: "hello"})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(console.Metrics{Service: "chat", Broker: h.broker})
+	comes := func(name string, right func(float64) bool) {
+		t.Helper()
+		for begun := time.Now(); time.Since(begun) < patience; <-time.After(20 * time.Millisecond) {
+			if value, there := look(t, registry, name); there && right(value) {
+				return
+			}
+		}
+		value, there := look(t, registry, name)
+		t.Fatalf("%s is %v, %v", name, value, there)
+	}
+	comes("parley_consumer_in_hand", func(n float64) bool { return n == 1 })
+	comes("parley_consumer_in_hand_bytes", func(n float64) bool { return n > 0 && n < 100 })
+	if out := h.gets("lag"); !strings.Contains(out, "READY") || !strings.Contains(out, "parley_consumer_in_hand") {
+		t.Errorf("lag says\n%s", out)
+	}
+	if out := h.gets("lag", "--json"); !strings.Contains(out, `"ready":0`) {
+		t.Errorf("lag says %s", out)
+	}
+	close(h.broken)
+	<-h.handled
+	comes("parley_consumer_in_hand", func(n float64) bool { return n == 0 })
+}
+
+func TestTheLagOfABrokerThatDoesNotAnswerIsAFailure(t *testing.T) {
+	h := newHouse(t, sqlite(t), "amqp://me:secret@127.0.0.1:1/")
+	h.tell(told{Text: "waits"})
+	for _, args := range [][]string{{"lag"}, {"lag", "--json"}} {
+		out, err := h.types(args...)
+		if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q answers %v", args, err)
+		}
+		if !strings.Contains(out, "policy") || !strings.Contains(out, "127.0.0.1:1") {
+			t.Errorf("%q says %s", args, out)
+		}
+	}
 }
 
 func TestWhatIsPublishedByHandIsRefusedInWords(t *testing.T) {

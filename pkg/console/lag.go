@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,12 +42,16 @@ type inboxLag struct {
 type queueLag struct {
 	Queue     string `json:"queue"`
 	State     string `json:"state"`
-	Messages  int    `json:"messages"`
+	Ready     int    `json:"ready"` // no consumer has them in hand
 	Consumers int    `json:"consumers"`
 }
 
+// readyHelp says what AMQP can be asked for, and who knows the rest.
+const readyHelp = "READY are messages that no consumer has in hand. The broker does not tell of the others over AMQP: " +
+	"each consumer does, at /metrics, as parley_consumer_in_hand."
+
 func runLag(ctx context.Context, c *Console, args []string) error {
-	o := newOptions(c, "lag", "[--json]")
+	o := newOptions(c, "lag", "[--json]\n"+readyHelp+"\nIt fails if no broker answers, and tells the rest all the same.")
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err
 	}
@@ -59,10 +64,16 @@ func runLag(ctx context.Context, c *Console, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.queues(ctx, &l); err != nil {
-		l.Problem = err.Error() // The rest is worth knowing all the same.
+	if c.hasBroker() {
+		err = c.queues(ctx, &l)
+	} else {
+		l.Problem = errNoBroker.Error() // In one process there need not be one.
 	}
-	return c.print(o, l, func(t *table) { l.write(t) })
+	if err != nil {
+		l.Problem = err.Error() // The rest is worth knowing all the same.
+		err = fmt.Errorf("look at the queues: %w", err)
+	}
+	return errors.Join(c.print(o, l, func(t *table) { l.write(t) }), err)
 }
 
 func measure(ctx context.Context, s *opened) (l serviceLag, err error) {
@@ -112,7 +123,7 @@ func (c *Console) queues(ctx context.Context, l *lag) error {
 	for _, p := range parts {
 		if name, ok := queueOf(p); ok {
 			l.Queues = append(l.Queues, queueLag{
-				Queue: name, State: string(p.State), Messages: p.Messages, Consumers: p.Consumers,
+				Queue: name, State: string(p.State), Ready: p.Messages, Consumers: p.Consumers,
 			})
 		}
 	}
@@ -140,14 +151,16 @@ func (l lag) write(t *table) {
 		t.row("no queues: " + l.Problem)
 		return
 	}
-	t.row("QUEUE", "MESSAGES", "CONSUMERS")
+	t.row("QUEUE", "READY", "CONSUMERS")
 	for _, q := range l.Queues {
 		if q.State == string(rabbit.Missing) {
 			t.row(q.Queue, "missing", "")
 			continue
 		}
-		t.row(q.Queue, q.Messages, q.Consumers)
+		t.row(q.Queue, q.Ready, q.Consumers)
 	}
+	t.gap()
+	t.row(readyHelp)
 }
 
 func seconds(s float64) string {

@@ -47,6 +47,9 @@ var (
 	brokerUp      = describe("broker_up", "1 if a connection to the broker works.", "connection")
 	brokerBlocked = describe("broker_blocked", "1 if the broker takes no messages.", "connection")
 	brokerOpened  = describe("broker_opened_total", "How often a connection was opened.", "connection")
+
+	inHand      = describe("consumer_in_hand", "Messages that this process has of a queue, and has not acknowledged.", "queue")
+	inHandBytes = describe("consumer_in_hand_bytes", "The bytes of these messages.", "queue")
 )
 
 // Describe implements prometheus.Collector. It says nothing: a process may have
@@ -69,6 +72,10 @@ func (m Metrics) Collect(to chan<- prometheus.Metric) {
 		m.gauge(to, brokerUp, flag01(c.Up), c.Name)
 		m.gauge(to, brokerBlocked, flag01(c.Blocked), c.Name)
 		to <- prometheus.MustNewConstMetric(brokerOpened, prometheus.CounterValue, float64(c.Opened), m.Service, c.Name)
+	}
+	for _, q := range m.Broker.InHand() {
+		m.gauge(to, inHand, float64(q.Messages), q.Queue)
+		m.gauge(to, inHandBytes, float64(q.Bytes), q.Queue)
 	}
 }
 

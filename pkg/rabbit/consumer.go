@@ -78,6 +78,7 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 		conn.within(closeTimeout)
 		forwarders.Wait()
 	}()
+	defer t.consuming(queues)()
 	for _, q := range queues {
 		forwarders.Go(func() { q.forward(over, end, merged) })
 	}

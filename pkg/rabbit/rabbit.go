@@ -76,6 +76,7 @@ type Transport struct {
 
 	mu    sync.Mutex
 	state map[string]*state // by connection
+	taken map[*queue]bool   // the queues that are consumed
 	heard map[string]bool   // the types that this process listens for
 	tells bool              // listeners elsewhere hear all types
 	other string            // what is wrong with cfg.Queues
@@ -83,7 +84,7 @@ type Transport struct {
 
 // New checks cfg; it does not connect.
 func New(cfg Config) (*Transport, error) {
-	t := &Transport{cfg: cfg, state: make(map[string]*state), heard: make(map[string]bool)}
+	t := &Transport{cfg: cfg, state: make(map[string]*state), taken: make(map[*queue]bool), heard: make(map[string]bool)}
 	t.cfg.Exchange = cmp.Or(cfg.Exchange, DefaultExchange)
 	t.cfg.QueueType = cmp.Or(cfg.QueueType, Classic)
 	t.cfg.Prefetch = cmp.Or(cfg.Prefetch, defaultPrefetch)
@@ -120,6 +121,7 @@ func address(uri amqp.URI) string { return net.JoinHostPort(uri.Host, strconv.It
 const (
 	dialTimeout      = 5 * time.Second  // TCP
 	setupTimeout     = 10 * time.Second // TCP, TLS and AMQP handshakes, and what is declared then
+	heldMost         = 64 << 10         // bytes that one write to the socket puts together
 	writeTimeout     = 10 * time.Second // one write to the socket; a blocked broker does not read
 	heartbeat        = 5 * time.Second
 	closeTimeout     = time.Second
