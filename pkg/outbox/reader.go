@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -29,6 +31,7 @@ type reader struct {
 	flight  *flight
 	batches chan<- []event.Message
 	whole   time.Time // when the next whole look is due
+	most    int       // rows of the next batch; at first relayBatch
 }
 
 func (rd *reader) run(ctx context.Context) {
@@ -55,6 +58,7 @@ func (rd *reader) run(ctx context.Context) {
 // look passes on what it finds, up to the newest.
 func (rd *reader) look(ctx context.Context) error {
 	from := firstID(time.Now().Add(-recent))
+	rd.most = cmp.Or(rd.most, relayBatch)
 	for ctx.Err() == nil {
 		refused := rd.flight.clear()
 		begun := time.Now()
@@ -66,7 +70,7 @@ func (rd *reader) look(ctx context.Context) error {
 			}
 			from = ""
 		}
-		batch, err := rd.outbox.pending(ctx, from)
+		batch, err := rd.outbox.pending(ctx, from, rd.most)
 		if err != nil {
 			return err
 		}
@@ -74,12 +78,26 @@ func (rd *reader) look(ctx context.Context) error {
 			rd.whole = time.Now().Add(max(wholeLook, wholeRest*time.Since(begun)))
 		}
 		rd.pass(ctx, batch)
-		if len(batch) < relayBatch {
+		if !rd.more(batch) {
 			return nil
 		}
 		from = batch[len(batch)-1].ID
 	}
 	return nil
+}
+
+// more reports whether there may be more behind a batch, and how much of it is
+// read next: about relayBytes.
+func (rd *reader) more(batch []event.Message) bool {
+	size := 0
+	for _, m := range batch {
+		size += len(m.Data)
+	}
+	full := len(batch) > 0 && (len(batch) >= rd.most || size >= relayBytes)
+	if len(batch) > 0 {
+		rd.most = min(max(relayBytes*len(batch)/max(size, 1), 1), relayBatch)
+	}
+	return full
 }
 
 // again passes on what was put aside and is due, apart from the rest: what is
@@ -116,15 +134,29 @@ func (rd *reader) pass(ctx context.Context, batch []event.Message) {
 const firstPending = `state = 'pending' AND id > $3 AND due_at <= $1 ORDER BY id LIMIT $2`
 
 // pending are the first of those that wait from an id on.
-func (o *Outbox) pending(ctx context.Context, from string) ([]event.Message, error) {
-	return o.read(ctx, firstPending,
-		database.Instant(time.Now()), relayBatch, from)
+func (o *Outbox) pending(ctx context.Context, from string, most int) ([]event.Message, error) {
+	return o.read(ctx, firstPending, database.Instant(time.Now()), most, from)
 }
 
-func (o *Outbox) read(ctx context.Context, where string, args ...any) ([]event.Message, error) {
-	batch, err := database.All(ctx, o.db.Query(ctx), o.scan, `
+// errFull ends the reading of rows.
+var errFull = errors.New("there is no room for more")
+
+// read stops when it has relayBytes, whatever it was asked for.
+func (o *Outbox) read(ctx context.Context, where string, args ...any) (batch []event.Message, err error) {
+	room := relayBytes
+	_, err = database.All(ctx, o.db.Query(ctx), func(scan func(...any) error) (struct{}, error) {
+		m, err := o.scan(scan)
+		if err != nil {
+			return struct{}{}, err
+		}
+		batch = append(batch, m)
+		if room -= len(m.Data); room <= 0 {
+			return struct{}{}, errFull
+		}
+		return struct{}{}, nil
+	}, `
 		SELECT id, type, partition_key, sequence, traceparent, data, recorded_at FROM outbox_event WHERE `+where, args...)
-	if err != nil {
+	if err != nil && !errors.Is(err, errFull) {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
 	return batch, nil

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	relayBatch      = 512
+	relayBatch      = 2048                   // events published in a row, and settled
+	relayBytes      = 8 << 20                // and about how much of them
 	relayGrace      = 3 * time.Second        // to publish and settle what is in hand, when it stops; what is not settled is published again
 	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
 	relayRetryMost  = time.Second            //

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,6 +87,37 @@ func TestEachEventIsPublishedOnceAndInOrderThoughBatchesOverlap(t *testing.T) {
 		stop()
 		if states := column(t, db, "SELECT DISTINCT state FROM outbox_event"); len(states) != 1 || states[0] != "sent" {
 			t.Errorf("they are %v", states)
+		}
+	})
+}
+
+// Large events must not be read as if they were small ones: a backlog of them
+// does not fit into the memory of a process.
+func TestABatchOfLargeEventsIsShort(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		o := New(db, "test", quiet)
+		const large, n = 1 << 20, 30
+		fill(t, o, 100)
+		write(t, db, o, "P", nil, slices.Repeat([]string{strings.Repeat("x", large)}, n)...)
+		fill(t, o, 2*relayBatch)
+		p := slow{make(chan []event.Message), make(chan struct{})}
+		relay(t, o, p)
+		for got, longest := 0, 0; got < 100+n+2*relayBatch || longest < relayBatch; {
+			select {
+			case batch := <-p.batches:
+				size := 0
+				for _, m := range batch {
+					size += len(m.Data)
+				}
+				if size > relayBytes+2*large {
+					t.Errorf("%d events with %d bytes are one batch", len(batch), size)
+				}
+				got, longest = got+len(batch), max(longest, len(batch))
+				p.let <- struct{}{}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%d were published, at most %d in a batch", got, longest)
+			}
 		}
 	})
 }

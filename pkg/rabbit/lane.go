@@ -71,7 +71,7 @@ func newLane(s *session) (*lane, error) {
 		return nil, fmt.Errorf("ask for confirms: %w", err)
 	}
 	return &lane{
-		ch: ch, broken: make(chan error, 1), blocked: make(chan struct{}),
+		ch: ch, wire: s.wire, broken: make(chan error, 1), blocked: make(chan struct{}),
 		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
 		over:     ch.NotifyClose(make(chan *amqp.Error, 1)),
 		frame:    s.Config.FrameSize,
@@ -132,7 +132,7 @@ func (t *Transport) offer(ctx context.Context, s *session, l *lane, blocked <-ch
 // unblocked is the lane for when its channel takes messages again.
 func (l *lane) unblocked() *lane {
 	return &lane{
-		ch: l.ch, closed: l.closed, broken: l.broken, returned: l.returned, blocked: make(chan struct{}),
+		ch: l.ch, wire: l.wire, closed: l.closed, broken: l.broken, returned: l.returned, blocked: make(chan struct{}),
 		over: l.over, frame: l.frame, unsettled: true,
 	}
 }

@@ -22,7 +22,7 @@ var (
 
 // publisher is the publishing side of a Transport: one connection at a time.
 type publisher struct {
-	turn chan struct{} // holds one token while a batch is published
+	turn chan struct{} // holds one token while something is published
 
 	mu      sync.Mutex
 	lane    *lane         // nil while there is no connection, or it is blocked
@@ -35,6 +35,7 @@ type publisher struct {
 // lane is a channel in confirm mode.
 type lane struct {
 	ch       *amqp.Channel
+	wire     *wire
 	closed   <-chan *amqp.Error
 	returned chan amqp.Return // never full: it holds more than a window
 	broken   chan error       // what ended it; holds one
@@ -43,7 +44,7 @@ type lane struct {
 	frame     int                // the most bytes of a frame; 0: no limit
 	over      <-chan *amqp.Error // as closed, for who publishes
 	cause     *amqp.Error        // what over said
-	unsettled bool               // a window was given up: what comes may be about that one
+	unsettled bool               // a batch was given up: what comes may be about that one
 }
 
 func (p *publisher) init() {
@@ -91,64 +92,95 @@ func (p *publisher) ready(ctx context.Context) (*lane, error) {
 	}
 }
 
-// Publish implements event.Publisher: it publishes a window of messages without
-// waiting, and then collects the confirms. A message is taken if it was
-// confirmed and not returned. One that the broker will not take is found by
-// publishing its window again, one by one: it is refused, the others are taken.
+// Publish implements event.Publisher: it publishes messages without waiting, but
+// for a window of confirms. A message is taken if it was confirmed and not
+// returned. One that the broker will not take is found by publishing those that
+// were lost with it again, one by one: it is refused, the others are taken.
 func (t *Transport) Publish(ctx context.Context, batch []event.Message) []error {
 	results := make([]error, 0, len(batch))
-	for window := range slices.Chunk(batch, maxPublishWindow) {
-		some := t.publish(ctx, window)
-		t.sift(ctx, window, some)
+	for len(results) < len(batch) {
+		rest := batch[len(results):]
+		some := t.publish(ctx, rest)
+		t.sift(ctx, rest[:len(some)], some)
 		results = append(results, some...)
 	}
 	return results
 }
 
-func (t *Transport) publish(ctx context.Context, window []event.Message) []error {
+// publish publishes a batch, or what of it comes before the first trouble and
+// shares that: at least one message. While it waits for the confirms of one half
+// of a window, the other is on its way.
+func (t *Transport) publish(ctx context.Context, batch []event.Message) []error {
 	select {
 	case t.publisher.turn <- struct{}{}:
 		defer func() { <-t.publisher.turn }()
 	case <-ctx.Done():
-		return all(len(window), ctx.Err())
+		return all(len(batch), ctx.Err())
 	}
 	l, err := t.publisher.ready(ctx)
 	if err != nil {
-		return all(len(window), err)
+		return all(len(batch), err)
 	}
-	l.returns() // Those of a window that was given up.
-	confirms := make([]*amqp.DeferredConfirmation, len(window))
-	results := make([]error, len(window))
-	for i, m := range window {
-		if l.isBlocked() {
-			copy(results[i:], all(len(window)-i, errBlocked))
-			break
-		}
-		p := publishing(m)
-		if results[i] = room(p, l.frame); results[i] != nil {
-			continue
-		}
-		if confirms[i], err = t.send(l.ch, p); err != nil {
-			copy(results[i:], all(len(window)-i, fmt.Errorf("%w: %w", errLost, err)))
-			l.fail(err)
-			break
-		}
+	returned := make(map[string]string)
+	l.returns(returned)
+	clear(returned) // Those of a batch that was given up.
+	confirms, results := make([]*amqp.DeferredConfirmation, len(batch)), make([]error, len(batch))
+	confirmed, sent := 0, 0
+	for smooth := true; smooth && sent < len(batch); {
+		from := sent
+		sent = min(from+maxPublishWindow/2, len(batch))
+		smooth = t.sendAll(l, batch[from:sent], confirms[from:sent], results[from:sent])
+		smooth = l.collect(ctx, confirms[confirmed:from], results[confirmed:from]) && smooth
+		l.returns(returned)
+		confirmed = from
 	}
-	l.collect(ctx, confirms, results)
-	t.publisher.losses.judge(ctx, l, window, results)
+	l.collect(ctx, confirms[confirmed:sent], results[confirmed:sent])
+	l.returns(returned)
+	batch, results = batch[:sent], results[:sent]
+	t.publisher.losses.judge(ctx, l, batch, results)
 	if slices.ContainsFunc(results, func(err error) bool { return errors.Is(err, errNacked) }) {
 		// RabbitMQ has a channel look for the leader of a quorum queue once. If that
 		// was where the leader died, it refuses for ever what a new one takes.
 		l.fail(errNacked)
 	}
-	returned := l.returns()
-	for i, m := range window {
+	for i, m := range batch {
 		if reason, ok := returned[m.ID]; ok && results[i] == nil {
 			results[i] = fmt.Errorf("%w (%s)", event.ErrUnroutable, reason)
 		}
 	}
 	return results
 }
+
+// sendAll publishes messages without waiting for their confirms. Those that it
+// does not publish have a result, and no confirm. It reports whether the lane
+// still is in order.
+func (t *Transport) sendAll(l *lane, batch []event.Message, confirms []*amqp.DeferredConfirmation, results []error) bool {
+	l.wire.hold()
+	for i, m := range batch {
+		if l.isBlocked() {
+			copy(results[i:], all(len(batch)-i, errBlocked))
+			break
+		}
+		p := publishing(m)
+		if results[i] = room(p, l.frame); results[i] != nil {
+			continue
+		}
+		var err error
+		if confirms[i], err = t.send(l.ch, p); err != nil {
+			copy(results[i:], all(len(batch)-i, fmt.Errorf("%w: %w", errLost, err)))
+			l.fail(err)
+			break
+		}
+	}
+	err := l.wire.send()
+	if err != nil { // The confirms tell of it.
+		l.fail(err)
+	}
+	return err == nil && !slices.ContainsFunc(results, isTrouble)
+}
+
+// isTrouble reports whether what befell a message may befall those behind it.
+func isTrouble(err error) bool { return err != nil && !errors.Is(err, event.ErrRefused) }
 
 // send publishes a message for those who keep it, and for listeners a copy that
 // nobody waits for: it is on the same channel, so what loses it loses the
@@ -172,8 +204,8 @@ func (t *Transport) send(ch *amqp.Channel, p amqp.Publishing) (*amqp.DeferredCon
 
 // collect waits for the confirms. A broker that confirms nothing is given up,
 // unless it has said that it takes no messages: it will confirm them later,
-// and then they come twice.
-func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmation, results []error) {
+// and then they come twice. It reports whether all is well.
+func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmation, results []error) bool {
 	timeout := time.NewTimer(confirmTimeout)
 	defer timeout.Stop()
 	for i, confirm := range confirms {
@@ -199,6 +231,7 @@ func (l *lane) collect(ctx context.Context, confirms []*amqp.DeferredConfirmatio
 			l.fail(errNoConfirm)
 		}
 	}
+	return !slices.ContainsFunc(results, isTrouble)
 }
 
 // isBlocked reports whether the broker takes no messages: what is sent then
@@ -225,20 +258,16 @@ func (l *lane) verdict(confirm *amqp.DeferredConfirmation) error {
 
 // returns empties the buffer of returned messages. A return arrives before the
 // confirm of the same message, so after the confirms it is complete.
-func (l *lane) returns() map[string]string {
-	var reasons map[string]string
+func (l *lane) returns(reasons map[string]string) {
 	for {
 		select {
 		case r, open := <-l.returned:
 			if !open {
-				return reasons
-			}
-			if reasons == nil {
-				reasons = make(map[string]string)
+				return
 			}
 			reasons[r.MessageId] = r.ReplyText
 		default:
-			return reasons
+			return
 		}
 	}
 }

@@ -47,7 +47,7 @@ func headerSize(p amqp.Publishing) int {
 }
 
 // suspicion is that the channel or the connection was lost over a message of the
-// window.
+// batch.
 type suspicion struct {
 	reason string
 	said   bool // by the broker
@@ -56,12 +56,12 @@ type suspicion struct {
 func (s suspicion) Error() string { return errLost.Error() + ": " + s.reason }
 func (suspicion) Unwrap() error   { return errLost }
 
-// sift finds the messages of a window that the broker does not take, by
+// sift finds the messages of a batch that the broker does not take, by
 // publishing them one by one: even one that was alone, for a channel keeps the
 // limits that it was opened with. What the broker has not said is believed only
 // if others were taken in between: else it is the network that comes and goes.
-func (t *Transport) sift(ctx context.Context, window []event.Message, results []error) {
-	alone := func(i int) error { return t.publish(ctx, window[i:i+1])[0] }
+func (t *Transport) sift(ctx context.Context, batch []event.Message, results []error) {
+	alone := func(i int) error { return t.publish(ctx, batch[i:i+1])[0] }
 	var suspects []int
 	taken := false
 	for i, err := range results {
@@ -92,14 +92,14 @@ type losses struct {
 	times int
 }
 
-// judge makes a suspicion of each loss of a window that was lost over one of its
+// judge makes a suspicion of each loss of a batch that was lost over one of its
 // messages: because the broker says so, or because it comes to that each time.
-func (ls *losses) judge(ctx context.Context, l *lane, window []event.Message, results []error) {
+func (ls *losses) judge(ctx context.Context, l *lane, batch []event.Message, results []error) {
 	first := slices.IndexFunc(results, func(err error) bool { return errors.Is(err, errLost) })
 	if first < 0 {
 		return
 	}
-	if id := window[first].ID; id == ls.id {
+	if id := batch[first].ID; id == ls.id {
 		ls.times++
 	} else {
 		ls.id, ls.times = id, 1

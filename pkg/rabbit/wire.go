@@ -15,6 +15,10 @@ type wire struct {
 
 	heard atomic.Bool // the broker said something
 
+	writing sync.Mutex
+	held    []byte // what is written while it is held
+	holds   bool
+
 	mu       sync.Mutex
 	isCut    bool
 	detached bool // from the context that it was dialled with
@@ -48,8 +52,52 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, err //nolint:wrapcheck // It stands for the connection's own Read.
 }
 
-// Write bounds each write: the library bounds only reads, by heartbeats.
+// Write bounds each write: the library bounds only reads, by heartbeats. While
+// the wire is held, what is written is sent with what follows it.
 func (w *wire) Write(b []byte) (int, error) {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	if !w.holds {
+		return w.write(b)
+	}
+	if w.held = append(w.held, b...); len(w.held) < heldMost { // A frame more at most.
+		return len(b), nil
+	}
+	return len(b), w.flush()
+}
+
+// hold has few large writes made of many small ones: the library makes one of
+// each message, which costs it, the system and the broker more than the message
+// itself. What is held is sent by send, which must follow soon.
+func (w *wire) hold() {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	w.holds = true
+}
+
+// send ends a hold. What cannot be sent is the end of the connection, as it is
+// when the library writes.
+func (w *wire) send() error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	w.holds = false
+	if err := w.flush(); err != nil {
+		w.end()
+		return err
+	}
+	return nil
+}
+
+func (w *wire) flush() error {
+	defer func() { w.held = w.held[:0] }()
+	if len(w.held) == 0 {
+		return nil
+	}
+	_, err := w.write(w.held)
+	return err
+}
+
+func (w *wire) write(b []byte) (int, error) {
 	if err := w.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err //nolint:wrapcheck // It stands for the connection's own Write.
 	}
