@@ -65,7 +65,7 @@ func (f *choice) register(o *options) {
 	o.Var(&f.ids, "id", "only this `id`; may be given several times")
 	o.StringVar(&f.eventType, "type", "", "only this `type` of event")
 	o.StringVar(&f.partition, "partition", "", "only this partition `key`")
-	o.Var(&f.since, "since", "recorded from this `time` on: RFC 3339, or so long ago: 90m, 24h")
+	o.Var(&f.since, "since", "recorded, or come if nobody has said when, from this `time` on: RFC 3339, or so long ago: 90m, 24h")
 	o.Var(&f.until, "until", "recorded before this `time`")
 }
 

@@ -14,9 +14,9 @@ type row struct {
 	Type         string     `json:"type"`
 	Source       string     `json:"source"`
 	State        string     `json:"state"`
-	Recorded     time.Time  `json:"recordedAt"`
-	At           *time.Time `json:"at,omitempty"`    // when it was published, or came
-	Due          *time.Time `json:"dueAt,omitempty"` // when it is tried again
+	Recorded     *time.Time `json:"recordedAt,omitempty"` // unless its publisher has not said when
+	At           *time.Time `json:"at,omitempty"`         // when it was published, or came
+	Due          *time.Time `json:"dueAt,omitempty"`      // when it is tried again
 	PartitionKey string     `json:"partitionKey,omitempty"`
 	Sequence     int64      `json:"sequence,omitempty"`
 	Attempts     int64      `json:"attempts,omitempty"`
@@ -25,7 +25,7 @@ type row struct {
 
 func rowOf(service string, e outbox.Stored) row {
 	return row{
-		Service: service, ID: e.ID, Type: e.Type, Source: e.Source, State: e.State, Recorded: e.Time,
+		Service: service, ID: e.ID, Type: e.Type, Source: e.Source, State: e.State, Recorded: unlessZero(e.Time),
 		At: unlessZero(e.At), Due: unlessZero(e.Due), PartitionKey: e.PartitionKey, Sequence: e.Sequence,
 		Attempts: e.Attempts, Error: e.Error,
 	}
@@ -71,7 +71,19 @@ func listing(state string) func(context.Context, *Console, []string) error {
 func writeRows(t *table, rows []row) {
 	t.row("SERVICE", "ID", "TYPE", "RECORDED", "PARTITION", "SEQUENCE", "STATE", "ERROR")
 	for _, r := range rows {
-		t.row(r.Service, r.ID, r.Type, r.Recorded.Format(time.RFC3339), r.PartitionKey, r.Sequence, r.State, short(r.Error))
+		t.row(r.Service, r.ID, r.Type, r.when(), r.PartitionKey, r.Sequence, r.State, short(r.Error))
+	}
+}
+
+// when it was recorded, or came if nobody has said when.
+func (r row) when() string {
+	switch {
+	case r.Recorded != nil:
+		return r.Recorded.Format(time.RFC3339)
+	case r.At != nil:
+		return "came " + r.At.Format(time.RFC3339)
+	default:
+		return ""
 	}
 }
 

@@ -29,7 +29,7 @@ func runShow(ctx context.Context, c *Console, args []string) error {
 	}
 	all := []shown{}
 	err = c.each(ctx, func(ctx context.Context, s *opened) error {
-		found, err := s.find(ctx, outbox.Filter{IDs: ids})
+		found, err := s.find(ctx, outbox.Filter{IDs: ids, Bodies: true})
 		all = append(all, found...)
 		return err
 	})
@@ -73,7 +73,9 @@ func (e shown) write(t *table) {
 	t.row("type", e.Type)
 	t.row("source", e.Source)
 	t.row("state", e.State)
-	t.row("recorded", e.Recorded.Format(time.RFC3339Nano))
+	if e.Recorded != nil {
+		t.row("recorded", e.Recorded.Format(time.RFC3339Nano))
+	}
 	if e.At != nil {
 		t.row("published or came", e.At.Format(time.RFC3339Nano))
 	}

@@ -17,9 +17,10 @@ type Filter struct {
 	IDs          []string // any of them
 	Type         string
 	PartitionKey string
-	Since, Until time.Time // when they were recorded: from Since on, before Until
+	Since, Until time.Time // when they were recorded, or came if nobody has said when: from Since on, before Until
 	States       []string  // any of them; Replay knows its own
 	Limit        int       // of List, the newest; 100 by default
+	Bodies       bool      // of List: with Data, which may be large
 }
 
 // Stored is an event as it is kept.
@@ -37,7 +38,7 @@ type Stored struct {
 type Replayed struct {
 	Events      int64
 	Types       map[string]int64
-	First, Last time.Time // when the oldest and the newest were recorded
+	First, Last time.Time // when the oldest and the newest were recorded, or came
 }
 
 const listLimit = 100
@@ -84,6 +85,7 @@ type shelf struct {
 	table   string
 	where   string // what all of its rows have
 	columns string // what the tables do not have in common
+	at      string // when one was recorded
 	newest  string // the order of a list
 	source  string // of all rows, or "" if they have one each
 }
@@ -92,14 +94,17 @@ func (o *Outbox) kept() shelf {
 	return shelf{
 		db: o.db, table: "outbox_event", where: "true", source: o.source,
 		columns: "'', sent_at, due_at, 0, CASE state WHEN 'refused' THEN error ELSE '' END",
+		at:      "recorded_at",
 		newest:  "id DESC", // A UUIDv7: the newest of a large table are found without sorting it.
 	}
 }
 
 func (i *Inbox) letters() shelf {
+	// A foreign publisher may not have said when something happened.
+	at := fmt.Sprintf("CASE recorded_at WHEN %d THEN arrived_at ELSE recorded_at END", database.Instant(time.Time{}))
 	return shelf{
 		db: i.db, table: "inbox_parked", where: "consumer = " + quoted(i.consumer),
-		columns: "source, arrived_at, due_at, attempts, error", newest: "recorded_at DESC, id DESC",
+		columns: "source, arrived_at, due_at, attempts, error", at: at, newest: at + " DESC, id DESC",
 	}
 }
 
@@ -119,10 +124,10 @@ func (s shelf) chosen(f Filter) (where string, args []any, err error) {
 		is("partition_key = $%d", f.PartitionKey)
 	}
 	if !f.Since.IsZero() {
-		is("recorded_at >= $%d", database.Instant(f.Since))
+		is(s.at+" >= $%d", database.Instant(f.Since))
 	}
 	if !f.Until.IsZero() {
-		is("recorded_at < $%d", database.Instant(f.Until))
+		is(s.at+" < $%d", database.Instant(f.Until))
 	}
 	for column, texts := range map[string][]string{"id": f.IDs, "state": f.States} {
 		if len(texts) == 0 {
@@ -147,9 +152,13 @@ func (s shelf) list(ctx context.Context, f Filter) ([]Stored, error) {
 	if limit <= 0 {
 		limit = listLimit
 	}
+	body := "NULL"
+	if f.Bodies {
+		body = "data"
+	}
 	all, err := database.All(ctx, s.db.Query(ctx), s.scan, fmt.Sprintf(`
-		SELECT id, type, recorded_at, partition_key, sequence, traceparent, data, state, %s FROM %s
-		WHERE %s ORDER BY %s LIMIT %d`, s.columns, s.table, where, s.newest, limit), args...)
+		SELECT id, type, recorded_at, partition_key, sequence, traceparent, %s, state, %s FROM %s
+		WHERE %s ORDER BY %s LIMIT %d`, body, s.columns, s.table, where, s.newest, limit), args...)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", s.table, err)
 	}
@@ -188,7 +197,7 @@ func (s shelf) replay(ctx context.Context, f Filter, state, set string, dry bool
 		err := scan(&eventType, &n, &first, &last)
 		replayed.add(eventType, n, database.Time(first), database.Time(last))
 		return struct{}{}, err
-	}, "SELECT type, count(*), min(recorded_at), max(recorded_at) FROM "+s.table+" WHERE "+where+" GROUP BY type", args...)
+	}, fmt.Sprintf("SELECT type, count(*), min(%[1]s), max(%[1]s) FROM %[2]s WHERE %[3]s GROUP BY type", s.at, s.table, where), args...)
 	if err == nil && !dry {
 		err = s.change(ctx, where, args, set)
 	}

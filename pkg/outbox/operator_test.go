@@ -29,12 +29,18 @@ func TestDeadLettersAreCountedReadAndHandledAgain(t *testing.T) {
 		if diff := cmp.Diff(want, figures, cmpopts.IgnoreFields(InboxFigures{}, "Oldest")); err != nil || diff != "" || time.Since(figures.Oldest) > time.Minute {
 			t.Errorf("error %v, oldest %s, figures (-want +got):\n%s", err, figures.Oldest, diff)
 		}
-		one, err := in.List(t.Context(), Filter{IDs: []string{"b"}})
+		one, err := in.List(t.Context(), Filter{IDs: []string{"b"}, Bodies: true})
 		if err != nil || len(one) != 1 || string(one[0].Data) != "{broken" || one[0].Error == "" || one[0].State != "dead" || one[0].Attempts != 1 {
 			t.Errorf("error %v, %+v", err, one)
 		}
-		if all, err := in.List(t.Context(), Filter{}); err != nil || len(all) != 5 {
+		all, err := in.List(t.Context(), Filter{})
+		if err != nil || len(all) != 5 {
 			t.Errorf("error %v, %d events are parked", err, len(all))
+		}
+		for _, e := range all {
+			if e.Data != nil {
+				t.Errorf("a list holds the body of %s", e.ID)
+			}
 		}
 
 		policy := Filter{PartitionKey: "P"}
@@ -112,5 +118,52 @@ func TestPublishedEventsArePublishedAgainAsTheyWere(t *testing.T) {
 		if err != nil || len(list) != 2 || list[0].ID != first[2].ID || list[0].Source != "policy" || list[0].At.IsZero() {
 			t.Errorf("error %v, list %+v", err, list)
 		}
+	})
+}
+
+// A foreign publisher need not say when something happened: it is chosen by when
+// it came, and still tells no time of its own.
+func TestWhatHasNoTimeIsChosenByWhenItCame(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		in := newTold(t, url(t))
+		before := time.Now().Truncate(time.Microsecond)
+		old := loose("old")
+		old.Time = before.Add(-24 * time.Hour)
+		in.failures["old"], in.failures["untold"] = []error{errNever}, []error{errNever}
+		in.receive(old, loose("untold"))
+		tests := map[string]struct {
+			filter Filter
+			want   []string
+		}{
+			"all, the newest first": {Filter{}, []string{"untold", "old"}},
+			"since before it came":  {Filter{Since: before}, []string{"untold"}},
+			"until before it came":  {Filter{Until: before}, []string{"old"}},
+			"since after it came":   {Filter{Since: before.Add(time.Hour)}, nil},
+		}
+		for name, tt := range tests {
+			list, err := in.List(t.Context(), tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range list {
+				got = append(got, e.ID)
+				if e.ID == "untold" && !e.Time.IsZero() {
+					t.Errorf("it is said to have happened at %s", e.Time)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			replayed, err := in.Replay(t.Context(), tt.filter, true)
+			if err != nil || replayed.Events != int64(len(tt.want)) {
+				t.Errorf("%s: error %v, would replay %+v", name, err, replayed)
+			}
+		}
+		if replayed, err := in.Replay(t.Context(), Filter{Since: before}, false); err != nil || replayed.First.Before(before) {
+			t.Errorf("error %v, replayed %+v", err, replayed)
+		}
+		in.sweep(0)
+		in.want("untold")
 	})
 }

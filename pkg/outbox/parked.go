@@ -25,18 +25,52 @@ type parked struct {
 	attempts int64
 	due      time.Time
 	err      string
+	size     int64 // of its body, which is read when there is room for it
 }
 
-const parkedColumns = "p.source, p.id, p.state, p.type, p.recorded_at, p.partition_key, p.sequence, p.traceparent, p.data, p.attempts"
+// atOnce bounds the bodies, in bytes, of the parked events that one transaction
+// handles. The first of them may be larger.
+const atOnce = 8 << 20
+
+const parkedColumns = "p.source, p.id, p.state, p.type, p.recorded_at, p.partition_key, p.sequence, p.traceparent, length(p.data), p.attempts"
 
 func scanParked(scan func(...any) error) (parked, error) {
 	var p parked
 	var at int64
-	err := scan(&p.Source, &p.ID, &p.state, &p.Type, &at, &p.PartitionKey, &p.Sequence, &p.TraceParent, &p.Data,
+	err := scan(&p.Source, &p.ID, &p.state, &p.Type, &at, &p.PartitionKey, &p.Sequence, &p.TraceParent, &p.size,
 		&p.attempts)
 	p.Time = database.Time(at)
 	return p, err
 }
+
+const bodies = "SELECT p.source, p.id, p.data FROM inbox_parked AS p WHERE (p.consumer, p.source, p.id) IN (SELECT consumer, source, id FROM %s)"
+
+// load reads the bodies of parked items.
+func (s *set) load(ctx context.Context, items []*item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	loaded, err := query(ctx, s, scanBody, bodies, s.names(items))
+	if err != nil {
+		return fmt.Errorf("read %d parked events: %w", len(items), err)
+	}
+	data := make(map[name][]byte, len(loaded))
+	for _, b := range loaded {
+		data[b.name] = b.data
+	}
+	for _, it := range items {
+		it.Data = data[nameOf(it.Message)]
+	}
+	return nil
+}
+
+type body struct {
+	name
+
+	data []byte
+}
+
+func scanBody(scan func(...any) error) (b body, err error) { return b, scan(&b.source, &b.id, &b.data) }
 
 // park keeps items, or changes what is kept of them.
 func (s *set) park(ctx context.Context, items []*item) error {

@@ -155,14 +155,24 @@ func (s *set) waiting(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for what waits in %d partitions: %w", len(keys), err)
 	}
-	slices.SortFunc(found, func(a, b parked) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(found, func(a, b parked) int {
+		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.ID, b.ID))
+	})
+	var waits []*item
+	room := int64(atOnce)
 	for _, w := range found {
 		p := s.places[placeOf(w.Message)]
-		if p.waiting[w.Sequence] == nil && !own[nameOf(w.Message)] {
+		switch {
+		case w.Sequence > p.read: // One before it has found no room.
+		case room < 0 || len(waits) > 0 && w.size > room:
+			p.read, room = w.Sequence-1, -1
+		case p.waiting[w.Sequence] == nil && !own[nameOf(w.Message)]:
 			p.waiting[w.Sequence] = &item{parked: w, kept: true, released: true, place: p}
+			waits, room = append(waits, p.waiting[w.Sequence]), room-w.size
+		default: // It is in the set, or another one has its number.
 		}
 	}
-	return nil
+	return s.load(ctx, waits)
 }
 
 // advance notes how far the partitions have come.

@@ -12,7 +12,7 @@ import (
 
 const (
 	redoEvery = 250 * time.Millisecond
-	redoBatch = 64 // with their bodies, in one transaction
+	redoBatch = 64 // in one transaction, or as many as have no more than atOnce together
 )
 
 // Run handles what was parked, when its time has come, and forgets what came
@@ -89,12 +89,23 @@ func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 		if len(due) == 0 {
 			return nil
 		}
-		forward, err := i.again(ctx, due)
+		forward, err := i.again(ctx, fitting(due))
 		if err != nil || !forward {
 			return err
 		}
 	}
 	return nil
+}
+
+// fitting are the first of due, as many as have room.
+func fitting(due []parked) []parked {
+	room := int64(atOnce)
+	for n, p := range due {
+		if room -= p.size; room < 0 {
+			return due[:max(n, 1)]
+		}
+	}
+	return due
 }
 
 // again handles parked events: retries, and those whose predecessor has not come
@@ -153,11 +164,12 @@ func (s *set) redo(ctx context.Context, due []parked) error {
 }
 
 const claiming = `
-	SELECT p.source, p.id FROM inbox_parked AS p
+	SELECT p.source, p.id, p.data FROM inbox_parked AS p
 	WHERE (p.consumer, p.source, p.id, p.state, p.attempts) IN (SELECT consumer, source, id, state, attempts FROM %s)
 		AND NOT ` + heldUp
 
-// claim drops the items that are no longer as they were.
+// claim drops the items that are no longer as they were, and reads the bodies of
+// the others.
 func (s *set) claim(ctx context.Context) error {
 	columns := s.names(s.items)
 	var states []string
@@ -166,18 +178,19 @@ func (s *set) claim(ctx context.Context) error {
 		states, attempts = append(states, it.state), append(attempts, it.attempts)
 	}
 	columns = append(columns, database.Column{Name: "state", Values: states}, database.Column{Name: "attempts", Values: attempts})
-	there, err := query(ctx, s, func(scan func(...any) error) (n name, err error) { return n, scan(&n.source, &n.id) },
+	there, err := query(ctx, s, scanBody,
 		claiming+s.db.Dialect.SkipLocked(), columns)
 	if err != nil {
 		return fmt.Errorf("claim %d parked events: %w", len(s.items), err)
 	}
-	claimed := make(map[name]bool, len(there))
-	for _, n := range there {
-		claimed[n] = true
+	claimed := make(map[name][]byte, len(there))
+	for _, b := range there {
+		claimed[b.name] = b.data
 	}
 	var items []*item
 	for _, it := range s.items {
-		if claimed[nameOf(it.Message)] {
+		if data, is := claimed[nameOf(it.Message)]; is {
+			it.Data = data
 			items = append(items, it)
 		}
 	}

@@ -1,0 +1,106 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/database/databasetest"
+	"parley.internal/pkg/event"
+)
+
+// heavy is an inbox whose handler refuses what it is told until it is mended, and
+// then notes how much memory is in use.
+type heavy struct {
+	*told
+
+	mended bool
+	most   uint64
+}
+
+func newHeavy(t *testing.T, db *database.DB) *heavy {
+	t.Helper()
+	h := &heavy{}
+	var router event.Router
+	event.Handle(&router, func(ctx context.Context, e sold) error {
+		if !h.mended {
+			return errNever
+		}
+		h.most = max(h.most, inUse())
+		number, _, _ := strings.Cut(e.Number, " ")
+		return note(ctx, db, number)
+	})
+	h.told = &told{t: t, db: db, Inbox: NewInbox(db, "chat", &router, quiet)}
+	return h
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// large is the nth event of policy P, of a megabyte.
+func large(sequence int64) event.Message {
+	m := nth(sequence)
+	m.Data = fmt.Appendf(nil, `{"number":"%d %s"}`, sequence, strings.Repeat("x", 1<<20))
+	return m
+}
+
+const (
+	largeMany  = 48
+	largeInUse = 32 << 20 // eight of them at once, and what decoding takes
+)
+
+func (h *heavy) wantAll(before uint64) {
+	h.t.Helper()
+	if done := column(h.t, h.db, "SELECT what FROM effect"); len(done) != largeMany {
+		h.t.Errorf("%d were handled", len(done))
+	}
+	if h.most > before+largeInUse {
+		h.t.Errorf("%d MB were in use", (h.most-before)>>20)
+	}
+}
+
+func TestManyLargeDeadLettersAreHandledAgainAFewAtATime(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		h := newHeavy(t, open(t, url(t)))
+		for n := range int64(largeMany) {
+			m := large(n + 1)
+			m.PartitionKey, m.Sequence = "", 0
+			h.receive(m)
+		}
+		if _, err := h.Replay(t.Context(), Filter{}, false); err != nil {
+			t.Fatal(err)
+		}
+		h.mended = true
+		before := inUse()
+		h.sweep(0)
+		h.wantAll(before)
+		h.wantParked()
+	})
+}
+
+func TestManyLargeEventsThatWaitedAreHandledAFewAtATime(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		h := newHeavy(t, open(t, url(t)))
+		h.mended = true
+		for n := int64(largeMany); n > 1; n-- {
+			h.receive(large(n))
+		}
+		before := inUse()
+		h.receive(large(1))
+		for range largeMany {
+			h.sweep(0)
+		}
+		h.wantAll(before)
+		h.wantParked()
+		if gaps := h.Counts().Gaps; gaps != 0 {
+			t.Errorf("%d gaps were counted", gaps)
+		}
+	})
+}
