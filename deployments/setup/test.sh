@@ -6,7 +6,7 @@ set -euo pipefail
 # One line per need: the program that shows it is there (a pattern where the path
 # holds a version), and its Debian package.
 needs=(
-	'/usr/bin/chromium chromium' # the browser of frontend/e2e
+	'/usr/bin/chromium chromium' # the browser of frontend/e2e and pkg/signalr/signalrtest
 	'/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server' # this and the next two: pkg/testenv
 	'/usr/lib/postgresql/*/bin/initdb postgresql'
 	'/usr/bin/redis-server redis-server'

@@ -31,18 +31,56 @@ var ways = map[string]signalrtest.Options{
 	"LongPolling in MessagePack": {Transport: "LongPolling", MessagePack: true},
 }
 
+// official is a client that has to work, and how it is to.
+type official struct {
+	name string
+	signalrtest.Package
+	signalrtest.Options
+}
+
+// clients are the official ones, in Node and in Chromium, each in these ways.
+func clients(t *testing.T, ways ...map[string]signalrtest.Options) (all []official) {
+	t.Helper()
+	places := map[string]*signalrtest.Browser{"Node": nil, "Chromium": signalrtest.OpenBrowser(t)}
+	for place, browser := range places {
+		for _, p := range officials {
+			for _, some := range ways {
+				for way, o := range some {
+					if p == signalrtest.AspNet && (o.MessagePack || o.Reconnect != nil) {
+						continue // Its package for the one is another major's; it does not do the other.
+					}
+					o.Browser = browser
+					all = append(all, official{strings.Join([]string{place, string(p), way}, " "), p, o})
+				}
+			}
+		}
+	}
+	return all
+}
+
 // officially runs fn with each official client over each transport.
 func officially(t *testing.T, fn func(t *testing.T, p signalrtest.Package, o signalrtest.Options)) {
 	t.Helper()
-	for _, p := range officials {
-		for way, o := range ways {
-			if o.MessagePack && p == signalrtest.AspNet {
-				continue // its package for it is another major's
-			}
-			t.Run(string(p)+" "+way, func(t *testing.T) { fn(t, p, o) })
-		}
+	for _, c := range clients(t, ways) {
+		t.Run(c.name, func(t *testing.T) { fn(t, c.Package, c.Options) })
 	}
 }
+
+// reconnecting are the ways of a client that comes back after so long.
+func reconnecting(after ...time.Duration) map[string]signalrtest.Options {
+	again := maps.Clone(ways)
+	for way, o := range again {
+		o.Reconnect = after
+		again[way] = o
+	}
+	return again
+}
+
+// direct is a client that does not ask first.
+var direct = map[string]signalrtest.Options{"skipping negotiation": {SkipNegotiation: true}}
+
+// free is one that takes the best transport that works.
+var free = map[string]signalrtest.Options{"the best way": {}}
 
 // room is a hub on a real socket, where the token is the user.
 type room struct {
@@ -53,7 +91,7 @@ type room struct {
 
 func openRoom(t *testing.T, transports ...signalr.Transport) *room {
 	t.Helper()
-	r := &room{diary: newDiary(signalr.Options{Transports: transports, DisconnectTimeout: 2 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
+	r := &room{diary: newDiary(signalr.Options{Transports: transports, DisconnectTimeout: 5 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
@@ -83,14 +121,21 @@ func openRoom(t *testing.T, transports ...signalr.Transport) *room {
 func openHub(t *testing.T, d *diary) *room {
 	t.Helper()
 	server := httptest.NewServer(d)
+	r := &room{diary: d, url: server.URL + "/hub"}
 	t.Cleanup(func() {
-		d.Drain(t.Context(), 0)
-		if err := d.Wait(soon(t)); err != nil {
-			t.Error(err)
-		}
+		r.empty(t)
 		server.Close()
 	})
-	return &room{diary: d, url: server.URL + "/hub"}
+	return r
+}
+
+// empty ends the room's connections.
+func (r *room) empty(t *testing.T) {
+	t.Helper()
+	r.Drain(t.Context(), 0)
+	if err := r.Wait(soon(t)); err != nil {
+		t.Error(err)
+	}
 }
 
 // soon is a context for what takes no time when it works.
@@ -101,13 +146,15 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// enter connects an official client to the room.
+// enter connects an official client to the room. It is there until all have
+// been told to leave: the room would wait for one that polls and is gone.
 func (r *room) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
 	t.Helper()
 	c := signalrtest.Start(t, p, r.url, user, o)
 	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { r.empty(t) })
 	return c
 }
 
@@ -123,66 +170,58 @@ func wantEvent(t *testing.T, c *signalrtest.Client, kind, text string) {
 }
 
 func TestOfficialClients(t *testing.T) {
-	ways := maps.Clone(ways)
-	ways["the best way"] = signalrtest.Options{}
-	ways["skipping negotiation"] = signalrtest.Options{SkipNegotiation: true}
-	for _, p := range officials {
-		for way, o := range ways {
-			if o.MessagePack && p == signalrtest.AspNet {
-				continue // its package for it is another major's
+	for _, client := range clients(t, ways, free, direct) {
+		t.Run(client.name, func(t *testing.T) {
+			r := openRoom(t)
+			c := r.enter(t, client.Package, "jim", client.Options)
+
+			var sum int
+			if err := c.Invoke(soon(t), &sum, "Add", 1, 2); err != nil || sum != 3 {
+				t.Errorf("Add gave %d, %v", sum, err)
 			}
-			t.Run(string(p)+" "+way, func(t *testing.T) {
-				r := openRoom(t)
-				c := r.enter(t, p, "jim", o)
+			var who map[string]string
+			if err := c.Invoke(soon(t), &who, "who"); err != nil || who["user"] != "jim" {
+				t.Errorf("Who gave %v, %v", who, err)
+			}
+			for target, want := range map[string]string{
+				"Refuse": "An unexpected error occurred invoking 'Refuse' on the server. HubException: not today",
+				"Break":  "An unexpected error occurred invoking 'Break' on the server.",
+				"Add":    "Failed to invoke 'Add' due to an error on the server.",
+				"Nope":   "Unknown hub method 'Nope'",
+			} {
+				err := c.Invoke(soon(t), nil, target)
+				if got, ok := errors.AsType[signalrtest.Error](err); !ok || string(got) != want {
+					t.Errorf("%s gave %v, want %q", target, err, want)
+				}
+			}
+			for _, target := range []string{"Refuse", "Nope"} {
+				if err := c.Send(soon(t), target); err != nil {
+					t.Errorf("send %s: %v", target, err)
+				}
+			}
+			if err := c.Send(soon(t), "Tell", "<b>hé\x1e</b>"); err != nil {
+				t.Error(err)
+			}
+			e, err := c.WaitFor(soon(t), signalrtest.CallOf("Told"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(e.Args) != 3 {
+				t.Fatalf("%d arguments, want 3", len(e.Args))
+			}
+			var text string
+			if err := json.Unmarshal(e.Args[2], &text); err != nil || text != "<b>hé\x1e</b>" {
+				t.Errorf("told %q, %v", text, err)
+			}
 
-				var sum int
-				if err := c.Invoke(soon(t), &sum, "Add", 1, 2); err != nil || sum != 3 {
-					t.Errorf("Add gave %d, %v", sum, err)
-				}
-				var who map[string]string
-				if err := c.Invoke(soon(t), &who, "who"); err != nil || who["user"] != "jim" {
-					t.Errorf("Who gave %v, %v", who, err)
-				}
-				for target, want := range map[string]string{
-					"Refuse": "An unexpected error occurred invoking 'Refuse' on the server. HubException: not today",
-					"Break":  "An unexpected error occurred invoking 'Break' on the server.",
-					"Add":    "Failed to invoke 'Add' due to an error on the server.",
-					"Nope":   "Unknown hub method 'Nope'",
-				} {
-					err := c.Invoke(soon(t), nil, target)
-					if got, ok := errors.AsType[signalrtest.Error](err); !ok || string(got) != want {
-						t.Errorf("%s gave %v, want %q", target, err, want)
-					}
-				}
-				for _, target := range []string{"Refuse", "Nope"} {
-					if err := c.Send(soon(t), target); err != nil {
-						t.Errorf("send %s: %v", target, err)
-					}
-				}
-				if err := c.Send(soon(t), "Tell", "<b>hé\x1e</b>"); err != nil {
-					t.Error(err)
-				}
-				e, err := c.WaitFor(soon(t), signalrtest.CallOf("Told"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(e.Args) != 3 {
-					t.Fatalf("%d arguments, want 3", len(e.Args))
-				}
-				var text string
-				if err := json.Unmarshal(e.Args[2], &text); err != nil || text != "<b>hé\x1e</b>" {
-					t.Errorf("told %q, %v", text, err)
-				}
-
-				if err := c.Stop(soon(t)); err != nil {
-					t.Error(err)
-				}
-				wantEvent(t, c, signalrtest.Closed, "closed ")
-				if err := <-r.endings; err != nil {
-					t.Errorf("the connection ended with %v, want cleanly", err)
-				}
-			})
-		}
+			if err := c.Stop(soon(t)); err != nil {
+				t.Error(err)
+			}
+			wantEvent(t, c, signalrtest.Closed, "closed ")
+			if err := <-r.endings; err != nil {
+				t.Errorf("the connection ended with %v, want cleanly", err)
+			}
+		})
 	}
 }
 
@@ -265,6 +304,7 @@ func TestOfficialClientsHearALotInOrder(t *testing.T) {
 // TestOfficialClientsFallBack has servers that do not offer WebSockets, and one
 // whose proxy blocks what they do offer.
 func TestOfficialClientsFallBack(t *testing.T) {
+	all := clients(t, free)
 	for name, tt := range map[string]struct {
 		transports []signalr.Transport
 		blocked    func(*http.Request) bool
@@ -276,8 +316,8 @@ func TestOfficialClientsFallBack(t *testing.T) {
 			return r.Header.Get("Upgrade") != "" || r.Header.Get("Accept") == "text/event-stream"
 		}},
 	} {
-		for _, p := range officials {
-			t.Run(string(p)+" "+name, func(t *testing.T) {
+		for _, client := range all {
+			t.Run(client.name+" "+name, func(t *testing.T) {
 				r := openRoom(t, tt.transports...)
 				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 					if tt.blocked != nil && tt.blocked(q) {
@@ -288,7 +328,7 @@ func TestOfficialClientsFallBack(t *testing.T) {
 				}))
 				t.Cleanup(proxy.Close)
 				r.url = proxy.URL + "/hub"
-				c := r.enter(t, p, "jim", signalrtest.Options{})
+				c := r.enter(t, client.Package, "jim", client.Options)
 				if err := c.Invoke(soon(t), nil, "Tell", "hello"); err != nil {
 					t.Fatal(err)
 				}
@@ -302,21 +342,17 @@ func TestOfficialClientsFallBack(t *testing.T) {
 }
 
 func TestOfficialClientsAreRefusedWithoutAToken(t *testing.T) {
-	ways := maps.Clone(ways)
-	ways["skipping negotiation"] = signalrtest.Options{SkipNegotiation: true}
-	for _, p := range officials {
-		for way, o := range ways {
-			t.Run(string(p)+" "+way, func(t *testing.T) {
-				r := openRoom(t)
-				c := signalrtest.Start(t, p, r.url, "stranger", o)
-				if err := c.Connect(soon(t)); err == nil {
-					t.Error("a stranger was let in")
-				}
-				if got := r.Connections(); got != 0 {
-					t.Errorf("%d connections are left", got)
-				}
-			})
-		}
+	for _, client := range clients(t, ways, direct) {
+		t.Run(client.name, func(t *testing.T) {
+			r := openRoom(t)
+			c := signalrtest.Start(t, client.Package, r.url, "stranger", client.Options)
+			if err := c.Connect(soon(t)); err == nil {
+				t.Error("a stranger was let in")
+			}
+			if got := r.Connections(); got != 0 {
+				t.Errorf("%d connections are left", got)
+			}
+		})
 	}
 }
 
@@ -335,8 +371,8 @@ func TestOfficialClientsAreToldWhyTheyAreLeft(t *testing.T) {
 // TestADrainedClientComesBack lets the client's next attempt reach another
 // node, as a load balancer would.
 func TestADrainedClientComesBack(t *testing.T) {
-	for way, o := range ways {
-		t.Run(way, func(t *testing.T) { comesBack(t, o) })
+	for _, client := range clients(t, reconnecting(0, 100*time.Millisecond)) {
+		t.Run(client.name, func(t *testing.T) { comesBack(t, client.Options) })
 	}
 }
 
@@ -359,7 +395,6 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 	t.Cleanup(balancer.Close) // when the rooms have ended what waits
 	first, second = openRoom(t), openRoom(t)
 
-	o.Reconnect = []time.Duration{0, 100 * time.Millisecond}
 	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim", o)
 	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
 		t.Fatal(err)
@@ -383,15 +418,14 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 }
 
 func TestAnExpiredClientComesBackWithANewToken(t *testing.T) {
-	for way, o := range ways {
-		t.Run(way, func(t *testing.T) { comesBackWithANewToken(t, o) })
+	for _, client := range clients(t, reconnecting(0)) {
+		t.Run(client.name, func(t *testing.T) { comesBackWithANewToken(t, client.Options) })
 	}
 }
 
 func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
 	t.Helper()
 	r := openRoom(t)
-	o.Reconnect = []time.Duration{0}
 	c := r.enter(t, signalrtest.Microsoft, "jim", o)
 	if err := c.SetToken(soon(t), "jim-again"); err != nil {
 		t.Fatal(err)
@@ -406,8 +440,33 @@ func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
 
 func TestAKilledClientIsABrokenConnection(t *testing.T) {
 	r := openRoom(t)
-	t.Run("client", func(t *testing.T) { r.enter(t, signalrtest.Microsoft, "jim", signalrtest.Options{}) })
+	t.Run("client", func(t *testing.T) {
+		c := signalrtest.Start(t, signalrtest.Microsoft, r.url, "jim", signalrtest.Options{})
+		if err := c.Connect(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if err := <-r.endings; err == nil {
 		t.Error("the connection ended cleanly")
+	}
+}
+
+// TestAClosedPageIsAConnectionThatEnds has nobody wait for the client's timeout.
+// A page that polls says nothing when it goes.
+func TestAClosedPageIsAConnectionThatEnds(t *testing.T) {
+	for _, client := range clients(t, ways) {
+		if client.Browser == nil {
+			continue
+		}
+		t.Run(client.name, func(t *testing.T) {
+			r := openRoom(t)
+			c := r.enter(t, client.Package, "jim", client.Options)
+			if err := errors.Join(c.Invoke(soon(t), nil, "Who"), c.Leave(soon(t))); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-r.endings; (err != nil) != (client.Transport == "LongPolling") {
+				t.Errorf("the connection ended with %v", err)
+			}
+		})
 	}
 }

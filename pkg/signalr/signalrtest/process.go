@@ -15,56 +15,59 @@ import (
 	"testing"
 )
 
-//go:embed client.cjs
-var script []byte
+//go:embed host.cjs
+var host []byte
+
+//go:embed drive.cjs
+var drive []byte
 
 // command is what the script is asked to do.
 type command struct {
-	ID     int    `json:"id"`
-	Do     string `json:"do"`
-	Target string `json:"target,omitempty"`
-	Args   []any  `json:"args"`
-	Items  []any  `json:"items,omitempty"`
-	Most   int    `json:"most,omitempty"`
-	Token  string `json:"token,omitempty"`
+	ID       int    `json:"id"`
+	Client   int    `json:"client"`
+	Do       string `json:"do"`
+	Settings any    `json:"settings,omitempty"`
+	Target   string `json:"target,omitempty"`
+	Args     []any  `json:"args"`
+	Items    []any  `json:"items,omitempty"`
+	Most     int    `json:"most,omitempty"`
+	Token    string `json:"token,omitempty"`
 }
 
 // answer is what it says.
 type answer struct {
 	ID     *int            `json:"answer"`
+	Client int             `json:"client"`
 	Result json.RawMessage `json:"result"`
 	Event
 }
 
-// process is the Node process of one client.
+// process is a Node process that hosts clients.
 type process struct {
-	stdin  io.WriteCloser
-	events events
-	done   chan struct{} // closed when its output has ended
+	stdin io.WriteCloser
+	done  chan struct{} // closed when its output has ended
 
 	mu      sync.Mutex
 	last    int
 	waiting map[int]chan answer
+	clients []*Client
 }
 
-// start runs the script until the test's context ends.
-func start(tb testing.TB, p Package, settings any) *process {
+// start runs the script until ctx ends, or its input does.
+func start(ctx context.Context, tb testing.TB, place, modules string) (p *process, wait func()) {
 	tb.Helper()
-	modules := nodeModules(tb, p)
 	node, err := exec.LookPath("node")
 	if err != nil {
 		tb.Fatal("signalrtest: node is not installed: the official clients need Node 20 or later")
 	}
-	file := filepath.Join(tb.TempDir(), "client.cjs")
-	if err := os.WriteFile(file, script, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	arguments, err := json.Marshal(settings)
+	folder := tb.TempDir()
+	script := filepath.Join(folder, "host.cjs")
+	err = errors.Join(os.WriteFile(script, host, 0o600), os.WriteFile(filepath.Join(folder, "drive.cjs"), drive, 0o600))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(tb.Context(), node, file, string(arguments))
-	cmd.Env = []string{"NODE_PATH=" + modules, "NODE_NO_WARNINGS=1"}
+	cmd := exec.CommandContext(ctx, node, script, place)
+	cmd.Env = append(cmd.Environ(), "NODE_PATH="+modules, "NODE_NO_WARNINGS=1")
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -77,26 +80,27 @@ func start(tb testing.TB, p Package, settings any) *process {
 	if err := cmd.Start(); err != nil {
 		tb.Fatalf("start node: %v", err)
 	}
-	c := &process{stdin: stdin, done: make(chan struct{}), waiting: make(map[int]chan answer)}
+	p = &process{stdin: stdin, done: make(chan struct{}), waiting: make(map[int]chan answer)}
 	var reading sync.WaitGroup
-	reading.Go(func() { c.read(stdout) })
-	tb.Cleanup(func() {
+	reading.Go(func() { p.read(stdout) })
+	return p, func() {
 		reading.Wait()
-		_ = cmd.Wait() // says that the test's context killed it
-	})
-	return c
+		_ = cmd.Wait() // says that the context killed it, if it did
+	}
 }
 
-// nodeModules finds where the clients are installed.
-func nodeModules(tb testing.TB, p Package) string {
+// nodeModules finds where what is in these packages is installed.
+func nodeModules(tb testing.TB, packages ...string) string {
 	tb.Helper()
 	root, err := repository()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	modules := filepath.Join(root, "frontend", "node_modules")
-	if _, err := os.Stat(filepath.Join(modules, string(p), "package.json")); err != nil {
-		tb.Fatalf("signalrtest: %s is not installed: run `npm ci` in %s", p, filepath.Join(root, "frontend"))
+	for _, name := range packages {
+		if _, err := os.Stat(filepath.Join(modules, name, "package.json")); err != nil {
+			tb.Fatalf("signalrtest: %s is not installed: run `npm ci` in %s", name, filepath.Join(root, "frontend"))
+		}
 	}
 	return modules
 }
@@ -119,6 +123,16 @@ func repository() (string, error) {
 	}
 }
 
+// open makes a client.
+func (p *process) open(ctx context.Context, settings any) (*Client, error) {
+	p.mu.Lock()
+	c := &Client{process: p, number: len(p.clients)}
+	p.clients = append(p.clients, c)
+	p.mu.Unlock()
+	_, err := c.ask(ctx, command{Do: "open", Settings: settings})
+	return c, err
+}
+
 // read hands out what the script says until it ends.
 func (p *process) read(stdout io.Reader) {
 	defer close(p.done)
@@ -132,17 +146,17 @@ func (p *process) read(stdout io.Reader) {
 		if err := json.Unmarshal(line, &a); err != nil {
 			a = answer{Event: Event{Kind: Noise, Error: string(line)}}
 		}
-		if a.ID == nil {
-			p.events.add(a.Event)
-			continue
-		}
 		p.mu.Lock()
-		waiting := p.waiting[*a.ID]
-		delete(p.waiting, *a.ID)
-		p.mu.Unlock()
-		if waiting != nil {
-			waiting <- a // has room for it
+		switch {
+		case a.ID != nil:
+			if waiting := p.waiting[*a.ID]; waiting != nil {
+				waiting <- a // has room for it
+			}
+			delete(p.waiting, *a.ID)
+		case a.Client < len(p.clients):
+			p.clients[a.Client].events.add(a.Event)
 		}
+		p.mu.Unlock()
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package signalrtest drives the official SignalR clients from a Go test: each
-// Client is a Node process of its own that runs one of them, unmodified.
+// Package signalrtest drives the official SignalR clients from a Go test,
+// unmodified: each Client is a Node process of its own, or a page of a Browser.
 //
 //	client := signalrtest.Start(t, signalrtest.Microsoft, server.URL+"/hub", token, signalrtest.Options{})
 //	err := client.On(ctx, "ReceiveMessage")
@@ -8,7 +8,7 @@
 //	event, err := client.WaitFor(ctx, signalrtest.CallOf("ReceiveMessage"))
 //	fmt.Println(event) // ReceiveMessage("hello")
 //
-// A machine without Node or without the clients fails the test and is told what
+// A machine without Node, Chromium or the clients fails the test and is told what
 // to install; nothing is skipped.
 package signalrtest
 
@@ -31,8 +31,10 @@ const (
 	AspNet    Package = "@aspnet/signalr" // 1.1, before automatic reconnecting
 )
 
-// Options of a client. The zero value negotiates and does not reconnect.
+// Options of a client. The zero value runs in Node, negotiates and does not
+// reconnect.
 type Options struct {
+	Browser         *Browser // nil: in Node
 	SkipNegotiation bool
 	MessagePack     bool // instead of JSON; not with AspNet
 
@@ -83,6 +85,8 @@ func (e Error) Error() string { return string(e) }
 // Client is one official client. Its methods are safe for concurrent use.
 type Client struct {
 	process *process
+	number  int // at the process
+	events  events
 }
 
 // Start starts a client for the hub at url that sends token, if there is one.
@@ -108,19 +112,47 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 	for _, d := range o.Reconnect {
 		settings.ReconnectDelays = append(settings.ReconnectDelays, d.Milliseconds())
 	}
-	return &Client{process: start(tb, p, settings)}
+	modules := nodeModules(tb, string(p))
+	var place *process
+	if o.Browser != nil {
+		place = o.Browser.process
+	} else {
+		running, kill := context.WithCancel(context.WithoutCancel(tb.Context()))
+		var wait func()
+		place, wait = start(running, tb, "Node", modules)
+		tb.Cleanup(func() {
+			kill()
+			wait()
+		})
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	c, err := place.open(ctx, settings)
+	if err != nil {
+		tb.Fatalf("signalrtest: start %s: %v", p, err)
+	}
+	if o.Browser != nil {
+		tb.Cleanup(func() { c.close(context.WithoutCancel(tb.Context())) })
+	}
+	return c
+}
+
+// ask has the client do something and waits until it is done.
+func (c *Client) ask(ctx context.Context, what command) (json.RawMessage, error) {
+	what.Client = c.number
+	return c.process.ask(ctx, what)
 }
 
 // Connect starts the connection.
 func (c *Client) Connect(ctx context.Context) error {
-	_, err := c.process.ask(ctx, command{Do: "connect"})
+	_, err := c.ask(ctx, command{Do: "connect"})
 	return err
 }
 
 // On makes the server's calls of these targets events.
 func (c *Client) On(ctx context.Context, targets ...string) error {
 	for _, target := range targets {
-		if _, err := c.process.ask(ctx, command{Do: "on", Target: target}); err != nil {
+		if _, err := c.ask(ctx, command{Do: "on", Target: target}); err != nil {
 			return err
 		}
 	}
@@ -130,7 +162,7 @@ func (c *Client) On(ctx context.Context, targets ...string) error {
 // Invoke calls a hub method and waits for its result, decoded into result
 // unless that is nil. An error of the hub is an Error.
 func (c *Client) Invoke(ctx context.Context, result any, target string, args ...any) error {
-	raw, err := c.process.ask(ctx, command{Do: "invoke", Target: target, Args: list(args)})
+	raw, err := c.ask(ctx, command{Do: "invoke", Target: target, Args: list(args)})
 	if err != nil || result == nil {
 		return err
 	}
@@ -142,14 +174,14 @@ func (c *Client) Invoke(ctx context.Context, result any, target string, args ...
 
 // Send calls a hub method and does not wait for it.
 func (c *Client) Send(ctx context.Context, target string, args ...any) error {
-	_, err := c.process.ask(ctx, command{Do: "send", Target: target, Args: list(args)})
+	_, err := c.ask(ctx, command{Do: "send", Target: target, Args: list(args)})
 	return err
 }
 
 // Stream invokes a hub method that is a stream, and waits for its end or for so
 // many items, after which it cancels; none: for the end.
 func (c *Client) Stream(ctx context.Context, most int, target string, args ...any) ([]json.RawMessage, error) {
-	raw, err := c.process.ask(ctx, command{Do: "stream", Target: target, Args: list(args), Most: most})
+	raw, err := c.ask(ctx, command{Do: "stream", Target: target, Args: list(args), Most: most})
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +195,7 @@ func (c *Client) Stream(ctx context.Context, most int, target string, args ...an
 // Upload invokes a hub method whose last parameter is a stream, of these items,
 // and waits for its result. AspNet cannot.
 func (c *Client) Upload(ctx context.Context, result any, items []any, target string, args ...any) error {
-	raw, err := c.process.ask(ctx, command{Do: "upload", Target: target, Args: list(args), Items: items})
+	raw, err := c.ask(ctx, command{Do: "upload", Target: target, Args: list(args), Items: items})
 	if err != nil {
 		return err
 	}
@@ -176,27 +208,40 @@ func (c *Client) Upload(ctx context.Context, result any, items []any, target str
 // Reply has the client answer the server's calls of target with a result. AspNet
 // cannot.
 func (c *Client) Reply(ctx context.Context, target string, result any) error {
-	_, err := c.process.ask(ctx, command{Do: "reply", Target: target, Args: []any{result}})
+	_, err := c.ask(ctx, command{Do: "reply", Target: target, Args: []any{result}})
 	return err
 }
 
 // SetToken changes what the client sends when it connects again.
 func (c *Client) SetToken(ctx context.Context, token string) error {
-	_, err := c.process.ask(ctx, command{Do: "token", Token: token})
+	_, err := c.ask(ctx, command{Do: "token", Token: token})
 	return err
 }
 
 // Stop ends the connection from the client's side.
 func (c *Client) Stop(ctx context.Context) error {
-	_, err := c.process.ask(ctx, command{Do: "stop"})
+	_, err := c.ask(ctx, command{Do: "stop"})
 	return err
+}
+
+// Leave closes the client's page, as people do, with its connection open.
+func (c *Client) Leave(ctx context.Context) error {
+	_, err := c.ask(ctx, command{Do: "leave"})
+	return err
+}
+
+// close is Leave for a test that ends: a page that has gone is as good.
+func (c *Client) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = c.Leave(ctx)
 }
 
 // WaitFor returns the oldest event that want accepts and that no WaitFor has
 // returned yet, as soon as there is one. Nil accepts any.
 func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, error) {
 	for {
-		e, more, ok := c.process.events.take(want)
+		e, more, ok := c.events.take(want)
 		if ok {
 			return e, nil
 		}
@@ -205,13 +250,13 @@ func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, err
 		case <-c.process.done:
 			return Event{}, errors.New("signalrtest: the client's process has ended")
 		case <-ctx.Done():
-			return Event{}, fmt.Errorf("wait for an event beside %v: %w", c.process.events.all(), ctx.Err())
+			return Event{}, fmt.Errorf("wait for an event beside %v: %w", c.events.all(), ctx.Err())
 		}
 	}
 }
 
 // Events are those that no WaitFor has returned yet, oldest first.
-func (c *Client) Events() []Event { return c.process.events.all() }
+func (c *Client) Events() []Event { return c.events.all() }
 
 // CallOf accepts the server's calls of target.
 func CallOf(target string) func(Event) bool {

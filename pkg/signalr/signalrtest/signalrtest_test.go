@@ -28,13 +28,25 @@ func (f *failing) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-func TestAMissingClientSaysWhatToRun(t *testing.T) {
-	f := &failing{TB: t}
-	var running sync.WaitGroup
-	running.Go(func() { signalrtest.Start(f, "@nobody/signalr", "http://localhost/", "", signalrtest.Options{}) })
-	running.Wait()
-	if !strings.Contains(f.said, "npm ci") {
-		t.Errorf("it said %q", f.said)
+func TestWhatIsMissingSaysWhatToDo(t *testing.T) {
+	t.Setenv("CHROMIUM", "/nowhere/chromium")
+	for want, start := range map[string]func(tb testing.TB){
+		"npm ci": func(tb testing.TB) {
+			tb.Helper()
+			signalrtest.Start(tb, "@nobody/signalr", "http://localhost/", "", signalrtest.Options{})
+		},
+		"install Chromium": func(tb testing.TB) {
+			tb.Helper()
+			signalrtest.OpenBrowser(tb)
+		},
+	} {
+		f := &failing{TB: t}
+		var running sync.WaitGroup
+		running.Go(func() { start(f) })
+		running.Wait()
+		if !strings.Contains(f.said, want) {
+			t.Errorf("it said %q, want %q", f.said, want)
+		}
 	}
 }
 
