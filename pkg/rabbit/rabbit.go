@@ -24,6 +24,7 @@ import (
 const (
 	DefaultExchange = "lab-dotnet-micro"
 	defaultPrefetch = 2 * maxBatch
+	mostPrefetch    = 1<<16 - 1 // what the protocol can say
 )
 
 // QueueType is how a broker keeps a queue.
@@ -54,7 +55,7 @@ type Config struct {
 	Queues []string
 
 	// Prefetch is how many messages of one queue may be on their way to a receiver,
-	// 1024 by default: a batch is in hand while the next one comes. They are fewer
+	// 1024 by default and 65,535 at most: a batch is in hand while the next one comes. They are fewer
 	// if together they would have more than 16 MB, or if there are not that many to
 	// take. Of messages that grow all of a sudden, once as many come as of the small
 	// ones before. More than a receiver gets through in the broker's consumer
@@ -91,6 +92,9 @@ func New(cfg Config) (*Transport, error) {
 	t.cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if t.cfg.QueueType != Classic && t.cfg.QueueType != Quorum {
 		return nil, fmt.Errorf("the type of queue %q is neither %s nor %s", t.cfg.QueueType, Classic, Quorum)
+	}
+	if t.cfg.Prefetch < 1 || t.cfg.Prefetch > mostPrefetch {
+		return nil, fmt.Errorf("a prefetch of %d is not from 1 to %d", t.cfg.Prefetch, mostPrefetch)
 	}
 	if len(cfg.URLs) == 0 {
 		return nil, errors.New("there is no address of a broker")

@@ -148,3 +148,13 @@ func TestAnAddressIsRefusedWithoutItsPassword(t *testing.T) {
 		}
 	}
 }
+
+// The broker's protocol has 16 bits for it, and 0 would be no limit at all.
+func TestAPrefetchThatMakesNoSenseIsRefused(t *testing.T) {
+	for prefetch, refused := range map[int]bool{-1: true, 0: false, 1: false, 65535: false, 65536: true} {
+		_, err := rabbit.New(rabbit.Config{URLs: []string{"amqp://localhost"}, Prefetch: prefetch})
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "65535") {
+			t.Errorf("a prefetch of %d: error %v", prefetch, err)
+		}
+	}
+}
