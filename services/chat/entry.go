@@ -20,7 +20,8 @@ const (
 // Draft is an entry that is not stored yet.
 type Draft struct {
 	Stream string
-	ID     string // chosen by its author, or an event's id: storing it twice stores it once
+	Source string // of a notice: the service that published the event
+	ID     string // chosen by its author, or by its source, an event's id: storing it twice stores it once
 	Kind   EntryKind
 	Author string // a login; "" for a notice
 	Avatar string // the author's picture at that time
@@ -37,6 +38,7 @@ type Entry struct {
 	Ordinal  int64     `json:"ordinal"`  // messages and notices up to this one
 	ID       string    `json:"id"`
 	Kind     EntryKind `json:"kind"`
+	Source   string    `json:"-"` // as in Draft
 	Author   string    `json:"author"`
 	Avatar   string    `json:"avatar"`
 	Body     string    `json:"body"`

@@ -154,8 +154,9 @@ func (s *Server) connect(cfg Config) (err error) {
 // if it has one.
 func (s *Server) listen(log *store.Store) {
 	chat.Announce(s.router, func(ctx context.Context, stream, text string) error {
+		m := event.FromContext(ctx)
 		return log.Note(ctx, chat.Draft{
-			Stream: stream, ID: cmp.Or(event.FromContext(ctx).ID, uuid.NewString()), Kind: chat.Notice, Body: text,
+			Stream: stream, Source: m.Source, ID: cmp.Or(m.ID, uuid.NewString()), Kind: chat.Notice, Body: text,
 		})
 	})
 	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)

@@ -7,14 +7,12 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
-
 	"parley.internal/chat"
 	"parley.internal/pkg/database"
 )
 
 // Append stores a draft as the next entry of its stream; an own feed is made
-// at its first one. A draft whose stream, author and id are known is not
+// at its first one. A draft whose stream, author, source and id are known is not
 // stored again: the answer is the entry that was stored then, or
 // chat.ErrIDReused if its author said something else with it. Who says
 // something has read the stream up to there. The stream's row stays locked
@@ -79,21 +77,20 @@ func (s *Store) appendAll(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 	return all, nil
 }
 
-// named is what tells an entry from others of its author.
-type named struct{ stream, author, id string }
+// named is what tells an entry from others of its author, or a notice from
+// others of its source.
+type named struct{ stream, author, source, id string }
 
 const tagLength = 12 // of 26 characters of base 32: 60 bits
 
 // next is the entry that a draft makes, or has made, and notes it.
 func next(d chat.Draft, known map[named]chat.Entry, ends map[string]end) (e chat.Entry, isFresh bool, err error) {
-	if e, again := known[named{d.Stream, d.Author, d.ID}]; again {
-		switch {
-		case e.Body == d.Body && e.ReplyTo == d.ReplyTo:
-			return e, false, nil
-		case d.Author != "":
+	if e, again := known[named{d.Stream, d.Author, d.Source, d.ID}]; again {
+		// The same event is told once, in whatever words.
+		if d.Author != "" && (e.Body != d.Body || e.ReplyTo != d.ReplyTo) {
 			return e, false, chat.ErrIDReused
 		}
-		d.ID = uuid.NewString() // Another publisher's event with the same id.
+		return e, false, nil
 	}
 	last, there := ends[d.Stream]
 	switch {
@@ -105,41 +102,44 @@ func next(d chat.Draft, known map[named]chat.Entry, ends map[string]end) (e chat
 	last = end{last.head + 1, last.ordinal + 1, max(database.Instant(time.Now()), last.at)} // A clock may be set back.
 	e = chat.Entry{
 		Stream: d.Stream, Sequence: last.head, Tag: rand.Text()[:tagLength], Ordinal: last.ordinal, ID: d.ID, Kind: d.Kind,
-		Author: d.Author, Avatar: d.Avatar, Body: d.Body, ReplyTo: d.ReplyTo, At: database.Time(last.at),
+		Source: d.Source, Author: d.Author, Avatar: d.Avatar, Body: d.Body, ReplyTo: d.ReplyTo, At: database.Time(last.at),
 	}
-	ends[d.Stream], known[named{d.Stream, d.Author, d.ID}] = last, e
+	ends[d.Stream], known[named{d.Stream, d.Author, d.Source, d.ID}] = last, e
 	return e, true, nil
 }
 
 // known are the entries that drafts have made before.
 func (s *Store) known(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (map[named]chat.Entry, error) {
-	var streams, authors, ids []string
+	var streams, authors, sources, ids []string
 	for _, d := range drafts {
-		streams, authors, ids = append(streams, d.Stream), append(authors, d.Author), append(ids, d.ID)
+		streams, authors = append(streams, d.Stream), append(authors, d.Author)
+		sources, ids = append(sources, d.Source), append(ids, d.ID)
 	}
 	table, args, err := s.db.Dialect.Table("draft", 1, database.Column{Name: "of_stream", Values: streams},
-		database.Column{Name: "of_author", Values: authors}, database.Column{Name: "of_id", Values: ids})
+		database.Column{Name: "of_author", Values: authors},
+		database.Column{Name: "of_source", Values: sources}, database.Column{Name: "of_id", Values: ids})
 	if err != nil {
 		return nil, err
 	}
 	entries, err := database.All(ctx, tx, scanEntry, "SELECT "+entryColumns+" FROM "+table+` CROSS JOIN entry
-		WHERE stream = of_stream AND author = of_author AND id = of_id`, args...) // SQLite keeps to this order.
+		WHERE stream = of_stream AND author = of_author AND source = of_source AND id = of_id`, args...) // SQLite keeps to this order.
 	if err != nil {
 		return nil, fmt.Errorf("look for known entries: %w", err)
 	}
 	known := make(map[named]chat.Entry, len(entries))
 	for _, e := range entries {
-		known[named{e.Stream, e.Author, e.ID}] = e
+		known[named{e.Stream, e.Author, e.Source, e.ID}] = e
 	}
 	return known, nil
 }
 
 func (s *Store) insertAll(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
-	var streams, tags, ids, kinds, authors, avatars, bodies []string
+	var streams, tags, ids, kinds, sources, authors, avatars, bodies []string
 	var sequences, ordinals, replies, ats []int64
 	for _, e := range entries {
 		streams, tags, ids = append(streams, e.Stream), append(tags, e.Tag), append(ids, e.ID)
 		kinds, bodies = append(kinds, string(e.Kind)), append(bodies, e.Body)
+		sources = append(sources, e.Source)
 		authors, avatars = append(authors, e.Author), append(avatars, e.Avatar)
 		sequences, ordinals = append(sequences, e.Sequence), append(ordinals, e.Ordinal)
 		replies, ats = append(replies, e.ReplyTo), append(ats, database.Instant(e.At))
@@ -148,6 +148,7 @@ func (s *Store) insertAll(ctx context.Context, tx *database.Tx, entries []chat.E
 		database.Column{Name: "stream", Values: streams}, database.Column{Name: "sequence", Values: sequences},
 		database.Column{Name: "tag", Values: tags}, database.Column{Name: "ordinal", Values: ordinals},
 		database.Column{Name: "id", Values: ids}, database.Column{Name: "kind", Values: kinds},
+		database.Column{Name: "source", Values: sources},
 		database.Column{Name: "author", Values: authors}, database.Column{Name: "avatar", Values: avatars},
 		database.Column{Name: "body", Values: bodies}, database.Column{Name: "reply_to", Values: replies},
 		database.Column{Name: "at", Values: ats})

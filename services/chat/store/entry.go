@@ -10,12 +10,12 @@ import (
 	"parley.internal/pkg/database"
 )
 
-const entryColumns = "stream, sequence, tag, ordinal, id, kind, author, avatar, body, reply_to, at"
+const entryColumns = "stream, sequence, tag, ordinal, id, kind, source, author, avatar, body, reply_to, at"
 
 func scanEntry(scan func(...any) error) (chat.Entry, error) {
 	var e chat.Entry
 	var at int64
-	err := scan(&e.Stream, &e.Sequence, &e.Tag, &e.Ordinal, &e.ID, &e.Kind, &e.Author, &e.Avatar, &e.Body, &e.ReplyTo, &at)
+	err := scan(&e.Stream, &e.Sequence, &e.Tag, &e.Ordinal, &e.ID, &e.Kind, &e.Source, &e.Author, &e.Avatar, &e.Body, &e.ReplyTo, &at)
 	e.At = database.Time(at)
 	return e, err
 }

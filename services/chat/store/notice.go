@@ -13,8 +13,8 @@ import (
 type noticesKey struct{}
 
 // Note appends a notice. In a transaction it does so at the end, for all of the
-// transaction's notices at once; an id that its stream has already, with the
-// same text, is not stored again.
+// transaction's notices at once; an id that its stream has already of the same
+// source is not stored again.
 func (s *Store) Note(ctx context.Context, d chat.Draft) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		database.Gather(tx, noticesKey{}, d, func(all []chat.Draft) error {

@@ -16,9 +16,46 @@ import (
 
 func (l *log) note(ctx context.Context, stream, id, body string) {
 	l.t.Helper()
-	if err := l.Note(ctx, chat.Draft{Stream: stream, ID: id, Kind: chat.Notice, Body: body}); err != nil {
+	l.noteOf(ctx, "policy", stream, id, body)
+}
+
+// noteOf notes what another service has published.
+func (l *log) noteOf(ctx context.Context, source, stream, id, body string) {
+	l.t.Helper()
+	if err := l.Note(ctx, chat.Draft{Stream: stream, Source: source, ID: id, Kind: chat.Notice, Body: body}); err != nil {
 		l.t.Error(err)
 	}
+}
+
+// Ids are their publisher's: two may count alike, and say the same.
+func TestTwoPublishersNoticesAreTwoThoughTheyAreAlike(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		both := func() {
+			t.Helper()
+			err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+				l.noteOf(ctx, "payment", chat.Company, "7", "Tariff changed for PET")
+				l.noteOf(ctx, "policy", chat.Company, "7", "Tariff changed for PET")
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		l.noteOf(t.Context(), "policy", chat.Company, "7", "Tariff changed for PET")
+		both()
+		both()
+		l.noteOf(t.Context(), "policy", chat.Company, "7", "in other words")
+		entries := l.after(chat.Company, 0)
+		if diff := cmp.Diff([]string{"1 1 Tariff changed for PET", "2 2 Tariff changed for PET"}, bodies(entries)); diff != "" {
+			t.Errorf("the company feed (-want +got):\n%s", diff)
+		}
+		for _, e := range entries {
+			if e.ID != "7" {
+				t.Errorf("the event 7 cannot be followed to the entry %s", e.ID)
+			}
+		}
+	})
 }
 
 func bodies(entries []chat.Entry) (all []string) {
@@ -37,7 +74,7 @@ func TestNoticesOfATransactionAreStoredTogether(t *testing.T) {
 			l.note(ctx, chat.Own("jimmy"), "2", "for jimmy")
 			l.note(ctx, chat.Company, "1", "alone")
 			l.note(ctx, chat.Company, "2", "first")
-			l.note(ctx, chat.Company, "2", "another publisher's")
+			l.noteOf(ctx, "payment", chat.Company, "2", "another publisher's")
 			return nil
 		})
 		if err != nil {
