@@ -66,10 +66,15 @@ func (o Origins) CORS(next http.Handler) http.Handler {
 const requestTimeout = 10 * time.Second
 
 // Deadline gives each request's context an end, so that nothing waits for ever
-// on behalf of one. It is not for sockets.
+// on behalf of one; it comes sooner when Serve is to stop. It is not for sockets.
 func Deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		ctx, hurry := context.WithCancelCause(r.Context())
+		defer hurry(nil)
+		if hurried, served := ctx.Value(hurriedKey{}).(context.Context); served {
+			defer context.AfterFunc(hurried, func() { hurry(errStopping) })()
+		}
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

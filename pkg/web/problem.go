@@ -54,13 +54,16 @@ var statuses = map[fault.Kind]int{ //nolint:gochecknoglobals // A table.
 // Refuse answers err: what the caller may see of it, with the status of its
 // kind. What is ours is logged, once, here.
 //
-// A wait that took too long, for the database or another service, is answered
-// with ErrBusy; a caller who has gone away is not answered, nor is it logged.
+// A wait that took too long, for the database or another service, or that a stop
+// of this one has cut short, is answered with ErrBusy; a caller who has gone away is not answered, nor is it logged.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.Of(err)
 	if f.Kind == fault.Internal {
 		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-			return
+			if !errors.Is(context.Cause(r.Context()), errStopping) {
+				return
+			}
+			f = ErrBusy
 		}
 		if late, ok := errors.AsType[interface {
 			error

@@ -18,6 +18,7 @@ const (
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
 	stopTimeout   = 10 * time.Second
+	hurryAfter    = 2 * time.Second // of a stop, what Deadline bounds has had its time
 	maxHeader     = 32 << 10
 )
 
@@ -32,8 +33,8 @@ type Service interface {
 
 // Serve serves handler on listener, and runs the services, until ctx ends.
 // Then it drains the services and lets the requests in hand finish, for ten
-// seconds at most, and after them it ends the services. A service that fails
-// ends everything.
+// seconds at most, or two where Deadline bounds them, and after them it ends the
+// services. A service that fails ends everything.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, services ...Service) error {
 	group, ctx := errgroup.WithContext(ctx)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -50,7 +51,12 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, ser
 }
 
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	hurried, hurry := context.WithCancel(context.Background())
+	defer hurry()
 	server := &http.Server{
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), hurriedKey{}, hurried)
+		},
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -63,6 +69,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	stop := context.AfterFunc(ctx, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
+		defer time.AfterFunc(hurryAfter, hurry).Stop()
 		err := server.Shutdown(ctx)
 		if err != nil {
 			err = errors.Join(err, server.Close())
@@ -78,3 +85,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	return nil
 }
+
+// hurriedKey is that of a context in the requests' own: it ends when they are to
+// wait no longer, for the server stops.
+type hurriedKey struct{}
+
+var errStopping = errors.New("the service stops")

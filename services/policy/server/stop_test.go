@@ -1,0 +1,78 @@
+package server_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+	"time"
+
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/testenv"
+	"parley.internal/policy/server"
+)
+
+// asking is a request for an offer, which says when the service handles it: that
+// is when it asks for the body.
+func asking(t *testing.T, tokens *auth.Secret, url string, handled func()) *http.Request {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: handled})
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(offerBody()))
+	must(t, err)
+	token, err := tokens.Issue(jimmy, time.Now(), time.Now().Add(time.Minute))
+	must(t, err)
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Expect", "100-continue")
+	return request
+}
+
+// Requests that wait for a database that stands still do not hold up the end for
+// as long as they otherwise may take; they are answered all the same.
+func TestAServiceStopsSoonWithRequestsThatWaitForItsDatabase(t *testing.T) {
+	database := testenv.StartPostgres(t)
+	secret := []byte(strings.Repeat("k", auth.MinSecret))
+	tokens, err := auth.NewSecret(secret)
+	must(t, err)
+	s, err := server.New(t.Context(), server.Config{DatabaseURL: database.URL(), Secret: secret, Events: make(published, 1000)})
+	must(t, err)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, listener) }()
+	offers := "http://" + listener.Addr().String() + "/api/offers"
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(asking(t, tokens, offers, func() {}))
+	must(t, err)
+	must(t, response.Body.Close())
+
+	database.Freeze()
+	handled, answered := make(chan struct{}), make(chan int, 1)
+	go func() {
+		response, err := client.Do(asking(t, tokens, offers, func() { close(handled) }))
+		if err != nil {
+			t.Error(err)
+			answered <- 0
+			return
+		}
+		answered <- response.StatusCode
+		_ = response.Body.Close()
+	}()
+	<-handled
+	since := time.Now()
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(since); took > 6*time.Second {
+		t.Errorf("it stopped after %s", took)
+	}
+	if status := <-answered; status != http.StatusServiceUnavailable {
+		t.Errorf("the request was answered with %d", status)
+	}
+	database.Thaw()
+}
