@@ -25,6 +25,8 @@ type file struct {
 	beside map[string]fs.FileInfo
 }
 
+var errOtherDriver = errors.New("open database: the driver is another one than this was written for")
+
 // fileConnector opens connections to a file.
 type fileConnector struct {
 	driver.Connector
@@ -54,7 +56,7 @@ func (c fileConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	conn, ok := opened.(sqliteConn)
 	if !ok {
-		return nil, errors.Join(errors.New("open database: the driver is another one than this was written for"), opened.Close())
+		return nil, errors.Join(errOtherDriver, opened.Close())
 	}
 	if err := c.file.use(ctx, conn, self); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), opened.Close())
@@ -112,8 +114,9 @@ type sqliteConn interface {
 type fileConn struct {
 	sqliteConn
 
-	file *file
-	self fs.FileInfo
+	file     *file
+	self     fs.FileInfo
+	prepared prepared
 }
 
 // ResetSession implements driver.SessionResetter.
