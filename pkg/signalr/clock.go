@@ -54,7 +54,7 @@ func (c *Conn) keepAlive(now time.Time) time.Duration {
 // to look again.
 func (c *Conn) watch(now time.Time) time.Duration {
 	wait := c.hub.options.ClientTimeout
-	if c.armed.Load() && !c.busy.Load() {
+	if c.armed.Load() && !c.busy.Load() && !c.held.Load() {
 		wait -= c.silence(now)
 		if wait <= 0 {
 			c.end(ending{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})

@@ -46,6 +46,7 @@ type Conn struct {
 
 	greeted atomic.Bool  // the handshake is done
 	busy    atomic.Bool  // a method runs: the client's silence does not count
+	held    atomic.Bool  // the client is not read for now: nor does it
 	armed   atomic.Bool  // the client pings, so its silence counts
 	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
 	sent    atomic.Int64 // when it was last written to, likewise

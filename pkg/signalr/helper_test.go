@@ -33,6 +33,7 @@ type network struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
+	loss  *loss // of the connections that are made; nil: there will be none
 }
 
 func newNetwork() *network {
@@ -59,6 +60,9 @@ func (n *network) dial(context.Context, string, string) (net.Conn, error) {
 	here, there := net.Pipe()
 	select {
 	case n.conns <- there:
+		if n.loss != nil {
+			here = &doomed{Conn: here, loss: n.loss, closed: make(chan struct{})}
+		}
 		return here, nil
 	case <-n.done:
 		return nil, net.ErrClosed

@@ -1,5 +1,7 @@
 package signalr
 
+import "context"
+
 // mostCalls is how many invocations wait for a connection's methods. With more,
 // or with so many bytes as one message may have, its client is not read until
 // there is room: it floods nobody but itself.
@@ -30,12 +32,15 @@ func (c *Conn) enqueue(m *message, bytes int) bool {
 		room := make(chan struct{})
 		c.jobs.room = room
 		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-c.ctx.Done():
-		}
+		goesOn := c.hold(func(ctx context.Context) error {
+			select {
+			case <-room:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		})
 		c.mu.Lock()
-		if c.ctx.Err() != nil {
+		if !goesOn {
 			return false
 		}
 	}
@@ -89,6 +94,9 @@ func (c *Conn) job() func() {
 			j.room = nil
 		}
 		c.busy.Store(true)
+		if len(next.message.streams) > 0 {
+			c.listenAgain() // It waits for the client, who may be gone.
+		}
 		return func() {
 			c.answer(next.message)
 			c.listenAgain()

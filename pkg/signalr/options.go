@@ -82,8 +82,7 @@ type Options struct {
 
 	// CallRate is how many invocations a second one client may begin in the long
 	// run, and twice as many at once. A faster client is read no faster than that,
-	// which stops its sending: its pings wait as well, so a rate below one a second
-	// may cost it the connection. Zero: no limit.
+	// which stops its sending. Zero: no limit.
 	CallRate float64
 
 	// AllowConnect says whether this request may make one more connection; false

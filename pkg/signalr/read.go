@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -35,7 +36,7 @@ func (c *Conn) receive() error {
 func (c *Conn) accept(m *message, bytes int) (more bool) {
 	switch m.kind {
 	case kindInvocation, kindStreamInvocation:
-		if c.pace != nil && c.pace.Wait(c.ctx) != nil {
+		if c.pace != nil && !c.pace.Allow() && !c.hold(c.pace.Wait) {
 			return false // It has ended.
 		}
 		if err := c.open(m); err != nil {
@@ -75,6 +76,16 @@ func endingFor(err error) ending {
 	default:
 		return ending{err: err, gone: true}
 	}
+}
+
+// hold has the client wait to be read, and says whether fn worked. What the client
+// sends meanwhile nobody hears, its pings neither.
+func (c *Conn) hold(fn func(context.Context) error) bool {
+	c.held.Store(true)
+	err := fn(c.ctx)
+	c.hear()
+	c.held.Store(false)
+	return err == nil
 }
 
 // hear notes that the client is alive.

@@ -171,9 +171,17 @@ func (c *Conn) take(m *message) {
 	}
 	select {
 	case u.items <- m.value:
-	case <-u.over:
-	case <-c.ctx.Done():
+		return
+	default:
 	}
+	c.hold(func(ctx context.Context) error {
+		select {
+		case u.items <- m.value:
+		case <-u.over:
+		case <-ctx.Done():
+		}
+		return nil
+	})
 }
 
 // complete is the client's end of a stream of its own, or its answer to a call.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,53 @@ func TestSilenceDoesNotCountWhileAMethodRuns(t *testing.T) {
 			t.Errorf("left %s after the method's end, want 30s", got)
 		}
 	})
+}
+
+// TestAClientThatIsNotReadIsNotSilent has a client's pings wait behind what the
+// server takes only slowly.
+func TestAClientThatIsNotReadIsNotSilent(t *testing.T) {
+	const call = `{"type":1,"invocationId":"1","target":"Sip","arguments":[],"streamIds":["a"]}` + sep
+	const item = `{"type":2,"invocationId":"a","item":1}` + sep
+	for name, tt := range map[string]struct {
+		rate float64
+		send string
+	}{
+		"a stream that is read slowly": {0, call + strings.Repeat(item, 12)},
+		"calls that come too fast":     {0.02, strings.Repeat(`{"type":1,"target":"Note","arguments":["x"]}`+sep, 3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keep(t, signalr.Options{CallRate: tt.rate}, func(t *testing.T, d *diary, n *network) {
+				d.Handle("Sip", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) error {
+					for _, err := range items.All(ctx) {
+						if err != nil {
+							return err
+						}
+						select {
+						case <-time.After(50 * time.Second):
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					}
+					return nil
+				}))
+				c := n.greeted(t, nil)
+				c.reading.Go(func() {
+					c.attempt(ping + tt.send)
+					for range 8 {
+						pass(15 * time.Second)
+						c.attempt(ping)
+					}
+				})
+				pass(100 * time.Second)
+				if got := len(c.records); got != 0 {
+					t.Errorf("it was told %s", <-c.records)
+				}
+				if got := d.Connections(); got != 1 {
+					t.Error("the client was left")
+				}
+			})
+		})
+	}
 }
 
 func TestAMethodMayTakeWriteTimeoutWhenItsClientIsGone(t *testing.T) {
