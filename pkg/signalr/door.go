@@ -100,6 +100,16 @@ func (d *door) count() int {
 	return len(d.inside)
 }
 
+func (d *door) countBy() map[Transport]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	count := make(map[Transport]int)
+	for c := range d.inside {
+		count[c.via]++
+	}
+	return count
+}
+
 func (d *door) wait(ctx context.Context) error {
 	d.mu.Lock()
 	empty := d.empty

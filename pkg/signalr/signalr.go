@@ -99,3 +99,6 @@ func (h *Hub) OnDisconnect(fn func(*Conn, error)) { h.onDisconnect = fn }
 // Connections is how many connections are open, those included that have not
 // shaken hands yet.
 func (h *Hub) Connections() int { return h.door.count() }
+
+// ConnectionsBy is Connections by transport.
+func (h *Hub) ConnectionsBy() map[Transport]int { return h.door.countBy() }

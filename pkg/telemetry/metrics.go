@@ -20,6 +20,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	sockets  *prometheus.GaugeVec
+	hubs     map[string]func() map[string]int // by route: how many connections are open; nil: it is elsewhere
 }
 
 // otherLabel is what is not on a list.
@@ -29,6 +30,7 @@ const otherLabel = "other"
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), routes: http.NewServeMux(), known: make(map[string]bool),
+		hubs: make(map[string]func() map[string]int),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_http_requests_total", Help: "Requests that were answered.",
 		}, []string{"method", "route", "status"}),
@@ -37,10 +39,10 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"method", "route"}),
 		sockets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "parley_http_sockets", Help: "WebSockets that are open.",
-		}, []string{"route"}),
+			Name: "parley_http_sockets", Help: "Connections to hubs that are open.",
+		}, []string{"route", "transport"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.sockets, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, sockets{m.sockets, m.hubs}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -64,31 +66,34 @@ func (m *Metrics) Routes(patterns ...string) {
 func (m *Metrics) Wrap(next http.Handler) http.Handler {
 	figures := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == "/metrics":
+		if r.URL.Path == "/metrics" {
 			figures.ServeHTTP(w, r)
-		case r.Header.Get("Upgrade") != "":
-			open := m.sockets.WithLabelValues(m.route(r))
-			open.Inc()
-			defer open.Dec()
-			next.ServeHTTP(w, r) // Whoever takes the connection over needs the real w.
-		default:
-			m.count(w, r, next)
+			return
 		}
+		route := m.route(r)
+		if transport := m.carries(r, route); transport != "" {
+			m.carry(w, r, next, route, transport)
+			return
+		}
+		m.count(w, r, next, route)
 	})
 }
 
 const scrapeTimeout = 5 * time.Second
 
-func (m *Metrics) count(w http.ResponseWriter, r *http.Request, next http.Handler) {
+func (m *Metrics) count(w http.ResponseWriter, r *http.Request, next http.Handler, route string) {
 	begun := time.Now()
 	answer := &observed{ResponseWriter: w}
-	method, route := methodOf(r), m.route(r) // Before next changes r.
+	method := methodOf(r) // Before next changes r.
 	defer func() {
 		m.duration.WithLabelValues(method, route).Observe(time.Since(begun).Seconds())
-		m.requests.WithLabelValues(method, route, strconv.Itoa(answer.code())).Inc()
+		m.answered(method, route, answer)
 	}()
 	next.ServeHTTP(answer, r)
+}
+
+func (m *Metrics) answered(method, route string, answer *observed) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(answer.code())).Inc()
 }
 
 func (m *Metrics) route(r *http.Request) string {

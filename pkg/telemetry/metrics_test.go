@@ -24,17 +24,13 @@ func scrape(t *testing.T, h http.Handler) string {
 
 func TestRequestsAreCountedByRouteAndNothingElse(t *testing.T) {
 	m := telemetry.NewMetrics()
-	m.Routes("/api/things", "/api/things/{id}", "/hub")
+	m.Routes("/api/things", "/api/things/{id}")
 	m.Routes("/api/things") // Two services may share a path.
 	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_up", Help: "Up."})
 	m.Register(up)
 	up.Set(7)
-	socket := ""
-	var h http.Handler
-	h = m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/hub":
-			socket = scrape(t, h)
 		case "/api/things/1":
 			w.WriteHeader(http.StatusTeapot)
 		default:
@@ -45,28 +41,67 @@ func TestRequestsAreCountedByRouteAndNothingElse(t *testing.T) {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
 	}
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("SECRET-3", "/api/things", nil))
-	upgrade := httptest.NewRequest(http.MethodGet, "/hub", nil)
-	upgrade.Header.Set("Upgrade", "websocket")
+	upgrade := httptest.NewRequest(http.MethodGet, "/api/things", nil)
+	upgrade.Header.Set("Upgrade", "h2c") // It is no less a request for that.
 	h.ServeHTTP(httptest.NewRecorder(), upgrade)
 
 	text := scrape(t, h)
 	for _, line := range []string{
-		`parley_http_requests_total{method="GET",route="/api/things",status="200"} 1`,
+		`parley_http_requests_total{method="GET",route="/api/things",status="200"} 2`,
 		`parley_http_requests_total{method="GET",route="/api/things/{id}",status="418"} 2`,
 		`parley_http_requests_total{method="GET",route="/api/things/{id}",status="200"} 1`,
 		`parley_http_requests_total{method="GET",route="other",status="200"} 1`,
 		`parley_http_requests_total{method="other",route="/api/things",status="200"} 1`,
-		`parley_http_request_duration_seconds_count{method="GET",route="/api/things"} 1`,
-		`parley_http_sockets{route="/hub"} 0`, `parley_up 7`, "go_goroutines",
+		`parley_http_request_duration_seconds_count{method="GET",route="/api/things"} 2`, `parley_up 7`, "go_goroutines",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("there is no %s", line)
 		}
 	}
-	if !strings.Contains(socket, `parley_http_sockets{route="/hub"} 1`) {
-		t.Error("a socket that is open is not counted")
-	}
 	if strings.Contains(strings.ToLower(text), "secret") {
 		t.Error("what a caller wrote is in the metrics")
+	}
+}
+
+func TestConnectionsToHubsAreCountedAndNotTimed(t *testing.T) {
+	m := telemetry.NewMetrics()
+	m.Routes("/hub/negotiate")
+	m.Hub("/hub", nil)
+	m.Hub("/own", func() map[string]int { return map[string]int{"WebSockets": 7, "LongPolling": 2} })
+	during := ""
+	var h http.Handler
+	h = m.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { during = scrape(t, h) }))
+	for _, path := range []string{"/hub", "/own"} {
+		for transport, header := range map[string]http.Header{
+			"WebSockets":       {"Upgrade": {"websocket"}},
+			"ServerSentEvents": {"Accept": {"text/event-stream"}},
+			"LongPolling":      {},
+		} {
+			r := httptest.NewRequest(http.MethodGet, path+"?id=1", nil)
+			r.Header = header
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if want := `parley_http_sockets{route="/hub",transport="` + transport + `"} 1`; path == "/hub" && !strings.Contains(during, want) {
+				t.Errorf("there is no %s", want)
+			}
+		}
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, path, nil))
+	}
+	text := scrape(t, h)
+	for _, line := range []string{
+		`parley_http_sockets{route="/hub",transport="WebSockets"} 0`,
+		`parley_http_sockets{route="/hub",transport="ServerSentEvents"} 0`,
+		`parley_http_sockets{route="/hub",transport="LongPolling"} 0`,
+		`parley_http_sockets{route="/own",transport="WebSockets"} 7`,
+		`parley_http_sockets{route="/own",transport="ServerSentEvents"} 0`,
+		`parley_http_sockets{route="/own",transport="LongPolling"} 2`,
+		`parley_http_requests_total{method="GET",route="/hub",status="200"} 2`,
+		`parley_http_request_duration_seconds_count{method="POST",route="/hub"} 1`,
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("there is no %s", line)
+		}
+	}
+	if strings.Contains(text, `parley_http_request_duration_seconds_count{method="GET"`) {
+		t.Error("how long a connection lasts is counted as the time of an answer")
 	}
 }

@@ -26,7 +26,7 @@ type AgentsChat struct {
 
 // NewAgentsChat makes the hub. Requests must come through auth.HubMiddleware.
 func NewAgentsChat(lobby *Lobby, delivery *Delivery, sender chat.Sender, origins web.Origins) *AgentsChat {
-	c := &AgentsChat{hub: lobby.open(origins), lobby: lobby, sender: sender}
+	c := &AgentsChat{hub: lobby.open(AgentsChatPath, origins), lobby: lobby, sender: sender}
 	c.hub.Handle("SendMessage", signalr.Action1(c.sendMessage))
 	lobby.presence.tell = c.tell
 	delivery.Listen(c.push, func([]string) {})

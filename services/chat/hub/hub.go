@@ -40,7 +40,7 @@ func New(
 	lobby *Lobby, delivery *Delivery, streams Streams, sender chat.Sender, tokens auth.Verifier, origins web.Origins,
 ) *Hub {
 	h := &Hub{
-		hub: lobby.open(origins), lobby: lobby, delivery: delivery, streams: streams, sender: sender, tokens: tokens,
+		hub: lobby.open(Path, origins), lobby: lobby, delivery: delivery, streams: streams, sender: sender, tokens: tokens,
 	}
 	h.hub.Handle("Join", signalr.Func1(h.join))
 	h.hub.Handle("Send", signalr.Func4(h.send))

@@ -2,12 +2,13 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
@@ -43,7 +44,7 @@ type Lobby struct {
 	presence  *presence
 	directory Directory
 	connects  *web.Rate
-	hubs      []*signalr.Hub
+	hubs      map[string]*signalr.Hub    // by path
 	draining  []func(over time.Duration) // called before sockets are closed
 	drain     chan struct{}              // closed by Drain
 	drained   sync.Once
@@ -55,6 +56,7 @@ func NewLobby(directory Directory, limits Limits) *Lobby {
 		presence:  newPresence(limits.Connections),
 		directory: directory,
 		connects:  web.NewRate(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
+		hubs:      make(map[string]*signalr.Hub),
 		drain:     make(chan struct{}),
 	}
 	l.presence.left = l.noteLeft
@@ -66,15 +68,15 @@ const (
 	mostHandshakes = 2000 // under way: sockets that nobody has said anything on
 )
 
-// open makes a hub. Requests must come through auth.HubMiddleware.
-func (l *Lobby) open(origins web.Origins) *signalr.Hub {
+// open makes the hub at a path. Requests must come through auth.HubMiddleware.
+func (l *Lobby) open(path string, origins web.Origins) *signalr.Hub {
 	h := signalr.New(signalr.Options{
 		Identify: identify, AllowOrigin: origins.Allow, CallRate: mostCalls, MaxHandshakes: mostHandshakes,
 		AllowConnect: func(*http.Request) bool { return l.connects.Allow("") },
 	})
 	h.OnConnect(l.connected)
 	h.OnDisconnect(func(c *signalr.Conn, err error) { l.presence.disconnected(c.User(), err == nil) })
-	l.hubs = append(l.hubs, h)
+	l.hubs[path] = h
 	return h
 }
 
@@ -122,6 +124,15 @@ func (l *Lobby) noteLeft(ctx context.Context, left []chat.Presence) {
 // Since is since when an agent is here.
 func (l *Lobby) Since(login string) (at time.Time, here bool) { return l.presence.since(login) }
 
+// Open is how many connections the hub at a path has, by transport.
+func (l *Lobby) Open(path string) map[string]int {
+	open := make(map[string]int)
+	for transport, n := range l.hubs[path].ConnectionsBy() {
+		open[string(transport)] = n
+	}
+	return open
+}
+
 // Drain has Run close the sockets. It may be called more than once.
 func (l *Lobby) Drain() { l.drained.Do(func() { close(l.drain) }) }
 
@@ -139,16 +150,14 @@ func (l *Lobby) Run(ctx context.Context) error {
 	for _, draining := range l.draining {
 		draining(over)
 	}
-	errs := make([]error, len(l.hubs))
-	var closing sync.WaitGroup
-	for i, h := range l.hubs {
-		closing.Go(func() {
+	var closing errgroup.Group
+	for _, h := range l.hubs {
+		closing.Go(func() error {
 			h.Drain(ctx, over)
-			errs[i] = h.Wait(ctx)
+			return h.Wait(ctx)
 		})
 	}
-	closing.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := closing.Wait(); err != nil {
 		return fmt.Errorf("close the sockets: %w", err)
 	}
 	return nil

@@ -16,7 +16,10 @@ import (
 func (s *Server) Measure(m *telemetry.Metrics) {
 	m.Routes("/api/streams", "/api/streams/{id}/entries", "/api/messages", "/api/messages/since",
 		"/api/agents", "/api/notifications",
-		hub.Path, hub.Path+"/negotiate", hub.AgentsChatPath, hub.AgentsChatPath+"/negotiate")
+		hub.Path+"/negotiate", hub.AgentsChatPath+"/negotiate")
+	for _, path := range []string{hub.Path, hub.AgentsChatPath} {
+		m.Hub(path, func() map[string]int { return s.lobby.Open(path) })
+	}
 	m.Register(console.Metrics{Service: "chat", Inbox: s.inbox, Broker: s.broker})
 }
 

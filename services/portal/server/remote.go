@@ -36,6 +36,7 @@ const (
 type remote struct {
 	name   string
 	target *url.URL
+	hubs   []string        // their paths
 	prompt *http.Transport // for what is answered soon
 	late   *http.Transport // for what may wait, or not end
 	client http.Client
@@ -184,8 +185,14 @@ func (r *remote) Degraded() []string {
 	return nil
 }
 
-// Measure has nothing to add: the service has metrics of its own.
-func (r *remote) Measure(*telemetry.Metrics) {}
+// Measure counts what is forwarded to the service's hubs. For all else it has
+// metrics of its own.
+func (r *remote) Measure(m *telemetry.Metrics) {
+	for _, path := range r.hubs {
+		m.Routes(path + "/negotiate")
+		m.Hub(path, nil)
+	}
+}
 
 // Drain ends the sockets, streams and polls that are forwarded: clients find
 // another portal.

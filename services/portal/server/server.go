@@ -134,7 +134,7 @@ func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []ch
 		if err != nil {
 			return nil, err
 		}
-		remote.introduce = known.tell
+		remote.introduce, remote.hubs = known.tell, hubs
 		return remote, nil
 	}
 	settings := chat.Config{
@@ -146,6 +146,9 @@ func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []ch
 	}
 	return opened(chat.New(ctx, settings))
 }
+
+// hubs are the paths of chat's.
+var hubs = []string{"/hub", "/agentsChat"}
 
 // profiles are the agents as chat shows them to others.
 func profiles(agents *session.Agents) (all []chat.Agent) {
@@ -184,6 +187,10 @@ func (s *Server) routes() http.Handler {
 	s.sessions.Register(&own)
 	sessions, apps := web.Deadline(s.origins.CORS(&own)), app.Handler()
 	policies, chats := s.policy.Handler(), s.chat.Handler()
+	for _, path := range hubs {
+		mux.Handle(path, chats)
+		mux.Handle(path+"/", chats) // below it: chat says what there is
+	}
 	for path, handler := range map[string]http.Handler{
 		"/api/":        &own, // and what nobody serves
 		"/api/session": sessions, "/api/session/": sessions,
@@ -194,8 +201,6 @@ func (s *Server) routes() http.Handler {
 		"/api/streams": chats, "/api/streams/": chats,
 		"/api/agents": chats, "/api/agents/": chats,
 		"/api/notifications": chats, "/api/notifications/": chats,
-		"/agentsChat": chats, "/agentsChat/": chats, // below it: chat says what there is
-		"/hub": chats, "/hub/": chats,
 		docs.Path: s.docs, docs.Script: apps, docs.Script + ".LICENSE.txt": apps,
 		"/": apps,
 	} {

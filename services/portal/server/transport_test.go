@@ -2,9 +2,13 @@ package server_test
 
 import (
 	"errors"
+	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	chat "parley.internal/chat/server"
 	"parley.internal/pkg/signalr/signalrtest"
@@ -51,6 +55,7 @@ func chatOver(t *testing.T, transport string, client signalrtest.Package, url st
 	for _, a := range []agent{danny, jimmy} {
 		a.hears(t, `ReceiveMessage("jimmy.solid","/avatars/jimmy.solid.svg","hello")`)
 	}
+	wantFigure(t, url, `parley_http_sockets{route="/agentsChat",transport="`+transport+`"} 2`)
 	if err := jimmy.hub.Stop(patient(t)); err != nil {
 		t.Error(err)
 	}
@@ -59,6 +64,31 @@ func chatOver(t *testing.T, transport string, client signalrtest.Package, url st
 	stop() // A stop that is not clean fails the test.
 	if _, err := danny.hub.WaitFor(patient(t), signalrtest.KindOf(signalrtest.Closed)); err != nil {
 		t.Error(err)
+	}
+}
+
+// wantFigure waits for a line of the metrics.
+func wantFigure(t *testing.T, url, line string) {
+	t.Helper()
+	ctx := patient(t)
+	client := http.Client{Timeout: time.Minute}
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatalf("wait for %s: %v", line, err)
+		}
+		figures, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil {
+			t.Fatalf("wait for %s: %v", line, err)
+		}
+		if strings.Contains(string(figures), line+"\n") {
+			return
+		}
 	}
 }
 
