@@ -14,19 +14,18 @@ import (
 )
 
 const (
-	relayBatch      = 2048                   // events published in a row, and settled
-	relayBytes      = 8 << 20                // and about how much of them
-	relayGrace      = 3 * time.Second        // to publish and settle what is in hand, when it stops; what is not settled is published again
-	relayRetryFirst = 50 * time.Millisecond  // after the transport refused something
-	relayRetryMost  = time.Second            //
-	laterRetry      = 250 * time.Millisecond // a row that was not taken lets others go first for so long
-	relayTimeout    = 30 * time.Second       // for one batch, published or settled
-	unroutableRetry = 10 * time.Second       // somebody may have bound a queue; well within orderPatience
-	refusedRetry    = 5 * time.Minute        // somebody may have set the broker's limits anew
-	refusedBatch    = 16                     // each of them may cost the transport its channel
-	sentRetention   = 7 * 24 * time.Hour     // Relay.Retention
-	cleanupEvery    = time.Minute            //
-	cleanupChunk    = 1000                   // rows deleted in one transaction
+	relayBatch      = 2048                  // events published in a row, and settled
+	relayBytes      = 8 << 20               // and about how much of them
+	relayGrace      = 3 * time.Second       // to publish and settle what is in hand, when it stops; what is not settled is published again
+	relayRetryFirst = 50 * time.Millisecond // after the transport refused something
+	relayRetryMost  = time.Second           //
+	relayTimeout    = 30 * time.Second      // for one batch, published or settled
+	unroutableRetry = 10 * time.Second      // somebody may have bound a queue; well within orderPatience
+	refusedRetry    = 5 * time.Minute       // somebody may have set the broker's limits anew
+	refusedBatch    = 16                    // each of them may cost the transport its channel
+	sentRetention   = 7 * 24 * time.Hour    // Relay.Retention
+	cleanupEvery    = time.Minute           //
+	cleanupChunk    = 1000                  // rows deleted in one transaction
 )
 
 // Relay publishes what is in an outbox.
@@ -44,6 +43,7 @@ type Relay struct {
 	publisher  event.Publisher
 	unroutable atomic.Int64
 	refused    atomic.Int64
+	nacked     nacked
 	leading    atomic.Bool
 }
 
@@ -60,6 +60,10 @@ func (r *Relay) Unroutable() int64 { return r.unroutable.Load() }
 // Refused is how many events the transport does not take, as of the last second.
 // They are tried again every five minutes.
 func (r *Relay) Refused() int64 { return r.refused.Load() }
+
+// Nacked are the types of which the transport, which takes others, has not taken
+// all for a second or more. They are tried again every few seconds.
+func (r *Relay) Nacked() []string { return r.nacked.types() }
 
 // Leading reports whether it is this relay that publishes.
 func (r *Relay) Leading() bool { return r.leading.Load() }
@@ -84,6 +88,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		r.leading.Store(false)
 		r.unroutable.Store(0) // The next leader counts.
 		r.refused.Store(0)
+		r.nacked.forget()
 		if err := l.release(); err != nil {
 			r.outbox.log.WarnContext(ctx, "relay leads no more", "error", err)
 		}
@@ -137,10 +142,11 @@ func (r *Relay) relay(ctx context.Context, l leadership) {
 
 // result is what became of a batch.
 type result struct {
-	ids                     []string
-	sent, unroutable, later []string
-	refused                 refusals
-	away                    bool // the transport is: some of ids are in none of the others
+	ids              []string
+	sent, unroutable []string
+	nacked           map[time.Duration][]string // by how long they rest
+	refused          refusals
+	away             bool // the transport is: some of ids are in none of the others
 }
 
 // refusals are events, and why they were refused.
@@ -149,7 +155,9 @@ type refusals struct{ ids, errors []string }
 // publish hands a batch over. Once begun, that is finished, if ctx lasts so long:
 // stopping in the middle would only have its receivers see it twice.
 func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
-	var res result
+	res := result{nacked: make(map[time.Duration][]string)}
+	taken, not := make(map[string]bool), make(map[string]bool) // types
+	var later []event.Message
 	var trouble error
 	publishing, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
@@ -158,7 +166,7 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 		res.ids = append(res.ids, m.ID)
 		switch {
 		case err == nil:
-			res.sent = append(res.sent, m.ID)
+			res.sent, taken[m.Type] = append(res.sent, m.ID), true
 			r.outbox.log.InfoContext(ctx, "event published", "type", m.Type, "id", m.ID)
 		case errors.Is(err, event.ErrUnroutable):
 			res.unroutable = append(res.unroutable, m.ID)
@@ -170,10 +178,14 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 			if errors.Is(err, event.ErrUnavailable) { // It has been waited for.
 				res.away = true
 			} else {
-				res.later = append(res.later, m.ID)
+				later, not[m.Type] = append(later, m), true
 			}
 			trouble = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
 		}
+	}
+	rests := r.nacked.note(taken, not)
+	for _, m := range later {
+		res.nacked[rests[m.Type]] = append(res.nacked[rests[m.Type]], m.ID)
 	}
 	if trouble != nil && ctx.Err() == nil {
 		r.outbox.log.WarnContext(ctx, "events not relayed", "error", trouble,
@@ -219,16 +231,20 @@ func graced(ctx context.Context, grace time.Duration) (context.Context, context.
 // process that is stopped between two would keep the rows from its successor.
 func (o *Outbox) settle(ctx context.Context, res result) error {
 	now := time.Now()
-	for _, step := range []struct {
+	type step struct {
 		set string
 		at  time.Time
 		ids []string
-	}{
+	}
+	steps := []step{
 		{"state = 'sent', sent_at = $1", now, res.sent},
 		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
-		{"due_at = $1", now.Add(laterRetry), res.later},
-	} {
-		if err := o.update(ctx, step.set, database.Instant(step.at), step.ids); err != nil {
+	}
+	for rest, ids := range res.nacked {
+		steps = append(steps, step{"due_at = $1", now.Add(rest), ids})
+	}
+	for _, s := range steps {
+		if err := o.update(ctx, s.set, database.Instant(s.at), s.ids); err != nil {
 			return fmt.Errorf("settle published events: %w", err)
 		}
 	}

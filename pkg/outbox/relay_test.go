@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -119,6 +120,35 @@ func TestABatchOfLargeEventsIsShort(t *testing.T) {
 				t.Fatalf("%d were published, at most %d in a batch", got, longest)
 			}
 		}
+	})
+}
+
+// A full queue takes nothing for hours: an operator sees it, and the broker is
+// not asked ever so often.
+func TestWhatIsNotTakenForLongIsSeenAndRests(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		o := New(db, "test", quiet)
+		var takes atomic.Bool
+		published := make(chan event.Message, 1)
+		r := NewRelay(o, publisher(func(m event.Message) error {
+			if !takes.Load() {
+				return errors.New("the queue is full")
+			}
+			published <- m
+			return nil
+		}))
+		running(t, r)
+		write(t, db, o, "", nil, "much")
+		until(t, "it is seen", func() bool { return slices.Equal(r.Nacked(), []string{"Sold"}) })
+		var due int64
+		until(t, "it rests", func() bool {
+			_, err := database.One(t.Context(), db.Query(t.Context()), "SELECT due_at FROM outbox_event", nil, &due)
+			return err == nil && time.Until(database.Time(due)) > time.Second
+		})
+		takes.Store(true)
+		receive(t, published)
+		until(t, "it is over", func() bool { return len(r.Nacked()) == 0 })
 	})
 }
 

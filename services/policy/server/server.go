@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -170,6 +171,9 @@ func (s *Server) Degraded() []string {
 	}
 	if n := s.relay.Refused(); n > 0 {
 		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events refused` tells why", n))
+	}
+	if types := s.relay.Nacked(); len(types) > 0 {
+		problems = append(problems, fmt.Sprintf("the broker does not take all %s just now, as if a queue were full; they are tried again", strings.Join(types, ", ")))
 	}
 	return problems
 }
