@@ -60,7 +60,7 @@ func (c *Conn) watch(now time.Time) time.Duration {
 			c.end(ending{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
 		}
 	}
-	if at := c.expires.Load(); at != 0 {
+	if at := c.endsAt(); at != 0 {
 		left := time.Unix(0, at).Sub(now)
 		if left <= 0 {
 			c.end(ending{text: "The connection's token has expired.", allowReconnect: true})

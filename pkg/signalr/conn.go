@@ -51,6 +51,7 @@ type Conn struct {
 	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
 	sent    atomic.Int64 // when it was last written to, likewise
 	expires atomic.Int64 // Unix nanoseconds; 0: never
+	shown   atomic.Int64 // until when the newest token is good that the client has shown, likewise
 
 	// For the goroutine that runs the methods alone.
 	after   []func(context.Context) error // of the method that runs
@@ -91,7 +92,8 @@ func newConn(h *Hub, t ticket, via Transport, who Identity) *Conn {
 		c.pace = rate.NewLimiter(rate.Limit(o.CallRate), max(1, int(2*o.CallRate)))
 	}
 	c.busy.Store(true) // until OnConnect has returned
-	c.SetExpiry(who.Expires)
+	c.expires.Store(unixNano(who.Expires))
+	c.shown.Store(unixNano(who.Expires))
 	return c
 }
 
@@ -139,14 +141,58 @@ func (c *Conn) Close(reason string, allowReconnect bool) {
 }
 
 // SetExpiry sets when the connection ends by itself, with allowReconnect, so
-// that the client comes back with a new token. The zero time: never.
+// that the client comes back with a new token. The zero time: never. Where a
+// client sends by requests, the connection ends with the newest token that these
+// have shown at the latest, whose next one would be refused; and a newer one than
+// any before puts the end off.
 func (c *Conn) SetExpiry(t time.Time) {
-	var at int64
-	if !t.IsZero() {
-		at = t.UnixNano()
-	}
-	c.expires.Store(at)
+	c.expires.Store(unixNano(t))
 	c.look()
+}
+
+// Expiry is when the connection ends by itself. The zero time: never.
+func (c *Conn) Expiry() time.Time {
+	at := c.endsAt()
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, at)
+}
+
+func (c *Conn) endsAt() int64 {
+	at, shown := c.expires.Load(), c.shown.Load()
+	if c.via != WebSockets && shown != 0 && (at == 0 || shown < at) {
+		return shown
+	}
+	return at
+}
+
+// renew is a request of the client's, whose token may be newer than those before.
+func (c *Conn) renew(who Identity) {
+	if at := unixNano(who.Expires); putOff(&c.shown, at) {
+		putOff(&c.expires, at)
+		c.look()
+	}
+}
+
+// putOff moves an instant to a later one, and says whether it was. 0 is never.
+func putOff(from *atomic.Int64, to int64) bool {
+	for {
+		at := from.Load()
+		if at == 0 || (to != 0 && to <= at) {
+			return false
+		}
+		if from.CompareAndSwap(at, to) {
+			return true
+		}
+	}
+}
+
+func unixNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // push sends a message; a client too slow for it is disconnected.

@@ -69,6 +69,9 @@ func (h *Hub) find(w http.ResponseWriter, r *http.Request, who Identity) (*Conn,
 		refuseUnknown(w)
 		return nil, false
 	}
+	if c != nil {
+		c.renew(who)
+	}
 	return c, true
 }
 

@@ -438,6 +438,48 @@ func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
 	}
 }
 
+// TestANewTokenOfARequestKeepsAConnection has each request ask for a token. The
+// newer client does so only when it is told to: it keeps the one that it connected
+// with.
+func TestANewTokenOfARequestKeepsAConnection(t *testing.T) {
+	byRequests := maps.Clone(ways)
+	maps.DeleteFunc(byRequests, func(_ string, o signalrtest.Options) bool { return o.Transport == "WebSockets" })
+	for _, client := range clients(t, byRequests) {
+		client.TokenPerRequest = client.Package == signalrtest.Microsoft
+		t.Run(client.name, func(t *testing.T) { keepsItsConnection(t, client) })
+	}
+}
+
+func keepsItsConnection(t *testing.T, client official) {
+	t.Helper()
+	var refused atomic.Bool // the old token
+	end := map[string]time.Time{"old": time.Now().Add(time.Hour), "new": time.Now().Add(2 * time.Hour)}
+	r := openHub(t, newDiary(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			token = r.URL.Query().Get("access_token")
+		}
+		if end[token].IsZero() || (token == "old" && refused.Load()) {
+			return signalr.Identity{}, errors.New("no such token")
+		}
+		return signalr.Identity{User: "jim", Expires: end[token]}, nil
+	}}))
+	r.Handle("Who", signalr.Func0(func(_ context.Context, c *signalr.Conn) (string, error) { return c.ID(), nil }))
+	c := r.enter(t, client.Package, "old", client.Options)
+	conn := <-r.conns
+	if err := c.SetToken(soon(t), "new"); err != nil {
+		t.Fatal(err)
+	}
+	refused.Store(true)
+	var id string
+	if err := c.Invoke(soon(t), &id, "Who"); err != nil || id != conn.ID() {
+		t.Errorf("connection %s is now %q, %v", conn.ID(), id, err)
+	}
+	if got := conn.Expiry(); !got.Equal(end["new"]) {
+		t.Errorf("it ends at %s, want when its new token does: %s", got, end["new"])
+	}
+}
+
 func TestAKilledClientIsABrokenConnection(t *testing.T) {
 	r := openRoom(t)
 	t.Run("client", func(t *testing.T) {

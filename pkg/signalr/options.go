@@ -13,9 +13,11 @@ import (
 // let in, anonymously, with the limits of the reference server.
 type Options struct {
 	// Identify says who asks, on each request of a connection; an error is
-	// answered with 401. All of them must name the same user. Nil: everyone is anonymous. Browsers cannot set headers
-	// on a WebSocket or on server-sent events, their token comes in the query as
-	// access_token: keep query strings out of the access log.
+	// answered with 401. All of them must name the same user; the connection keeps
+	// what the first one said, and lives as long as the newest. Nil: everyone is
+	// anonymous. Browsers cannot set headers on a WebSocket or on server-sent events,
+	// their token comes in the query as access_token: keep query strings out of the
+	// access log.
 	Identify func(*http.Request) (Identity, error)
 
 	// AllowOrigin says whether a page from this request's origin may connect;
@@ -103,7 +105,7 @@ type Options struct {
 // Identity is who is at the other end of a connection.
 type Identity struct {
 	User    string    // whom Hub.User reaches; empty: anonymous
-	Expires time.Time // when the connection ends unless Conn.SetExpiry moves it; zero: never
+	Expires time.Time // when the connection ends unless this is put off; zero: never
 	Value   any       // whatever else Identify knows
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,6 +175,60 @@ func TestAConnectionLivesNoLongerThanItsToken(t *testing.T) {
 				}
 				d.wantEnding(t, true)
 			})
+		})
+	}
+}
+
+// TestAConnectionLivesAsLongAsTheNewestTokenOfItsRequests has requests that bring
+// a token of their own.
+func TestAConnectionLivesAsLongAsTheNewestTokenOfItsRequests(t *testing.T) {
+	const minute = time.Minute
+	tests := map[string]struct {
+		first time.Duration // until when the token is good that it begins with
+		own   time.Duration // what SetExpiry then says; 0: nothing
+		shown []time.Duration
+		ends  time.Duration
+	}{
+		"the same again":                  {16 * minute, 0, []time.Duration{16 * minute}, 16 * minute},
+		"newer ones":                      {15 * minute, 0, []time.Duration{20 * minute, 31 * minute}, 31 * minute},
+		"an older one":                    {15 * minute, 0, []time.Duration{30 * minute, 20 * minute}, 30 * minute},
+		"newer ones, but not for so long": {15 * minute, 40 * minute, []time.Duration{20 * minute, 31 * minute}, 31 * minute},
+		"the same, and it was put off":    {16 * minute, 40 * minute, []time.Duration{16 * minute}, 16 * minute},
+		"the same, and it was cut short":  {15 * minute, 10 * minute, []time.Duration{15 * minute}, 10 * minute},
+		"a newer one, and it was cut off": {15 * minute, 10 * minute, []time.Duration{31 * minute}, 31 * minute},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var until atomic.Int64
+			o := signalr.Options{Identify: func(*http.Request) (signalr.Identity, error) {
+				return signalr.Identity{User: "jim", Expires: time.Unix(0, until.Load())}, nil
+			}}
+			for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
+				keep(t, o, func(t *testing.T, d *diary, n *network) {
+					start := time.Now()
+					until.Store(start.Add(tt.first).UnixNano())
+					c := n.over(t, via, nil)
+					conn := <-d.conns
+					if tt.own > 0 {
+						conn.SetExpiry(start.Add(tt.own))
+					}
+					for _, shown := range tt.shown {
+						pass(minute)
+						until.Store(start.Add(shown).UnixNano())
+						c.send(`{"type":8}` + sep)
+					}
+					if got := conn.Expiry().Sub(start); got != tt.ends {
+						t.Errorf("over %s it is to end after %s, want %s", via, got, tt.ends)
+					}
+					if tt.shown[len(tt.shown)-1] != tt.ends {
+						return // It polls in vain before.
+					}
+					c.expect(`{"type":7,"error":"The connection's token has expired.","allowReconnect":true}`)
+					if got := time.Since(start); got != tt.ends {
+						t.Errorf("over %s it ended after %s, want %s", via, got, tt.ends)
+					}
+				})
+			}
 		})
 	}
 }

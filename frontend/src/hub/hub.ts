@@ -10,6 +10,7 @@ import type {
   StreamID,
 } from '@/api/hubs.gen'
 import { backoff } from './backoff'
+import { FreshTokens } from './FreshTokens'
 
 /**
  * What the server calls on `/hub`. Nothing is done about `Draining`: the server
@@ -38,7 +39,7 @@ export interface HubMethods {
  */
 export function connect(token: () => Promise<string>, failed: (why: unknown) => void) {
   return new HubConnectionBuilder()
-    .withUrl('/hub', { accessTokenFactory: token })
+    .withUrl('/hub', { accessTokenFactory: token, httpClient: new FreshTokens(token) })
     .withAutomaticReconnect({
       nextRetryDelayInMilliseconds({ previousRetryCount, retryReason }) {
         if (previousRetryCount > 0) failed(retryReason)

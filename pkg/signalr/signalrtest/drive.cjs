@@ -18,6 +18,8 @@ function drive(signalR, protocol, settings, tell) {
       options.skipNegotiation = true
       options.transport = signalR.HttpTransportType.WebSockets
     }
+    if (settings.tokenPerRequest)
+      options.httpClient = tokenPerRequest()
     let builder = new signalR.HubConnectionBuilder()
       .withUrl(settings.url, options)
       .configureLogging(signalR.LogLevel.None)
@@ -33,6 +35,15 @@ function drive(signalR, protocol, settings, tell) {
       connection.onreconnected(() => tell({ event: 'reconnected' }))
     }
     return connection
+  }
+
+  // tokenPerRequest is the client's own way to send requests, with today's token.
+  function tokenPerRequest() {
+    const client = new signalR.DefaultHttpClient(signalR.NullLogger.instance)
+    const send = client.send.bind(client)
+    client.send = request =>
+      send({ ...request, headers: { ...request.headers, Authorization: `Bearer ${token}` } })
+    return client
   }
 
   // collect gives all items of a stream, after so many its first ones.

@@ -38,6 +38,10 @@ type Options struct {
 	SkipNegotiation bool
 	MessagePack     bool // instead of JSON; not with AspNet
 
+	// TokenPerRequest has each request send the token of SetToken. AspNet always
+	// does; Microsoft asks for one only when it connects.
+	TokenPerRequest bool
+
 	// Transport is the only one that the client uses: WebSockets, ServerSentEvents
 	// or LongPolling. None: the best that works.
 	Transport string
@@ -103,11 +107,13 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 		Token           string  `json:"token"`
 		SkipNegotiation bool    `json:"skipNegotiation"`
 		MessagePack     bool    `json:"messagePack"`
+		TokenPerRequest bool    `json:"tokenPerRequest"`
 		Transport       string  `json:"transport,omitempty"`
 		ReconnectDelays []int64 `json:"reconnectDelays,omitempty"`
 	}{
 		Package: p, URL: url, Token: token,
-		SkipNegotiation: o.SkipNegotiation, MessagePack: o.MessagePack, Transport: o.Transport,
+		SkipNegotiation: o.SkipNegotiation, MessagePack: o.MessagePack, TokenPerRequest: o.TokenPerRequest,
+		Transport: o.Transport,
 	}
 	for _, d := range o.Reconnect {
 		settings.ReconnectDelays = append(settings.ReconnectDelays, d.Milliseconds())
