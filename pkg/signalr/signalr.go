@@ -17,7 +17,9 @@
 // A Hub has methods that clients invoke: functions with results (Func0 …),
 // without (Action0 …), with a stream for a result (Stream0 …), and with streams
 // of the client's among their parameters (Incoming). It sends to one client
-// (Conn.Send), to all, to some (Audience), or asks one and waits (Call).
+// (Conn.Send), to all, to some (Audience), or asks one and waits (Call). Options
+// say who clients are, and bound what they cost; Hub.Drain and Hub.Wait end a hub
+// so that its clients find another one.
 //
 // Its promise: what is sent to a connection arrives in the order of sending and
 // without a hole, or the connection ends; no client makes another one wait; and
