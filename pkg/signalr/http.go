@@ -171,6 +171,9 @@ func (h *Hub) take(w http.ResponseWriter, r *http.Request, who Identity) {
 	switch err := in.take(r, http.NewResponseController(w), h.options.WriteTimeout); {
 	case errors.Is(err, errGone):
 		refuseUnknown(w)
+	case errors.Is(err, errCrowd):
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusTooManyRequests, err.Error())
 	case err != nil:
 		refuse(w, http.StatusBadRequest, "The message did not arrive")
 	default:

@@ -17,11 +17,18 @@ var (
 	errLeft = errors.New("client has left")
 	// errGone is for what is sent to a connection that has ended.
 	errGone = errors.New("connection has ended")
+	// errCrowd is for one request more than may wait.
+	errCrowd = errors.New("too many requests of this connection wait")
 )
+
+// mostRequests is how many requests of one client may wait for their turn.
+// Today's client has one under way, the older ones one for each call.
+const mostRequests = 128
 
 // inbox is what a client sends in requests of their own. They are read one after
 // the other and not before there is room: a request waits, and nothing is kept.
 type inbox struct {
+	line   chan struct{} // has room for those that wait, too; with more, one more is refused
 	turn   chan struct{} // has room for the request that is read
 	pieces chan []byte   // of it
 	read   chan struct{} // after each piece
@@ -38,7 +45,7 @@ type inbox struct {
 
 func newInbox() *inbox {
 	return &inbox{
-		turn: make(chan struct{}, 1), pieces: make(chan []byte), read: make(chan struct{}),
+		line: make(chan struct{}, mostRequests), turn: make(chan struct{}, 1), pieces: make(chan []byte), read: make(chan struct{}),
 		over: make(chan struct{}), ended: make(chan struct{}), late: make(chan struct{}),
 	}
 }
@@ -96,8 +103,15 @@ func (in *inbox) Write(piece []byte) (int, error) {
 	}
 }
 
-// take reads a request to its end. The error is errGone, or about the request.
+// take reads a request to its end. The error is errGone or errCrowd, or about the
+// request.
 func (in *inbox) take(r *http.Request, w *http.ResponseController, patience time.Duration) error {
+	select {
+	case in.line <- struct{}{}:
+		defer func() { <-in.line }()
+	default:
+		return errCrowd
+	}
 	select {
 	case in.turn <- struct{}{}:
 		defer func() { <-in.turn }()

@@ -3,6 +3,7 @@ package signalr_test
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,4 +59,37 @@ func TestThoseWhoSayNothingDoNotKeepOthersOut(t *testing.T) {
 			t.Errorf("%d are connected, want 5", got)
 		}
 	})
+}
+
+func TestOneConnectionHasSoManyRequestsWaitOnly(t *testing.T) {
+	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
+		t.Run(string(via), func(t *testing.T) {
+			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+				c := n.over(t, via, nil)
+				const requests = 200
+				var taken, refused atomic.Int64
+				for range requests {
+					c.reading.Go(func() {
+						switch c.post(`{"type":1,"target":"Note","arguments":["x"]}` + sep) {
+						case http.StatusOK:
+							taken.Add(1)
+						case http.StatusTooManyRequests:
+							refused.Add(1)
+						}
+					})
+				}
+				synctest.Wait()
+				if got := refused.Load(); got == 0 || got > requests/2 {
+					t.Errorf("%d of %d requests were refused", got, requests)
+				}
+				for range requests - refused.Load() {
+					<-d.calls
+				}
+				synctest.Wait()
+				if taken, refused := taken.Load(), refused.Load(); taken+refused != requests {
+					t.Errorf("%d requests were taken and %d refused", taken, refused)
+				}
+			})
+		})
+	}
 }

@@ -112,7 +112,7 @@ func (c *Conn) open(m *message) error {
 			return errIDInUse
 		}
 	}
-	if len(f.uploads)+len(f.downloads)+len(m.streams) >= mostStreams {
+	if more := m.flows(); more > 0 && len(f.uploads)+len(f.downloads)+more > mostStreams {
 		return errStreams
 	}
 	for i, id := range m.streams {
@@ -131,6 +131,14 @@ func (c *Conn) open(m *message) error {
 		put(&f.downloads, m.invocationID, cancel)
 	}
 	return nil
+}
+
+// flows is how many streams an invocation begins.
+func (m *message) flows() int {
+	if m.kind == kindStreamInvocation {
+		return len(m.streams) + 1
+	}
+	return len(m.streams)
 }
 
 func put[V any](m *map[string]V, key string, value V) {
@@ -213,7 +221,6 @@ func (c *Conn) cancelStream(id string) {
 
 // stream sends items until there are no more, at the pace of the client.
 func (c *Conn) stream(m *message, items iter.Seq2[any, error]) {
-	defer c.shut(m)
 	err := c.hub.guard(func() error {
 		for item, err := range items {
 			if err == nil {
@@ -230,6 +237,7 @@ func (c *Conn) stream(m *message, items iter.Seq2[any, error]) {
 		c.logFailure(m.target, err)
 		text = withHubError("An error occurred on the server while streaming results.", err)
 	}
+	c.shut(m) // The client may use the id again.
 	c.push(failureOf(m.invocationID, text))
 }
 

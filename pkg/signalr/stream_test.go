@@ -373,8 +373,13 @@ func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
 		if refused != 8 {
 			t.Errorf("%d of 40 streams were refused, want 8", refused)
 		}
+		c.send(`{"type":1,"invocationId":"note","target":"Note","arguments":["no stream"]}` + sep)
+		c.expect(`{"type":3,"invocationId":"note","result":null}`)
 		c.send(`{"type":5,"invocationId":"3"}` + sep)
 		c.expect(`{"type":3,"invocationId":"3"}`)
+		c.send(`{"type":1,"invocationId":"sum","target":"Sum","arguments":[7],"streamIds":["a"]}` + sep +
+			`{"type":3,"invocationId":"a"}` + sep)
+		c.expect(`{"type":3,"invocationId":"sum","result":7}`)
 		c.send(`{"type":4,"invocationId":"50","target":"Slowly","arguments":[]}` + sep)
 		c.expect(`{"type":2,"invocationId":"50","item":0}`)
 	})
