@@ -19,11 +19,32 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
+// ghosts are clients that are gone without having closed anything.
+type ghosts struct {
+	mu  sync.Mutex
+	all []func()
+}
+
+func (g *ghosts) add(bury func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all = append(g.all, bury)
+}
+
+func (g *ghosts) bury() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, bury := range g.all {
+		bury()
+	}
+}
+
 // TestNothingIsLeftOfManyClients comes and goes on a real network in every way
-// at once, while others send, and drains in the middle of it.
+// at once, while others send, and drains in the middle of it. Some never go, and
+// say nothing any more.
 func TestNothingIsLeftOfManyClients(t *testing.T) {
 	var connected, disconnected atomic.Int64
-	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second, DisconnectTimeout: time.Second})
+	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second, ClientTimeout: time.Second, DisconnectTimeout: time.Second})
 	h.OnConnect(func(_ context.Context, c *signalr.Conn) error {
 		h.Join(c, "g")
 		if rand.IntN(10) == 0 {
@@ -48,14 +69,16 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 	defer server.Close()
 	address := "ws" + strings.TrimPrefix(server.URL, "http")
 
+	var gone ghosts
+	defer gone.bury()
 	var clients sync.WaitGroup
 	for range 40 {
 		clients.Go(func() {
 			for range 15 {
 				if rand.IntN(2) == 0 {
-					visit(address)
+					visit(address, &gone)
 				} else {
-					visitByRequests(t.Context(), server.URL)
+					visitByRequests(t.Context(), server.URL, &gone)
 				}
 			}
 		})
@@ -73,24 +96,30 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 }
 
 // visit connects, says something, and leaves somehow.
-func visit(address string) {
+func visit(address string, gone *ghosts) {
 	ws, _, err := websocket.DefaultDialer.Dial(address, nil)
 	if err != nil {
 		return
 	}
-	defer func() { _ = ws.Close() }()
+	leave := func() { _ = ws.Close() }
+	defer func() { leave() }()
 	say := func(s string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(s+sep)) }
 	say(`{"protocol":"json","version":1}`)
 	for range rand.IntN(20) {
 		say(`{"type":1,"invocationId":"1","target":"Say","arguments":["` + strings.Repeat("x", 500) + `"]}`)
 	}
-	switch rand.IntN(4) {
+	switch rand.IntN(5) {
 	case 0:
 		say(`{"type":7}`)
 	case 1:
 		say(`nonsense`)
 	case 2:
 		_ = ws.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
+	case 3:
+		say(`{"type":6}`)
+		gone.add(leave)
+		leave = func() {}
+		return
 	}
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	for err == nil {
@@ -99,9 +128,9 @@ func visit(address string) {
 }
 
 // visitByRequests is visit without a WebSocket.
-func visitByRequests(ctx context.Context, address string) {
+func visitByRequests(ctx context.Context, address string, gone *ghosts) {
 	ctx, leave := context.WithCancel(ctx)
-	defer leave()
+	defer func() { leave() }()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	ask := func(method, query, body string, header http.Header) (*http.Response, error) {
@@ -131,7 +160,7 @@ func visitByRequests(ctx context.Context, address string) {
 	id := "?id=" + to.ConnectionToken
 	var reading sync.WaitGroup
 	defer reading.Wait()
-	defer leave()
+	defer func() { leave() }()
 	if rand.IntN(2) == 0 {
 		do(http.MethodGet, id, "")
 		for range 1 + rand.IntN(2) { // the second one ends the first
@@ -144,6 +173,12 @@ func visitByRequests(ctx context.Context, address string) {
 	} else {
 		events, err := ask(http.MethodGet, id, "", http.Header{"Accept": {"text/event-stream"}})
 		if err != nil {
+			return
+		}
+		if rand.IntN(4) == 0 {
+			do(http.MethodPost, id, `{"protocol":"json","version":1}`+sep+ping)
+			gone.add(leave)
+			leave = func() {}
 			return
 		}
 		defer func() { _ = events.Body.Close() }()
