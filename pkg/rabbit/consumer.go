@@ -45,6 +45,7 @@ type queue struct {
 	eventType  string
 	consumer   string // its tag
 	deliveries <-chan amqp.Delivery
+	gate       *gate
 	progress   progress
 	acks       acks
 
@@ -71,7 +72,7 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 	// over ends with the connection, with ctx, or with the first of the queues:
 	// one that somebody deletes ends alone.
 	over, end := context.WithCancelCause(ctx)
-	merged := make(chan delivered, maxBatch) // A full one makes the broker wait: Prefetch bounds what it sends.
+	come := newBasket()
 	var forwarders sync.WaitGroup
 	defer func() {
 		end(nil)
@@ -80,27 +81,30 @@ func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscrip
 	}()
 	defer t.consuming(queues)()
 	for _, q := range queues {
-		forwarders.Go(func() { q.forward(over, end, merged) })
+		forwarders.Go(func() { q.forward(over, end, come) })
 	}
 	if s.CaughtUp != nil {
 		forwarders.Go(func() {
-			if err := t.watch(over, asking, s, queues, merged); err != nil {
+			if err := t.watch(over, asking, s, queues, &conn.wire.gate); err != nil {
 				end(err)
 			}
 		})
 	}
 	t.up(ctx, s.Name, conn)
 	for {
-		select {
-		case <-over.Done():
+		batch := come.take()
+		if over.Err() != nil { // What is not begun goes back.
 			return context.Cause(over)
-		case first := <-merged:
-			if over.Err() != nil { // Both may be ready: what is not begun goes back.
-				return context.Cause(over)
-			}
-			if err := t.receive(over, s, gather(first, merged)); err != nil {
+		}
+		if batch != nil {
+			if err := t.receive(over, s, batch); err != nil {
 				return err
 			}
+			continue
+		}
+		select {
+		case <-over.Done():
+		case <-come.there:
 		}
 	}
 }
@@ -116,37 +120,38 @@ func (t *Transport) openQueue(conn *session, service, eventType string) (*queue,
 	if err := t.declareQueue(ch, service, eventType); err != nil {
 		return nil, err
 	}
-	q := &queue{ch: ch, name: Queue(service, eventType), eventType: eventType, prefetch: prefetch{most: t.cfg.Prefetch}}
+	q := &queue{
+		ch: ch, name: Queue(service, eventType), eventType: eventType, gate: &conn.wire.gate,
+		prefetch: prefetch{most: t.cfg.Prefetch},
+	}
 	return q, q.consume(min(prefetchFirst, t.cfg.Prefetch))
 }
 
 // forward hands a queue's deliveries on in their order. At the end it tells the
 // broker to send no more, so that others get them while the batch in hand is
 // finished; those not in hand go back when the connection ends.
-func (q *queue) forward(over context.Context, end context.CancelCauseFunc, merged chan<- delivered) {
+func (q *queue) forward(over context.Context, end context.CancelCauseFunc, come *basket) {
+	var calls sync.WaitGroup
+	defer calls.Wait()
 	for {
 		select {
 		case <-over.Done():
 			q.stop()
 			return
 		case <-q.change.late:
-			if err := q.cease(); err != nil {
-				end(err)
-			}
+			q.change.due = true
 		case d, open := <-q.deliveries:
 			if err := q.take(d, open); err != nil {
 				end(err)
 				return
 			}
-			if !open {
-				continue
+			if open {
+				come.put(delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag})
 			}
-			select {
-			case merged <- delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag}:
-			case <-over.Done():
-				q.stop()
-				return
-			}
+		}
+		if q.change.due && !q.change.ending {
+			// Beside this: all that is on its way comes before the answer.
+			calls.Go(q.cease(end))
 		}
 	}
 }
@@ -167,26 +172,14 @@ func (q *queue) take(d amqp.Delivery, open bool) error {
 		q.last = d.DeliveryTag
 		q.progress.delivered.Add(1)
 		q.prefetch.came(len(d.Body))
-		return q.adapt()
+		q.gate.add(int64(len(d.Body)))
+		q.adapt()
+		return nil
 	case q.change.ending:
 		return q.succeed()
 	default:
 		return fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed)
 	}
-}
-
-// gather takes what is there already.
-func gather(first delivered, merged <-chan delivered) []delivered {
-	batch := []delivered{first}
-	for len(batch) < maxBatch {
-		select {
-		case d := <-merged:
-			batch = append(batch, d)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 // receive hands a batch over until it is taken, and then acknowledges it. What
@@ -255,6 +248,7 @@ func settle(batch []delivered) error {
 		}
 		q.progress.settled.Add(settled[q])
 		q.prefetch.bytes.Add(-bytes[q])
+		q.gate.add(-bytes[q])
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"sync"
@@ -53,6 +54,7 @@ func (p *prefetch) wanted() int {
 type change struct {
 	to     int              // what the successor may have in hand; 0: there is none
 	late   <-chan time.Time // when the consumer ends, saturated or not
+	due    bool             // it is to end now
 	ending bool             // it has been told to
 }
 
@@ -60,14 +62,14 @@ type change struct {
 //
 // A consumer best ends while it is saturated: nothing can be on its way then. A
 // quorum queue takes back what is, and gives later messages first.
-func (q *queue) adapt() error {
+func (q *queue) adapt() {
 	wanted := q.prefetch.wanted()
 	switch {
 	case q.change.ending || wanted == q.prefetch.now && q.change.to == 0:
-		return nil
+		return
 	case q.change.to == 0 && wanted > q.prefetch.now:
 		if !q.acks.hold(func(sent uint64) bool { return q.saturated(sent) }) {
-			return nil
+			return
 		}
 		q.change.to = wanted
 	case q.change.to == 0: // What it has leave for is too much already.
@@ -75,10 +77,7 @@ func (q *queue) adapt() error {
 		q.change.to, q.change.late = wanted, time.After(saturates)
 	default:
 	}
-	if q.saturated(q.acks.upTo()) {
-		return q.cease()
-	}
-	return nil
+	q.change.due = q.change.due || q.saturated(q.acks.upTo())
 }
 
 // saturated reports whether the consumer has all in hand that it may have.
@@ -87,13 +86,15 @@ func (q *queue) saturated(acknowledged uint64) bool {
 }
 
 // cease has the consumer end: its deliveries do when those on their way have
-// come.
-func (q *queue) cease() error {
+// come, and what it returns has been called.
+func (q *queue) cease(end context.CancelCauseFunc) (call func()) {
 	q.change.ending, q.change.late = true, nil
-	if err := q.ch.Cancel(q.consumer, false); err != nil {
-		return fmt.Errorf("end a consumer of %s: %w", q.name, err)
+	consumer := q.consumer
+	return func() {
+		if err := q.ch.Cancel(consumer, false); err != nil {
+			end(fmt.Errorf("end a consumer of %s: %w", q.name, err))
+		}
 	}
-	return nil
 }
 
 // succeed begins the next consumer.

@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -112,5 +113,60 @@ func TestSmallMessagesInHandAreManyUntilLargeOnesCome(t *testing.T) {
 	}
 	if large > sixteenMB {
 		t.Errorf("%d large ones were in hand", large)
+	}
+}
+
+// inUse is how many bytes are.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// The broker sends as many large messages as it was allowed to send small ones,
+// before anybody can tell it otherwise.
+func TestMessagesThatGrowAllOfASuddenAreReadAFewAtATime(t *testing.T) {
+	for _, queues := range []rabbit.QueueType{rabbit.Classic, rabbit.Quorum} {
+		t.Run(string(queues), func(t *testing.T) {
+			w := &work{t: t, url: testenv.RabbitMQ(t)}
+			r := transport(t, rabbit.Config{URLs: []string{w.url}, QueueType: queues, Queues: []string{"one-Told"}})
+			const small, large, size = 3000, 300, 1 << 20
+			w.fill(r, small, 100)
+			w.fill(r, large, size)
+			before, most, inHand := inUse(), uint64(0), int64(0)
+			got, looked, done := 0, false, make(chan struct{})
+			begin(t, r.Subscribe(event.Subscription{
+				Name: "one", Types: []string{"Told"},
+				Receive: func(ctx context.Context, batch []event.Message) error {
+					for range 100 { // Time for what the broker has sent to come.
+						if looked || len(batch[len(batch)-1].Data) < size {
+							break
+						}
+						wait(ctx)
+						most, inHand = max(most, inUse()), max(inHand, r.InHand()[0].Bytes)
+					}
+					looked = looked || most > 0
+					for _, m := range batch {
+						if got++; m.Sequence != int64(got) {
+							t.Errorf("%d came at place %d", m.Sequence, got)
+						}
+					}
+					if got == small+large {
+						close(done)
+					}
+					return nil
+				},
+			}))
+			select {
+			case <-done:
+			case <-patient(t).Done():
+				t.Fatal("not all came")
+			}
+			t.Logf("%d MB were in hand, %d MB in use", inHand>>20, (most-before)>>20)
+			if inHand < 16<<20 || inHand > 40<<20 || most > before+96<<20 {
+				t.Errorf("%d MB were in hand, and %d MB in use", inHand>>20, (most-before)>>20)
+			}
+		})
 	}
 }

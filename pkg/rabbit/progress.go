@@ -34,18 +34,22 @@ type mark struct {
 // watch tells the subscription how far its queues have been worked off, until
 // over. An error of the broker's ends it: the queue may be gone.
 func (t *Transport) watch(
-	over context.Context, ch *amqp.Channel, s event.Subscription, queues []*queue, merged <-chan delivered,
+	over context.Context, ch *amqp.Channel, s event.Subscription, queues []*queue, gate *gate,
 ) error {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
+	shut := int64(0)
 	for {
 		select {
 		case <-over.Done():
 			return nil
 		case <-tick.C:
 		}
+		isOpen, before := gate.state()
+		arrived := isOpen && before == shut // Nothing was held up on its way since the last look.
+		shut = before
 		for _, q := range queues {
-			if len(merged) < cap(merged) { // Nothing is held up on its way.
+			if arrived {
 				q.progress.land()
 			}
 			if until := q.progress.reached(); !until.IsZero() {

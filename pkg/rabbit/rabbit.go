@@ -55,11 +55,13 @@ type Config struct {
 	Queues []string
 
 	// Prefetch is how many messages of one queue may be on their way to a receiver,
-	// 1024 by default and 65,535 at most: a batch is in hand while the next one comes. They are fewer
-	// if together they would have more than 16 MB, or if there are not that many to
-	// take. Of messages that grow all of a sudden, once as many come as of the small
-	// ones before. More than a receiver gets through in the broker's consumer
-	// timeout (30 minutes) are taken away from it.
+	// 1024 by default and 65,535 at most: a batch is in hand while the next one
+	// comes. They are fewer if together they would have more than 16 MB, or if there
+	// are not that many to take. Of messages that grow all of a sudden the broker
+	// sends once as many as of the small ones before; a subscription reads 32 MB of
+	// them, and what more there is when it has got through some. More than a receiver
+	// gets through in the broker's consumer timeout (30 minutes) are taken away from
+	// it.
 	Prefetch int
 
 	// Log is told of connections that come and go. Nil: slog.Default.
@@ -128,6 +130,7 @@ const (
 	heldMost         = 64 << 10         // bytes that one write to the socket puts together
 	writeTimeout     = 10 * time.Second // one write to the socket; a blocked broker does not read
 	heartbeat        = 5 * time.Second
+	silence          = 3 * heartbeat // then the broker is gone
 	closeTimeout     = time.Second
 	quorumSettles    = time.Second
 	topologyRetry    = 5 * time.Second // an operator may have mended it

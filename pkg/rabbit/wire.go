@@ -14,6 +14,7 @@ type wire struct {
 	net.Conn
 
 	heard atomic.Bool // the broker said something
+	gate  gate        // before what it says
 
 	writing sync.Mutex
 	held    []byte // what is written while it is held
@@ -43,8 +44,14 @@ func (w *wire) dial(ctx context.Context) func(network, addr string) (net.Conn, e
 	}
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. While the gate is shut it reads nothing, so that the
+// broker has to wait; that time is not the broker's silence.
 func (w *wire) Read(b []byte) (int, error) {
+	if w.gate.pass() {
+		if err := w.SetReadDeadline(time.Now().Add(silence)); err != nil {
+			return 0, err //nolint:wrapcheck // It stands for the connection's own Read.
+		}
+	}
 	n, err := w.Conn.Read(b)
 	if n > 0 {
 		w.heard.Store(true)
@@ -102,6 +109,12 @@ func (w *wire) write(b []byte) (int, error) {
 		return 0, err //nolint:wrapcheck // It stands for the connection's own Write.
 	}
 	return w.Conn.Write(b) //nolint:wrapcheck // As above.
+}
+
+// Close implements net.Conn.
+func (w *wire) Close() error {
+	w.gate.end()
+	return w.Conn.Close() //nolint:wrapcheck // It stands for the connection's own Close.
 }
 
 // limit cuts the wire in d, unless it is called again before; with 0 never.
