@@ -20,20 +20,21 @@ type nacked struct {
 	times map[string]int // in a row, by type
 }
 
-// note remembers which types of a batch were taken, and which not all. It
-// returns how long what was not taken rests, by type.
-func (n *nacked) note(taken, not map[string]bool) map[string]time.Duration {
+// note remembers which types of a batch were taken, and of which not all: those
+// ids, by type. It returns these ids by how long they rest.
+func (n *nacked) note(taken map[string]bool, not map[string][]string) map[time.Duration][]string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.times == nil {
 		n.times = make(map[string]int)
 	}
-	maps.DeleteFunc(n.times, func(t string, _ int) bool { return taken[t] && !not[t] })
-	rests := make(map[string]time.Duration, len(not))
-	for t := range not {
+	maps.DeleteFunc(n.times, func(t string, _ int) bool { return taken[t] && not[t] == nil })
+	rests := make(map[time.Duration][]string)
+	for t, ids := range not {
 		n.times[t]++
-		rests[t] = nackedFirst << min(max(n.times[t]-nackedSoon, 0), 8)
-		rests[t] = min(rests[t], nackedMost)
+		rest := nackedFirst << min(max(n.times[t]-nackedSoon, 0), 8)
+		rest = min(rest, nackedMost)
+		rests[rest] = append(rests[rest], ids...)
 	}
 	return rests
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,12 +154,11 @@ type refusals struct{ ids, errors []string }
 // publish hands a batch over. Once begun, that is finished, if ctx lasts so long:
 // stopping in the middle would only have its receivers see it twice.
 func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
-	res := result{nacked: make(map[time.Duration][]string)}
-	taken, not := make(map[string]bool), make(map[string]bool) // types
-	var later []event.Message
-	var trouble error
 	publishing, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
+	var res result
+	taken, not := make(map[string]bool), make(map[string][]string) // by type
+	var trouble error
 	for i, err := range r.publisher.Publish(publishing, batch) {
 		m := batch[i]
 		res.ids = append(res.ids, m.ID)
@@ -168,49 +166,28 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 		case err == nil:
 			res.sent, taken[m.Type] = append(res.sent, m.ID), true
 			r.outbox.log.InfoContext(ctx, "event published", "type", m.Type, "id", m.ID)
+			continue
 		case errors.Is(err, event.ErrUnroutable):
 			res.unroutable = append(res.unroutable, m.ID)
 			r.outbox.log.WarnContext(ctx, "event is unroutable", "type", m.Type, "id", m.ID)
+			continue
 		case errors.Is(err, event.ErrRefused):
 			res.refused.ids, res.refused.errors = append(res.refused.ids, m.ID), append(res.refused.errors, plain(err.Error()))
 			r.outbox.log.ErrorContext(ctx, "event is refused", "type", m.Type, "id", m.ID, "error", err)
+			continue
+		case errors.Is(err, event.ErrUnavailable): // It has been waited for.
+			res.away = true
 		default:
-			if errors.Is(err, event.ErrUnavailable) { // It has been waited for.
-				res.away = true
-			} else {
-				later, not[m.Type] = append(later, m), true
-			}
-			trouble = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
+			not[m.Type] = append(not[m.Type], m.ID)
 		}
+		trouble = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
 	}
-	rests := r.nacked.note(taken, not)
-	for _, m := range later {
-		res.nacked[rests[m.Type]] = append(res.nacked[rests[m.Type]], m.ID)
-	}
+	res.nacked = r.nacked.note(taken, not)
 	if trouble != nil && ctx.Err() == nil {
 		r.outbox.log.WarnContext(ctx, "events not relayed", "error", trouble,
 			"events", len(batch)-len(res.sent)-len(res.unroutable)-len(res.refused.ids), "of", len(batch))
 	}
 	return res
-}
-
-// settle notes what became of a batch, and tries so until the database takes it:
-// to publish it again would have its receivers see it twice. It gives up when
-// ctx ends.
-func (r *Relay) settle(ctx context.Context, res result) {
-	for retry := relayRetryFirst; ; retry = min(2*retry, relayRetryMost) {
-		settling, cancel := context.WithTimeout(ctx, relayTimeout)
-		err := r.outbox.settle(settling, res)
-		cancel()
-		if err == nil {
-			return
-		}
-		r.outbox.log.WarnContext(ctx, "published events not settled", "error", err, "retry", retry)
-		if ctx.Err() != nil {
-			return
-		}
-		wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
-	}
 }
 
 // graced ends a grace after ctx: it is for work that is finished although ctx
@@ -225,60 +202,6 @@ func graced(ctx context.Context, grace time.Duration) (context.Context, context.
 		stop()
 		cancel()
 	}
-}
-
-// settle is a statement for each outcome, and no transaction around them: a
-// process that is stopped between two would keep the rows from its successor.
-func (o *Outbox) settle(ctx context.Context, res result) error {
-	now := time.Now()
-	type step struct {
-		set string
-		at  time.Time
-		ids []string
-	}
-	steps := []step{
-		{"state = 'sent', sent_at = $1", now, res.sent},
-		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
-	}
-	for rest, ids := range res.nacked {
-		steps = append(steps, step{"due_at = $1", now.Add(rest), ids})
-	}
-	for _, s := range steps {
-		if err := o.update(ctx, s.set, database.Instant(s.at), s.ids); err != nil {
-			return fmt.Errorf("settle published events: %w", err)
-		}
-	}
-	if err := o.refuse(ctx, now.Add(refusedRetry), res.refused); err != nil {
-		return fmt.Errorf("settle refused events: %w", err)
-	}
-	return nil
-}
-
-// update changes rows by their own ids: one with a smaller id may commit later.
-func (o *Outbox) update(ctx context.Context, set string, at int64, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	table, args, err := o.db.Dialect.Table("t", 2, database.Column{Name: "id", Values: ids})
-	if err != nil {
-		return err
-	}
-	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", append([]any{at}, args...)...)
-	return err //nolint:wrapcheck // settle says what it was doing.
-}
-
-func (o *Outbox) refuse(ctx context.Context, again time.Time, refused refusals) error {
-	if len(refused.ids) == 0 {
-		return nil
-	}
-	table, args, err := o.db.Dialect.Table("t", 2,
-		database.Column{Name: "id", Values: refused.ids}, database.Column{Name: "error", Values: refused.errors})
-	if err != nil {
-		return err
-	}
-	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET state = 'refused', due_at = $1, error = t.error FROM "+table+" WHERE outbox_event.id = t.id",
-		append([]any{database.Instant(again)}, args...)...)
-	return err //nolint:wrapcheck // settle says what it was doing.
 }
 
 // cleanup forgets what was sent before a time, in chunks. It rests between them,
