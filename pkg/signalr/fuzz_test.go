@@ -59,6 +59,7 @@ func FuzzParseMsgpack(f *testing.F) {
 		f.Add(o.msgpack()[size:])
 	}
 	f.Add([]byte{0x96, 1, 0x80, 0xc0, 0xa1, 'T', 0xdd, 0xff, 0xff, 0xff, 0xff})
+	f.Add(append([]byte{0x95, 1, 0x80, 0xc0, 0xa1, 'T', 0xdc, 1, 0}, make([]byte, 256)...))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		m, err := parseMsgpack(record)
 		if err != nil {
@@ -69,6 +70,9 @@ func FuzzParseMsgpack(f *testing.F) {
 		}
 		if (m.kind == kindInvocation || m.kind == kindStreamInvocation) && (m.target == "" || m.arguments == nil) {
 			t.Fatalf("%+v can be called", m)
+		}
+		if len(m.arguments) > mostArguments+1 {
+			t.Fatalf("%d arguments are kept that fit no method", len(m.arguments))
 		}
 		again, err := parseMsgpack(bytes.Clone(record))
 		clear(record) // as the next read does

@@ -20,6 +20,9 @@ const (
 	completionValue = 3
 )
 
+// mostArguments is how many a method may have.
+const mostArguments = 4
+
 // msgpack is the message in the MessagePack protocol.
 func (o *outbound) msgpack() []byte {
 	b := make([]byte, binary.MaxVarintLen32, 128)
@@ -154,7 +157,11 @@ func parseMsgpack(b []byte) (*message, error) {
 		r.skip() // headers
 		m.invocationID, m.target = r.text(), r.text()
 		m.arguments = make(arguments, 0, 4)
-		for range r.array() {
+		for i := range r.array() {
+			if i > mostArguments {
+				r.skip() // They do not fit any method, and would take more memory than they come in.
+				continue
+			}
 			m.arguments = append(m.arguments, r.value())
 		}
 		if size > 5 {
