@@ -72,7 +72,7 @@ test: frontend/node_modules $(SOCKETIO)/node_modules ## every test; installs wha
 	deployments/setup/test.sh
 	$(MAKE) build
 	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
-	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on work
+	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on -timeout 20m work
 	@# A short fault run, and each guarantee broken once to see that it is missed.
 	GOWORK=off go -C deployments/chaos test -count=1 -timeout 15m ./...
 	@# A short run of the benchmark that needs no broker, so that it stays one.
