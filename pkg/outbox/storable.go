@@ -13,25 +13,33 @@ import (
 const maxHeader = 255
 
 // storable is m with nothing that a database refuses: what a foreign publisher
-// made of its headers must not keep all others waiting. A longer id is replaced
-// by its digest, so that its copies are still known; a message with a longer
-// partition key has no order.
+// made of its headers must not keep all others waiting. A longer id, or one that
+// is no text, is replaced by its digest, so that its copies are still known, and
+// others are not taken for one; so is a partition key that is no text. A message
+// with a longer partition key has no order.
 func storable(m event.Message) event.Message {
-	if len(m.ID) > maxHeader {
-		sum := sha256.Sum256([]byte(m.ID))
-		m.ID = "sha256:" + hex.EncodeToString(sum[:])
+	if len(m.ID) > maxHeader || plain(m.ID) != m.ID {
+		m.ID = digest(m.ID)
 	}
 	if len(m.PartitionKey) > maxHeader {
 		m.PartitionKey, m.Sequence = "", 0
+	}
+	if plain(m.PartitionKey) != m.PartitionKey {
+		m.PartitionKey = digest(m.PartitionKey)
 	}
 	if len(m.TraceParent) > maxHeader {
 		m.TraceParent = ""
 	}
 	m.Source = m.Source[:min(len(m.Source), maxHeader)]
-	for _, field := range []*string{&m.ID, &m.Type, &m.Source, &m.PartitionKey, &m.TraceParent} {
+	for _, field := range []*string{&m.Type, &m.Source, &m.TraceParent} {
 		*field = plain(*field)
 	}
 	return m
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func plain(text string) string {
