@@ -8,8 +8,8 @@ CREATE TABLE outbox_event (
     traceparent   text NOT NULL,
     data          bytea NOT NULL,
     recorded_at   bigint NOT NULL,
-    state         text NOT NULL, -- pending, unroutable, sent
-    due_at        bigint NOT NULL, -- unroutable: when it is tried again
+    state         text NOT NULL, -- pending, unroutable, refused, sent
+    due_at        bigint NOT NULL, -- unroutable, refused: when it is tried again
     sent_at       bigint NOT NULL
 );
 CREATE INDEX outbox_event_pending ON outbox_event (id) WHERE state = 'pending';
@@ -51,7 +51,7 @@ CREATE TABLE inbox_parked (
     traceparent   text NOT NULL,
     data          bytea NOT NULL,
     attempts      bigint NOT NULL,
-    due_at        bigint NOT NULL, -- waiting: when it is handled all the same; retry: when it is tried again
+    due_at        bigint NOT NULL, -- waiting: a day after it came, see 00005; retry: when it is tried again
     error         text NOT NULL,
     arrived_at    bigint NOT NULL,
     PRIMARY KEY (consumer, id)

@@ -35,7 +35,7 @@ CREATE TABLE inbox_parked (
     traceparent   text NOT NULL,
     data          bytea NOT NULL,
     attempts      bigint NOT NULL,
-    due_at        bigint NOT NULL, -- waiting: when it is handled all the same; retry: when it is tried again
+    due_at        bigint NOT NULL, -- waiting: a day after it came, see 00005; retry: when it is tried again
     error         text NOT NULL,
     reason        text NOT NULL, -- the error in short, alike for events that failed alike
     arrived_at    bigint NOT NULL,
