@@ -184,6 +184,13 @@ func IsConflict(err error) bool {
 	return ok && (e.Code == "40001" || e.Code == "40P01") // serialization, deadlock
 }
 
+// IsLocked reports whether a statement waited for another transaction's lock for
+// longer than it may.
+func IsLocked(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "55P03"
+}
+
 // awayError is a database that does not answer, or not in time.
 type awayError struct{ error }
 

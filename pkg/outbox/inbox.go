@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ type Inbox struct {
 
 	setTime  time.Duration
 	patience time.Duration
+	timeout  time.Duration
+	clock    clock
 
 	counts   counts
 	progress progress
@@ -63,7 +66,10 @@ type Inbox struct {
 // Messages with a partition key and a sequence are handled in that order: the
 // consumer must have a handler for every type that its publisher numbers.
 func NewInbox(db *database.DB, consumer string, router *event.Router, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, consumer: consumer, router: router, log: log, setTime: setTime, patience: orderPatience}
+	return &Inbox{
+		db: db, consumer: consumer, router: router, log: log,
+		setTime: setTime, patience: orderPatience, timeout: inboxTimeout, clock: clock{local: time.Now},
+	}
 }
 
 // Subscription is what the inbox is to be told, and how.
@@ -122,9 +128,7 @@ func (i *Inbox) takeSome(ctx context.Context, batch []event.Message) error {
 		case ctx.Err() != nil || s.failed == nil && !database.IsRefused(err):
 			return err
 		case alone && s.failed != nil && event.IsPermanent(s.failed.err): // No use in asking again.
-			failed := s.failed
-			_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
-			return err
+			return i.setAside(ctx, s.failed)
 		default: // One of them spoiled the transaction for all: find out which.
 			for _, m := range batch {
 				if err := i.takeAlone(ctx, m, alone && s.failed != nil); err != nil {
@@ -154,7 +158,10 @@ func (i *Inbox) takeAlone(ctx context.Context, m event.Message, tried bool) erro
 		}
 		s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
 			s.tried = tried
-			return s.receive(ctx, []event.Message{m})
+			if err := s.boundLocks(ctx); err != nil {
+				return err
+			}
+			return cmp.Or(s.receive(ctx, []event.Message{m}), s.lockedOut())
 		})
 		if err == nil {
 			return nil
@@ -169,8 +176,7 @@ func (i *Inbox) takeAlone(ctx context.Context, m event.Message, tried bool) erro
 			return err
 		}
 		own := !failed.item.kept
-		_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
-		if err != nil || own {
+		if err := i.setAside(ctx, failed); err != nil || own {
 			return err
 		}
 		// It was a successor that m released; m itself is still to be done.
@@ -189,11 +195,14 @@ func (i *Inbox) transact(ctx context.Context, work func(context.Context, *set) e
 }
 
 func (i *Inbox) transactOnce(ctx context.Context, work func(context.Context, *set) error) (*set, error) {
+	if err := i.learnOnce(ctx); err != nil {
+		return &set{}, err
+	}
 	s := &set{Inbox: i, places: make(map[place]*partition), stopped: ctx.Done()}
 	// A transport that stops must not leave a commit in doubt.
 	ctx, end := graced(ctx, inboxGrace)
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, inboxTimeout)
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
 	err := i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		s.tx = tx

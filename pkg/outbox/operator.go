@@ -75,8 +75,11 @@ func (o *Outbox) replay(ctx context.Context, f Filter, state string, dry bool) (
 // Replay has dead letters handled again by this consumer. A dry one only tells
 // which.
 func (i *Inbox) Replay(ctx context.Context, f Filter, dry bool) (Replayed, error) {
+	if err := i.learnOnce(ctx); err != nil {
+		return Replayed{}, err
+	}
 	return i.letters().replay(ctx, f, stateDead,
-		fmt.Sprintf("state = 'retry', attempts = 0, due_at = %d", database.Instant(time.Now())), dry)
+		fmt.Sprintf("state = 'retry', attempts = 0, due_at = %d", i.instant(i.clock.local())), dry)
 }
 
 // shelf is a table of events.

@@ -84,7 +84,7 @@ func (s *set) park(ctx context.Context, items []*item) error {
 		}
 		due := int64(0)
 		if !it.due.IsZero() {
-			due = database.Instant(it.due)
+			due = s.instant(s.clock.local().Add(time.Until(it.due)))
 		}
 		for column, text := range map[string]string{
 			"source": it.Source, "id": it.ID, "state": it.state, "type": it.Type, "partition_key": it.PartitionKey,

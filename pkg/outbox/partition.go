@@ -222,7 +222,7 @@ func (s *set) hurry(ctx context.Context) error {
 	}
 	err := s.exec(ctx, hurrying, []database.Column{
 		{Name: "source", Values: sources}, {Name: "partition_key", Values: keys}, {Name: "sequence", Values: nexts},
-	}, s.consumer, database.Instant(time.Now()))
+	}, s.consumer, s.instant(s.clock.local()))
 	if err != nil {
 		return fmt.Errorf("hurry %d partitions: %w", len(keys), err)
 	}

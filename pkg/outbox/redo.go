@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -80,9 +81,12 @@ func (i *Inbox) waitedFrom(now time.Time) time.Time {
 
 // redo tries what is due, as long as it comes forward.
 func (i *Inbox) redo(ctx context.Context, now time.Time) error {
+	if err := i.learn(ctx); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		due, err := database.All(ctx, i.db.Query(ctx), scanParked, nextDue,
-			i.consumer, database.Instant(now), database.Instant(i.waitedFrom(now)), redoBatch)
+			i.consumer, i.instant(now), i.instant(i.waitedFrom(now)), redoBatch)
 		if err != nil {
 			return fmt.Errorf("read parked events: %w", err)
 		}
@@ -111,7 +115,12 @@ func fitting(due []parked) []parked {
 // again handles parked events: retries, and those whose predecessor has not come
 // in time. It reports whether one of them is no longer parked.
 func (i *Inbox) again(ctx context.Context, due []parked) (forward bool, err error) {
-	s, err := i.transact(ctx, func(ctx context.Context, s *set) error { return s.redo(ctx, due) })
+	s, err := i.transact(ctx, func(ctx context.Context, s *set) error {
+		if err := s.boundLocks(ctx); err != nil {
+			return err
+		}
+		return cmp.Or(s.redo(ctx, due), s.lockedOut())
+	})
 	switch {
 	case err == nil:
 		return s.isForward(), nil
@@ -134,8 +143,7 @@ func (i *Inbox) again(ctx context.Context, due []parked) (forward bool, err erro
 	if failed == nil {
 		failed = &failure{item: &item{parked: due[0], kept: true}, err: err}
 	}
-	_, err = i.transact(ctx, func(ctx context.Context, s *set) error { return s.give(ctx, failed) })
-	return false, err
+	return false, i.setAside(ctx, failed)
 }
 
 func (s *set) isForward() bool {
