@@ -210,5 +210,5 @@ func refuseBusy(w http.ResponseWriter, err error) {
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) //nolint:gosec,nolintlint // plain text, of ours, and not always found; the client may have gone
+	_, _ = io.WriteString(w, text) // The client may have gone.
 }
