@@ -36,11 +36,16 @@ type consumer struct {
 }
 
 const (
+	handedOver    = 512                    // messages, at most, in one call of Receive
+	failedRest    = 250 * time.Millisecond // Publish waits so long when they were not received
 	startTimeout  = 3 * time.Second        // Publish waits so long for somebody to run a subscription
 	caughtUpEvery = 500 * time.Millisecond // Subscription.CaughtUp is told
 )
 
-var errNoConsumer = fmt.Errorf("%w: its consumer is not running", ErrUnavailable)
+var (
+	errNoConsumer = fmt.Errorf("%w: its consumer is not running", ErrUnavailable)
+	errBehind     = fmt.Errorf("%w: those before it were not taken", ErrUnavailable)
+)
 
 // Subscribe implements Subscriber: it declares the subscription at once. A name
 // is run by one at a time.
@@ -103,8 +108,21 @@ func (d *Direct) tell(ctx context.Context, c *consumer, s Subscription) {
 	}
 }
 
-// Publish implements Publisher.
+// Publish implements Publisher. It hands over some messages at a time: the
+// handlers of all may take longer than ctx lasts.
 func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
+	results := make([]error, 0, len(batch))
+	for some := range slices.Chunk(batch, handedOver) {
+		if errors.Is(errors.Join(results...), ErrUnavailable) { // Nothing is to overtake them.
+			results = append(results, slices.Repeat([]error{errBehind}, len(some))...)
+			continue
+		}
+		results = append(results, d.publish(ctx, some)...)
+	}
+	return results
+}
+
+func (d *Direct) publish(ctx context.Context, batch []Message) []error {
 	results := make([]error, len(batch))
 	for i := range results {
 		results[i] = ErrUnroutable
@@ -192,9 +210,19 @@ func (d *Direct) deliver(ctx context.Context, s share) error {
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
 	if err := c.receive(ctx, s.messages); err != nil {
-		return fmt.Errorf("deliver to %s: %w", s.binding.name, err)
+		pause(ctx, failedRest)
+		return fmt.Errorf("%w: deliver to %s: %w", ErrUnavailable, s.binding.name, err)
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 func (d *Direct) done(c *consumer, begun time.Time) {

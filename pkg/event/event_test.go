@@ -50,6 +50,42 @@ func TestDirectTransportWaitsForWhoSubscribedAndDoesNotRunYet(t *testing.T) {
 	wg.Wait()
 }
 
+// Handlers of many may take longer than a publisher waits: what they have
+// handled by then is theirs, and nothing overtakes the rest.
+func TestDirectTransportSaysWhatItHandedOverInTime(t *testing.T) {
+	var d event.Direct
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls [][]event.Message
+	run := d.Subscribe(event.Subscription{Name: "one", Types: []string{"Told"}, Receive: func(ctx context.Context, some []event.Message) error {
+		if calls = append(calls, some); len(calls) == 2 {
+			cancel()
+		}
+		return ctx.Err()
+	}})
+	running, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(running); err != nil {
+			t.Error(err)
+		}
+	})
+	defer wg.Wait()
+	defer stop()
+	batch := make([]event.Message, 3000)
+	for i := range batch {
+		batch[i] = eventtest.Message("Told")
+	}
+	results := d.Publish(ctx, batch)
+	if len(calls) != 2 || len(calls[0]) == 0 || len(results) != len(batch) {
+		t.Fatalf("%d calls, %d results", len(calls), len(results))
+	}
+	for i, err := range results {
+		if taken := i < len(calls[0]); taken != (err == nil) || !taken && !errors.Is(err, event.ErrUnavailable) {
+			t.Fatalf("message %d of %d: %v", i, len(batch), err)
+		}
+	}
+}
+
 type renamed struct {
 	From string `json:"from"`
 	To   string `json:"to"`

@@ -1,52 +1,110 @@
 package outbox
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	nackedFirst = 250 * time.Millisecond // an event that was not taken lets others go first for so long
-	nackedSoon  = 4                      // so often; then for longer each time: a leader's election is over by then
-	nackedMost  = 5 * time.Second        //
+	nackedProbe = 16                     // events, of a type of which none was taken
+	nackedRise  = 4                      // times as many are published together when all were taken
+	nackedFirst = 250 * time.Millisecond // the type rests for so long,
+	nackedMost  = 5 * time.Second        // longer each time, up to so long
+	nackedTold  = 4                      // times in a row, until an operator is told: a leader's election is over by then
 )
 
-// nacked knows the types of which the transport has just not taken all: a full
-// queue, or one without a majority. It is safe for concurrent use.
+// nacked knows the types of which the transport has just not taken all: a queue
+// is full, or without a majority. It may be so for hours, with any number of
+// events waiting, and each that is tried costs others their time. So they are
+// published apart from the rest, in their order, few at a time, and as many as
+// were taken last time when some were. It is safe for concurrent use.
 type nacked struct {
 	mu    sync.Mutex
-	times map[string]int // in a row, by type
+	types map[string]*nackedType
 }
 
-// note remembers which types of a batch were taken, and of which not all: those
-// ids, by type. It returns these ids by how long they rest.
-func (n *nacked) note(taken map[string]bool, not map[string][]string) map[time.Duration][]string {
+// nackedType is how it stands with a type.
+type nackedType struct {
+	most  int       // published together
+	times int       // in a row that none was taken
+	last  time.Time // when some were not
+	next  time.Time // when some are published again
+}
+
+// note remembers how many of a batch the transport did not take, and how many had
+// another answer, by type.
+func (n *nacked) note(now time.Time, not, answered map[string]int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.times == nil {
-		n.times = make(map[string]int)
+	if n.types == nil {
+		n.types = make(map[string]*nackedType)
 	}
-	maps.DeleteFunc(n.times, func(t string, _ int) bool { return taken[t] && not[t] == nil })
-	rests := make(map[time.Duration][]string)
-	for t, ids := range not {
-		n.times[t]++
-		rest := nackedFirst << min(max(n.times[t]-nackedSoon, 0), 8)
-		rest = min(rest, nackedMost)
-		rests[rest] = append(rests[rest], ids...)
+	for name := range not {
+		t := n.types[name]
+		if t == nil {
+			t = &nackedType{}
+			n.types[name] = t
+		}
+		t.note(now, answered[name])
 	}
-	return rests
+	for name := range answered {
+		t := n.types[name]
+		if t == nil || not[name] > 0 {
+			continue
+		}
+		t.most *= nackedRise
+		t.times, t.next = 0, now
+		if t.most >= relayBatch {
+			delete(n.types, name)
+		}
+	}
 }
 
-// types are those of which some have not been taken several times in a row.
-func (n *nacked) types() []string {
+func (t *nackedType) note(now time.Time, taken int) {
+	rest := nackedFirst
+	if taken > 0 {
+		t.times = 0
+	} else {
+		rest = min(nackedFirst<<min(t.times, 8), nackedMost)
+		t.times++
+	}
+	t.most, t.last, t.next = max(2*taken, nackedProbe), now, now.Add(rest)
+}
+
+// held are the types that are published apart, and how many of each that is due.
+func (n *nacked) held(now time.Time) (all []string, due map[string]int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	due = make(map[string]int)
+	for name, t := range n.types {
+		all = append(all, name)
+		if !now.Before(t.next) {
+			due[name] = t.most
+			t.next = now.Add(nackedFirst) // Unless note says something else.
+		}
+	}
+	return all, due
+}
+
+// none notes that there was nothing due of a type: perhaps there is nothing of it
+// at all any more.
+func (n *nacked) none(now time.Time, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t := n.types[name]; t != nil && now.Sub(t.last) > 2*nackedMost {
+		delete(n.types, name)
+	}
+}
+
+// told are the types of which none has been taken several times in a row.
+func (n *nacked) told() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var types []string
-	for t, times := range n.times {
-		if times >= nackedSoon {
-			types = append(types, t)
+	for name, t := range n.types {
+		if t.times >= nackedTold {
+			types = append(types, name)
 		}
 	}
 	slices.Sort(types)
@@ -57,5 +115,5 @@ func (n *nacked) types() []string {
 func (n *nacked) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.times = nil
+	n.types = nil
 }

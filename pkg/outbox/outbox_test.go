@@ -314,26 +314,6 @@ func TestOnlyOldSentEventsAreCleanedUp(t *testing.T) {
 	})
 }
 
-// More than a batch of rows that the transport refuses for ever must not be all
-// that the relay ever reads.
-func TestRefusedEventsDoNotKeepOthersWaiting(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		db := open(t, url(t))
-		o := New(db, "test", quiet)
-		write(t, db, o, "", nil, slices.Repeat([]string{"refused"}, relayBatch+1)...)
-		write(t, db, o, "", nil, "welcome")
-		published := make(chan event.Message, 1)
-		relay(t, o, publisher(func(m event.Message) error {
-			if string(m.Data) != `{"number":"welcome"}` {
-				return errors.New("never")
-			}
-			published <- m
-			return nil
-		}))
-		receive(t, published)
-	})
-}
-
 // slogThat is a log that is told each message.
 func slogThat(told func(message string)) *slog.Logger { return slog.New(handler{told}) }
 

@@ -32,6 +32,7 @@ type reader struct {
 	batches chan<- []event.Message
 	whole   time.Time // when the next whole look is due
 	most    int       // rows of the next batch; at first relayBatch
+	held    int       // how many types were published apart when it looked last
 }
 
 func (rd *reader) run(ctx context.Context) {
@@ -70,7 +71,15 @@ func (rd *reader) look(ctx context.Context) error {
 			}
 			from = ""
 		}
-		batch, err := rd.outbox.pending(ctx, from, rd.most)
+		apart, err := rd.apart(ctx)
+		if err != nil {
+			return err
+		}
+		if len(apart) < rd.held {
+			whole, from = true, "" // What waited of a type may be old.
+		}
+		rd.held = len(apart)
+		batch, err := rd.outbox.pending(ctx, from, rd.most, apart)
 		if err != nil {
 			return err
 		}
@@ -120,6 +129,24 @@ func (rd *reader) again(ctx context.Context) error {
 	return nil
 }
 
+// apart passes on some of the types that are published apart, and returns those
+// types.
+func (rd *reader) apart(ctx context.Context) ([]string, error) {
+	types, due := rd.nacked.held(time.Now())
+	for eventType, most := range due {
+		batch, err := rd.outbox.read(ctx, "state = 'pending' AND due_at <= $1 AND type = $2 ORDER BY id LIMIT $3",
+			database.Instant(time.Now()), eventType, most)
+		if err != nil {
+			return nil, err
+		}
+		if len(batch) == 0 {
+			rd.nacked.none(time.Now(), eventType)
+		}
+		rd.pass(ctx, batch)
+	}
+	return types, nil
+}
+
 func (rd *reader) pass(ctx context.Context, batch []event.Message) {
 	if batch = rd.flight.take(batch); len(batch) == 0 {
 		return
@@ -130,12 +157,22 @@ func (rd *reader) pass(ctx context.Context, batch []event.Message) {
 	}
 }
 
-// firstPending is what pending asks for: due at $1, at most $2, behind $3.
-const firstPending = `state = 'pending' AND id > $3 AND due_at <= $1 ORDER BY id LIMIT $2`
+// firstPending is what pending asks for: due at $1, at most $2, behind $3, and of
+// other types, which %s may say.
+const firstPending = `state = 'pending' AND id > $3 AND due_at <= $1%s ORDER BY id LIMIT $2`
 
-// pending are the first of those that wait from an id on.
-func (o *Outbox) pending(ctx context.Context, from string, most int) ([]event.Message, error) {
-	return o.read(ctx, firstPending, database.Instant(time.Now()), most, from)
+// pending are the first of those that wait from an id on, but for some types.
+func (o *Outbox) pending(ctx context.Context, from string, most int, apart []string) ([]event.Message, error) {
+	args := []any{database.Instant(time.Now()), most, from}
+	others := ""
+	if len(apart) > 0 {
+		table, types, err := o.db.Dialect.Table("t", len(args)+1, database.Column{Name: "type", Values: apart})
+		if err != nil {
+			return nil, fmt.Errorf("read pending events: %w", err)
+		}
+		others, args = " AND type NOT IN (SELECT t.type FROM "+table+")", append(args, types...)
+	}
+	return o.read(ctx, fmt.Sprintf(firstPending, others), args...)
 }
 
 // errFull ends the reading of rows.

@@ -33,6 +33,9 @@ const (
 // again from time to time. Nothing waits for it here, not even what follows it in
 // its partition: order is kept by those who are told, and they wait for what is
 // missing as long as for anything else.
+//
+// A type of event that the transport does not take just now waits, in its order,
+// apart from the others.
 type Relay struct {
 	// Retention is how long events are kept after they were published, 7 days by
 	// default: so far back they can be published again.
@@ -60,9 +63,9 @@ func (r *Relay) Unroutable() int64 { return r.unroutable.Load() }
 // They are tried again every five minutes.
 func (r *Relay) Refused() int64 { return r.refused.Load() }
 
-// Nacked are the types of which the transport, which takes others, has not taken
-// all for a second or more. They are tried again every few seconds.
-func (r *Relay) Nacked() []string { return r.nacked.types() }
+// Nacked are the types of which the transport, which may take others, has taken
+// nothing for some seconds. Some of each are tried again every five seconds.
+func (r *Relay) Nacked() []string { return r.nacked.told() }
 
 // Leading reports whether it is this relay that publishes.
 func (r *Relay) Leading() bool { return r.leading.Load() }
@@ -143,9 +146,8 @@ func (r *Relay) relay(ctx context.Context, l leadership) {
 type result struct {
 	ids              []string
 	sent, unroutable []string
-	nacked           map[time.Duration][]string // by how long they rest
 	refused          refusals
-	away             bool // the transport is: some of ids are in none of the others
+	away             bool // the transport is: some of ids, which are in none of the others, are published again at once
 }
 
 // refusals are events, and why they were refused.
@@ -157,32 +159,35 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) result {
 	publishing, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
 	var res result
-	taken, not := make(map[string]bool), make(map[string][]string) // by type
+	not, answered := make(map[string]int), make(map[string]int) // by type
 	var trouble error
 	for i, err := range r.publisher.Publish(publishing, batch) {
 		m := batch[i]
 		res.ids = append(res.ids, m.ID)
 		switch {
 		case err == nil:
-			res.sent, taken[m.Type] = append(res.sent, m.ID), true
+			res.sent = append(res.sent, m.ID)
+			answered[m.Type]++
 			r.outbox.log.InfoContext(ctx, "event published", "type", m.Type, "id", m.ID)
 			continue
 		case errors.Is(err, event.ErrUnroutable):
 			res.unroutable = append(res.unroutable, m.ID)
+			answered[m.Type]++
 			r.outbox.log.WarnContext(ctx, "event is unroutable", "type", m.Type, "id", m.ID)
 			continue
 		case errors.Is(err, event.ErrRefused):
 			res.refused.ids, res.refused.errors = append(res.refused.ids, m.ID), append(res.refused.errors, plain(err.Error()))
+			answered[m.Type]++
 			r.outbox.log.ErrorContext(ctx, "event is refused", "type", m.Type, "id", m.ID, "error", err)
 			continue
-		case errors.Is(err, event.ErrUnavailable): // It has been waited for.
+		case errors.Is(err, event.ErrUnavailable), publishing.Err() != nil: // It has been waited for.
 			res.away = true
 		default:
-			not[m.Type] = append(not[m.Type], m.ID)
+			not[m.Type]++
 		}
 		trouble = fmt.Errorf("publish %s %s: %w", m.Type, m.ID, err)
 	}
-	res.nacked = r.nacked.note(taken, not)
+	r.nacked.note(time.Now(), not, answered)
 	if trouble != nil && ctx.Err() == nil {
 		r.outbox.log.WarnContext(ctx, "events not relayed", "error", trouble,
 			"events", len(batch)-len(res.sent)-len(res.unroutable)-len(res.refused.ids), "of", len(batch))

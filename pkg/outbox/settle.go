@@ -32,20 +32,15 @@ func (r *Relay) settle(ctx context.Context, res result) {
 // process that is stopped between two would keep the rows from its successor.
 func (o *Outbox) settle(ctx context.Context, res result) error {
 	now := time.Now()
-	type step struct {
+	for _, step := range []struct {
 		set string
 		at  time.Time
 		ids []string
-	}
-	steps := []step{
+	}{
 		{"state = 'sent', sent_at = $1", now, res.sent},
 		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
-	}
-	for rest, ids := range res.nacked {
-		steps = append(steps, step{"due_at = $1", now.Add(rest), ids})
-	}
-	for _, s := range steps {
-		if err := o.update(ctx, s.set, database.Instant(s.at), s.ids); err != nil {
+	} {
+		if err := o.update(ctx, step.set, database.Instant(step.at), step.ids); err != nil {
 			return fmt.Errorf("settle published events: %w", err)
 		}
 	}

@@ -16,7 +16,7 @@ var (
 	errBlocked   = fmt.Errorf("%w: the broker takes no messages", event.ErrUnavailable)
 	errLost      = fmt.Errorf("%w: the connection was lost", event.ErrUnavailable)
 	errNacked    = errors.New("the broker refused the message")
-	errNoConfirm = errors.New("the broker did not confirm in time")
+	errNoConfirm = fmt.Errorf("%w: the broker did not confirm in time", event.ErrUnavailable)
 )
 
 // publisher is the publishing side of a Transport: one connection at a time.
