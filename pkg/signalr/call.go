@@ -65,6 +65,7 @@ func (c *Conn) expect(answer chan<- *message) (id string) {
 	c.flows.named++
 	id = "s" + strconv.Itoa(c.flows.named)
 	put(&c.flows.calls, id, answer)
+	c.flows.move() // The reader may have to go on.
 	return id
 }
 

@@ -38,7 +38,7 @@ type Conn struct {
 	format  format        // since the handshake
 
 	helpers   sync.WaitGroup // all goroutines but run, and the streams'
-	streaming sync.WaitGroup // the streams to the client
+	streaming sync.WaitGroup // the streams to the client, and the methods that read one of its own
 
 	// Guarded by the fan-out.
 	memberships []*member
@@ -53,9 +53,8 @@ type Conn struct {
 	expires atomic.Int64 // Unix nanoseconds; 0: never
 	shown   atomic.Int64 // until when the newest token is good that the client has shown, likewise
 
-	// For the goroutine that runs the methods alone.
-	after   []func(context.Context) error // of the method that runs
-	refused bool                          // by OnConnect
+	// For the goroutine that runs the jobs alone.
+	refused bool // by OnConnect
 
 	mu     sync.Mutex
 	jobs   jobs

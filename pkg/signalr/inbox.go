@@ -33,21 +33,25 @@ type inbox struct {
 	pieces chan []byte   // of it
 	read   chan struct{} // after each piece
 	rest   []byte        // what the reader has of a piece
-	over   chan struct{} // closed by leave
+
+	life context.Context //nolint:containedctx // of reading; its cause says why it has ended
+	die  context.CancelCauseFunc
+	over context.Context //nolint:containedctx // done by leave
+	quit context.CancelFunc
 
 	mu       sync.Mutex
-	why      error         // reading has ended; nil: it has not
-	ended    chan struct{} // closed then
-	left     bool
 	late     chan struct{} // closed at the deadline of reading
 	deadline *time.Timer
 }
 
 func newInbox() *inbox {
-	return &inbox{
+	in := &inbox{
 		line: make(chan struct{}, mostRequests), turn: make(chan struct{}, 1), pieces: make(chan []byte), read: make(chan struct{}),
-		over: make(chan struct{}), ended: make(chan struct{}), late: make(chan struct{}),
+		late: make(chan struct{}),
 	}
+	in.life, in.die = context.WithCancelCause(context.Background())
+	in.over, in.quit = context.WithCancel(context.Background())
+	return in
 }
 
 // wait returns when something has come.
@@ -61,9 +65,8 @@ func (in *inbox) wait() error {
 		return nil
 	case <-late:
 		return os.ErrDeadlineExceeded
-	case <-in.ended:
-		_, why = in.state()
-		return why
+	case <-in.life.Done():
+		return context.Cause(in.life)
 	}
 }
 
@@ -76,7 +79,7 @@ func (in *inbox) Read(p []byte) (int, error) {
 	if in.rest = in.rest[n:]; len(in.rest) == 0 {
 		select {
 		case in.read <- struct{}{}:
-		case <-in.ended:
+		case <-in.life.Done():
 		}
 	}
 	return n, nil
@@ -85,20 +88,20 @@ func (in *inbox) Read(p []byte) (int, error) {
 func (in *inbox) state() (late <-chan struct{}, why error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.late, in.why
+	return in.late, context.Cause(in.life)
 }
 
 // Write hands a piece over, and returns when it is read.
 func (in *inbox) Write(piece []byte) (int, error) {
 	select {
 	case in.pieces <- piece:
-	case <-in.ended:
+	case <-in.life.Done():
 		return 0, errGone
 	}
 	select {
 	case <-in.read:
 		return len(piece), nil
-	case <-in.ended:
+	case <-in.life.Done():
 		return 0, errGone
 	}
 }
@@ -115,7 +118,7 @@ func (in *inbox) take(r *http.Request, w *http.ResponseController, patience time
 	select {
 	case in.turn <- struct{}{}:
 		defer func() { <-in.turn }()
-	case <-in.over:
+	case <-in.over.Done():
 		return errGone
 	case <-r.Context().Done():
 		return context.Cause(r.Context())
@@ -156,12 +159,19 @@ func (d *dribble) Read(p []byte) (int, error) {
 
 // end ends reading, unless it has ended.
 func (in *inbox) end(why error) {
+	in.die(why)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.why == nil {
-		in.why = why
-		close(in.ended)
-		in.clearDeadline()
+	in.clearDeadline()
+}
+
+// heed implements carrier.
+func (in *inbox) heed(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(in.life, func() { cancel(context.Cause(in.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
 	}
 }
 
@@ -169,7 +179,7 @@ func (in *inbox) end(why error) {
 func (in *inbox) readBy(at time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.why != nil {
+	if in.life.Err() != nil {
 		return
 	}
 	in.clearDeadline()
@@ -209,12 +219,7 @@ func (in *inbox) clearDeadline() {
 // leave ends reading, and whatever waits for the client.
 func (in *inbox) leave(why error) {
 	in.end(why)
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if !in.left {
-		in.left = true
-		close(in.over)
-	}
+	in.quit()
 }
 
 // hangUp implements carrier.

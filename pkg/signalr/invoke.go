@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -9,10 +10,63 @@ import (
 // answer runs what an invocation asks for and sends its completion, behind
 // whatever the method has sent to this connection. A stream's comes later.
 func (c *Conn) answer(m *message) {
-	c.after = nil
-	completion, err := c.invoke(m)
+	method, err := c.methodFor(m)
 	if err != nil {
-		completion, c.after = failureOf(m.invocationID, refusal(m, err)), nil
+		c.conclude(m, nil, err)
+		return
+	}
+	var completion *outbound
+	c.hub.guard(func() (err error) {
+		completion, err = c.invoke(m, method)
+		return err
+	}, func(err error) {
+		if err != nil {
+			c.logFailure(m.target, err)
+		}
+		c.conclude(m, completion, err)
+	})
+}
+
+// methodFor is what an invocation asks for, if it may have it.
+func (c *Conn) methodFor(m *message) (Method, error) {
+	method, known := c.hub.method(m.target)
+	switch {
+	case !known:
+		return method, errUnknown
+	case m.kind == kindStreamInvocation && method.stream == nil:
+		return method, errNotStreaming
+	case m.kind == kindInvocation && method.stream != nil:
+		return method, errStreaming
+	case len(m.streams) != method.shape.streams():
+		return method, HubError(fmt.Sprintf("Client sent %d stream(s), Hub method expects %d.", len(m.streams), method.shape.streams()))
+	default:
+		return method, nil
+	}
+}
+
+// invoke returns the completion, none if a stream goes on.
+func (c *Conn) invoke(m *message, method Method) (completion *outbound, err error) {
+	in := &input{conn: c, arguments: m.arguments, streams: m.streams}
+	if method.stream != nil {
+		items, err := method.stream(m.ctx, in)
+		if err == nil {
+			c.streaming.Go(func() { c.stream(m, items) })
+		}
+		return nil, err
+	}
+	result, err := method.call(m.ctx, in)
+	if err != nil || !m.blocking() {
+		return failureOf(m.invocationID, ""), err // is not sent
+	}
+	return resultOf(m.invocationID, result)
+}
+
+// conclude is what follows a method. Without a completion, its stream goes on.
+func (c *Conn) conclude(m *message, completion *outbound, err error) {
+	after := m.after
+	m.after = nil // What they hold is not the connection's.
+	if err != nil {
+		completion, after = failureOf(m.invocationID, refusal(m, err)), nil
 	}
 	if completion != nil {
 		c.shut(m)
@@ -20,64 +74,51 @@ func (c *Conn) answer(m *message) {
 			c.push(completion)
 		}
 	}
-	after := c.after
-	c.after = nil // What they hold is not the connection's.
-	for _, fn := range after {
-		if err := c.hub.guard(func() error { return fn(c.ctx) }); err != nil {
+	c.follow(m, after)
+}
+
+// afterKey is where a method's context has its invocation.
+type afterKey struct{}
+
+// AfterCompletion has fn run when the method that ctx belongs to has succeeded and
+// its completion is queued, before the next method that takes a turn: what fn
+// sends to this connection arrives right behind the result. Where the result is a
+// stream, fn runs before its first item instead. An error of fn is only logged.
+// Only the method itself may call it, before it returns; with another context it
+// panics.
+func AfterCompletion(ctx context.Context, fn func(context.Context) error) {
+	m, ok := ctx.Value(afterKey{}).(*message)
+	if !ok {
+		panic("signalr: AfterCompletion outside of a method")
+	}
+	m.after = append(m.after, fn)
+}
+
+// follow runs what a method has left to do.
+func (c *Conn) follow(m *message, after []func(context.Context) error) {
+	if len(after) == 0 {
+		return
+	}
+	c.hub.guard(func() error { return after[0](c.ctx) }, func(err error) {
+		if err != nil {
 			c.logFailure(m.target, err)
 		}
-	}
-}
-
-// AfterCompletion has fn run when the method that runs now has succeeded and its
-// completion is queued, before the next method: what fn sends to this connection
-// arrives right behind the result. An error of fn is only logged. Only the
-// running method may call it, on its own goroutine.
-func (c *Conn) AfterCompletion(fn func(context.Context) error) { c.after = append(c.after, fn) }
-
-// invoke returns the completion, none if a stream goes on.
-func (c *Conn) invoke(m *message) (completion *outbound, err error) {
-	method, known := c.hub.method(m.target)
-	switch {
-	case !known:
-		return nil, errUnknown
-	case m.kind == kindStreamInvocation && method.stream == nil:
-		return nil, errNotStreaming
-	case m.kind == kindInvocation && method.stream != nil:
-		return nil, errStreaming
-	case len(m.streams) != method.shape.streams():
-		return nil, HubError(fmt.Sprintf("Client sent %d stream(s), Hub method expects %d.", len(m.streams), method.shape.streams()))
-	}
-	in := &input{conn: c, arguments: m.arguments, streams: m.streams}
-	err = c.hub.guard(func() error {
-		if method.stream != nil {
-			items, err := method.stream(m.ctx, in)
-			if err == nil {
-				c.streaming.Go(func() { c.stream(m, items) })
-			}
-			return err
-		}
-		result, err := method.call(m.ctx, in)
-		if err != nil || !m.blocking() {
-			completion = failureOf(m.invocationID, "") // is not sent
-			return err
-		}
-		completion, err = resultOf(m.invocationID, result)
-		return err
+		c.follow(m, after[1:])
 	})
-	if err != nil {
-		c.logFailure(m.target, err)
-	}
-	return completion, err
 }
 
-// guard makes a panic of the hub's user an error: it is one call's, not the
-// process's.
-func (h *Hub) guard(fn func() error) (err error) {
+var errExited = errors.New("runtime.Goexit")
+
+// guard runs what is the hub's user's. A panic is one call's error, not the
+// process's, and the end of the goroutine is as well: then runs whatever happens,
+// but what follows guard may not.
+func (h *Hub) guard(fn func() error, then func(error)) {
+	err := errExited
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
+		then(err)
 	}()
-	return fn()
+	err = fn()
 }

@@ -42,10 +42,10 @@ func calculator() *signalr.Hub {
 	h.Handle("Optional", signalr.Func4(func(_ context.Context, _ *signalr.Conn, a int, b []int, c map[string]int, d *int) ([]any, error) {
 		return []any{a, b, c, d}, nil
 	}))
-	h.Handle("After", signalr.Func1(func(_ context.Context, c *signalr.Conn, fails *bool) (string, error) {
-		c.AfterCompletion(func(context.Context) error { return c.Send("First") })
-		c.AfterCompletion(func(context.Context) error { panic("the password is x") })
-		c.AfterCompletion(func(context.Context) error { return c.Send("Second") })
+	h.Handle("After", signalr.Func1(func(ctx context.Context, c *signalr.Conn, fails *bool) (string, error) {
+		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("First") })
+		signalr.AfterCompletion(ctx, func(context.Context) error { panic("the password is x") })
+		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("Second") })
 		if fails != nil {
 			return "", signalr.HubError("not today")
 		}
@@ -300,10 +300,10 @@ func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
 func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
 	d := newDiary(signalr.Options{})
 	gone := make(chan struct{})
-	d.Handle("Leave", signalr.Action0(func(_ context.Context, c *signalr.Conn) error {
+	d.Handle("Leave", signalr.Action0(func(ctx context.Context, c *signalr.Conn) error {
 		large := new([1 << 20]byte)
 		runtime.AddCleanup(large, func(struct{}) { close(gone) }, struct{}{})
-		c.AfterCompletion(func(context.Context) error { return c.Send("Told", large[0]) })
+		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("Told", large[0]) })
 		return nil
 	}))
 	r := openHub(t, d)

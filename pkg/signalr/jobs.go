@@ -13,8 +13,11 @@ type jobs struct {
 	calls     []call
 	bytes     int
 	room      chan struct{} // closed when there is room; nil: nobody waits
+	early     []*message    // what brings streams, until OnConnect has returned
+	beside    int           // methods that run without a turn
 	working   bool          // a goroutine sees to it
 	connected bool          // OnConnect has been called
+	admitted  bool          // OnConnect has returned
 	departed  bool          // OnDisconnect has
 	gone      chan struct{} // closed when all is done; nil: nobody waits
 }
@@ -24,15 +27,20 @@ type call struct {
 	bytes   int
 }
 
-// enqueue has an invocation run, and waits if too many wait. False: it will not.
-func (c *Conn) enqueue(m *message, bytes int) bool {
+// enqueue has an invocation run, and waits if too many wait. The error is that it
+// will not.
+func (c *Conn) enqueue(m *message, bytes int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(m.streams) > 0 {
+		c.startBeside(m)
+		return nil
+	}
 	for len(c.jobs.calls) > 0 && (len(c.jobs.calls) >= mostCalls || c.jobs.bytes+bytes > c.hub.options.MaxMessage) {
 		room := make(chan struct{})
 		c.jobs.room = room
 		c.mu.Unlock()
-		goesOn := c.hold(func(ctx context.Context) error {
+		err := c.hold(func(ctx context.Context) error {
 			select {
 			case <-room:
 			case <-ctx.Done():
@@ -40,14 +48,54 @@ func (c *Conn) enqueue(m *message, bytes int) bool {
 			return ctx.Err()
 		})
 		c.mu.Lock()
-		if !goesOn {
-			return false
+		if err != nil {
+			return err
 		}
 	}
 	c.jobs.calls = append(c.jobs.calls, call{m, bytes})
 	c.jobs.bytes += bytes
 	c.hire()
-	return true
+	return nil
+}
+
+// startBeside runs an invocation that brings streams, without a turn: it may wait
+// for long for what the client has yet to send, and must keep nothing else from
+// running. There are as many as mostStreams at most. The caller holds mu.
+func (c *Conn) startBeside(m *message) {
+	j := &c.jobs
+	switch {
+	case j.departed, c.ctx.Err() != nil:
+	case !j.admitted:
+		j.early = append(j.early, m)
+	default:
+		j.beside++
+		c.streaming.Go(func() {
+			defer c.doneBeside()
+			c.answer(m)
+		})
+	}
+}
+
+// doneBeside is after such an invocation. The end of the connection may wait for it.
+func (c *Conn) doneBeside() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs.beside--
+	if c.ending != nil {
+		c.hire()
+	}
+}
+
+// admit is when OnConnect has returned.
+func (c *Conn) admit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs.admitted = true
+	early := c.jobs.early
+	c.jobs.early = nil
+	for _, m := range early {
+		c.startBeside(m)
+	}
 }
 
 // employ has someone look for jobs.
@@ -67,11 +115,19 @@ func (c *Conn) hire() {
 	c.helpers.Go(c.work)
 }
 
-// work does jobs while there are any.
+// work does jobs while there are any. One that ends the goroutine ends no more
+// than that.
 func (c *Conn) work() {
+	exited := true
+	defer func() {
+		if exited {
+			c.helpers.Go(c.work)
+		}
+	}()
 	for job := c.job(); job != nil; job = c.job() {
 		job()
 	}
+	exited = false
 }
 
 // job is the next thing to do, nil if there is none.
@@ -83,7 +139,7 @@ func (c *Conn) job() func() {
 	case !j.connected:
 		j.connected = true
 		return c.connect
-	case c.ending != nil && !j.departed && (len(j.calls) == 0 || c.ctx.Err() != nil):
+	case c.ending != nil && !j.departed && (len(j.calls)+j.beside == 0 || c.ctx.Err() != nil):
 		j.departed = true
 		return c.depart
 	case len(j.calls) > 0 && !j.departed:
@@ -94,9 +150,6 @@ func (c *Conn) job() func() {
 			j.room = nil
 		}
 		c.busy.Store(true)
-		if len(next.message.streams) > 0 {
-			c.listenAgain() // It waits for the client, who may be gone.
-		}
 		return func() {
 			c.answer(next.message)
 			c.listenAgain()

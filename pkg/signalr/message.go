@@ -33,7 +33,8 @@ type message struct {
 	value        json.RawMessage // the item or the result
 	failure      string
 
-	ctx context.Context //nolint:containedctx // of the invocation, from before it waits for its turn
+	ctx   context.Context               //nolint:containedctx // of the invocation, from before it waits for its turn
+	after []func(context.Context) error // its completion
 }
 
 // blocking says that the client waits for a completion.

@@ -66,7 +66,7 @@ func (p *polling) write(batch [][]byte, took func(bytes int)) error {
 		done := make(chan error, 1)
 		select {
 		case p.answers <- answer{batch, took, done}:
-		case <-p.over:
+		case <-p.over.Done():
 			return errGone
 		}
 		if err := <-done; !errors.Is(err, errNobody) {
@@ -110,7 +110,7 @@ func (p *polling) serve(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 			p.end(errLeft) // It is told, and has nothing to add.
 			return
-		case <-p.over:
+		case <-p.over.Done():
 			w.WriteHeader(http.StatusNoContent)
 			return
 		case <-r.Context().Done():

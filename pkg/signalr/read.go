@@ -14,7 +14,7 @@ var (
 )
 
 // receive hands the client's invocations over until there are no more. Nil means
-// that the client said so, or that the connection has ended anyway.
+// that the client said so, ErrEnded that the connection has ended anyway.
 func (c *Conn) receive() error {
 	for {
 		record, err := c.records.next()
@@ -26,28 +26,20 @@ func (c *Conn) receive() error {
 		if err != nil {
 			return err
 		}
-		if !c.accept(m, len(record)) {
-			return nil
+		if more, err := c.accept(m, len(record)); err != nil || !more {
+			return err
 		}
 	}
 }
 
-// accept does what a message is for, and says whether the client has more.
-func (c *Conn) accept(m *message, bytes int) (more bool) {
+// accept does what a message is for, and says whether the client has more. An
+// error is that it cannot be read on.
+func (c *Conn) accept(m *message, bytes int) (more bool, err error) {
 	switch m.kind {
 	case kindInvocation, kindStreamInvocation:
-		if c.pace != nil && !c.pace.Allow() && !c.hold(c.pace.Wait) {
-			return false // It has ended.
-		}
-		if err := c.open(m); err != nil {
-			if m.blocking() {
-				c.push(failureOf(m.invocationID, refusal(m, err)))
-			}
-			return true
-		}
-		return c.enqueue(m, bytes)
+		return true, c.admitCall(m, bytes)
 	case kindStreamItem:
-		c.take(m)
+		return true, c.take(m)
 	case kindCompletion:
 		c.complete(m)
 	case kindCancelInvocation:
@@ -58,15 +50,32 @@ func (c *Conn) accept(m *message, bytes int) (more bool) {
 		}
 	case kindAck, kindSequence: // This server has not offered to resume.
 	case kindClose:
-		return false
+		return false, nil
 	}
-	return true
+	return true, nil
+}
+
+// admitCall has an invocation run, if it may.
+func (c *Conn) admitCall(m *message, bytes int) error {
+	if c.pace != nil && !c.pace.Allow() {
+		if err := c.hold(c.pace.Wait); err != nil {
+			return err
+		}
+	}
+	if err := c.open(m); err != nil {
+		c.logFailure(m.target, err)
+		if m.blocking() {
+			c.push(failureOf(m.invocationID, refusal(m, err)))
+		}
+		return nil
+	}
+	return c.enqueue(m, bytes)
 }
 
 // endingFor says what the end of reading means.
 func endingFor(err error) ending {
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, ErrEnded):
 		return ending{}
 	case errors.Is(err, errLeft),
 		websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived):
@@ -78,14 +87,24 @@ func endingFor(err error) ending {
 	}
 }
 
-// hold has the client wait to be read, and says whether fn worked. What the client
-// sends meanwhile nobody hears, its pings neither.
-func (c *Conn) hold(fn func(context.Context) error) bool {
+// hold has the client wait to be read until fn returns. What the client sends
+// meanwhile nobody hears, its pings neither. The error is why it went meanwhile, or
+// ErrEnded.
+func (c *Conn) hold(fn func(context.Context) error) error {
+	ctx, release := c.carrier.heed(c.ctx)
+	defer release()
 	c.held.Store(true)
-	err := fn(c.ctx)
+	err := fn(ctx)
 	c.hear()
 	c.held.Store(false)
-	return err == nil
+	switch {
+	case err == nil:
+		return nil
+	case c.ctx.Err() != nil:
+		return ErrEnded
+	default:
+		return context.Cause(ctx)
+	}
 }
 
 // hear notes that the client is alive.

@@ -3,6 +3,7 @@ package signalr
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -27,7 +28,9 @@ func (c *Conn) welcome() bool {
 // run is the life of a connection from the handshake to the last byte.
 func (c *Conn) run() {
 	defer c.leave()
-	c.finish(endingFor(c.receive()))
+	err := c.receive()
+	c.cutOff()
+	c.finish(endingFor(err))
 	c.discard()
 	c.carrier.hangUp()
 	<-c.gone()
@@ -58,12 +61,14 @@ func (c *Conn) stop() {
 
 // connect runs the hub's first code for this connection.
 func (c *Conn) connect() {
-	err := c.hub.guard(func() error { return c.hub.onConnect(c.ctx, c) })
-	if err != nil {
-		c.refused = true
-		c.logFailure("connect", err)
-		c.end(ending{err: err, text: closedWithError(err)})
-	}
+	c.hub.guard(func() error { return c.hub.onConnect(c.ctx, c) }, func(err error) {
+		if err != nil {
+			c.refused = true
+			c.logFailure("connect", err)
+			c.end(ending{err: err, text: closedWithError(err)})
+		}
+		c.admit()
+	})
 }
 
 // depart runs the hub's last code for this connection, while the client is told
@@ -73,9 +78,15 @@ func (c *Conn) depart() {
 	c.streaming.Wait()
 	c.hub.fanout.remove(c)
 	c.farewell()
-	if !c.refused {
-		c.disconnect()
+	if c.refused {
+		c.part()
+		return
 	}
+	c.disconnect()
+}
+
+// part is all that is left to do when the client has been told.
+func (c *Conn) part() {
 	if p, polls := c.carrier.(*polling); polls {
 		p.hurry()
 	}
@@ -97,13 +108,15 @@ func (c *Conn) disconnect() {
 	if c.ending.err != nil {
 		c.hub.options.Logger.Debug("connection broke", "connection", c.id, "user", c.identity.User, "error", c.ending.err)
 	}
-	err := c.hub.guard(func() error {
+	c.hub.guard(func() error {
 		c.hub.onDisconnect(c, c.ending.err)
 		return nil
+	}, func(err error) {
+		if err != nil {
+			c.logFailure("disconnect", err)
+		}
+		c.part()
 	})
-	if err != nil {
-		c.logFailure("disconnect", err)
-	}
 }
 
 // farewell tells the client why it is left, behind what still waits.
@@ -116,12 +129,15 @@ func (c *Conn) farewell() {
 	c.hub.fanout.last(c, c.format.end(last)...)
 }
 
+// refusals are no failures of the hub's.
+var refusals = []error{errArguments, errIDInUse, ErrUnauthorized, context.Canceled, ErrEnded}
+
 func (c *Conn) logFailure(what string, err error) {
 	log := c.hub.options.Logger
 	attrs := []any{"connection", c.id, "user", c.identity.User, "error", err}
 	_, told := errors.AsType[HubError](err)
-	expected := told || errors.Is(err, errArguments) || errors.Is(err, ErrUnauthorized)
-	if expected || errors.Is(err, context.Canceled) {
+	expected := told || slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
+	if expected {
 		log.Debug("hub method refused", append(attrs, "method", what)...)
 		return
 	}

@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -120,6 +121,11 @@ func (s *socket) write(batch [][]byte, took func(bytes int)) error {
 }
 
 func (s *socket) readBy(at time.Time) { _ = s.ws.SetReadDeadline(at) }
+
+// heed implements carrier. That a write fails tells as well; see Conn.lose.
+func (s *socket) heed(ctx context.Context) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
+}
 
 func (s *socket) begin(f format) {
 	s.only = f.message()

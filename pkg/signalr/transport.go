@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -78,6 +79,10 @@ type carrier interface {
 	readBy(at time.Time)
 	// begin is after the handshake, which has decided what comes.
 	begin(f format)
+	// heed is ctx that also ends when the client goes, with why, for a reader that
+	// waits for something else than the client. What it has not read by then it never
+	// will. A carrier that hears of that only by reading has no more to say than ctx.
+	heed(ctx context.Context) (context.Context, context.CancelFunc)
 	// expectEnd is after the last write: the client has so long to end reading.
 	expectEnd(within time.Duration)
 	// hangUp ends reading and writing now.

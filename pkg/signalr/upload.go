@@ -1,0 +1,253 @@
+package signalr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+const (
+	uploadBuffer = 10        // items of a client's stream that wait for its method
+	uploadWindow = 256 << 10 // bytes of all of a connection's streams that may wait, with what each item costs
+	itemCost     = 64        // bytes, beside its own
+)
+
+// Incoming is a stream that a client sends along with an invocation, as a
+// parameter of the method. Such a method takes no turn: it runs beside the
+// others of its connection, from when it is read.
+//
+// It is read at the method's pace: while ten items wait, the client is not read,
+// nor is anything that it sent behind them. Unless that is what somebody waits
+// for: as long as another method has nothing to read, or a Call no answer, more
+// items may wait, up to 256 KiB of all streams of a connection. Beyond that the
+// client is not read again; and a stream of which its method then reads nothing
+// for Options.ClientTimeout, while others wait, ends with an error.
+//
+// What a method leaves of a stream is forgotten when the method returns, or when
+// its own stream has ended, if its result is one.
+type Incoming[T any] struct{ upload *upload }
+
+// All are the items as they come. An error is the last: the client's own, one
+// about an item that is no T, that nobody has read the stream for too long, or
+// that the connection or ctx has ended.
+func (s Incoming[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			var item T
+			raw, err := s.upload.next(ctx)
+			if errors.Is(err, errStreamEnd) {
+				return
+			}
+			if err == nil {
+				err = json.Unmarshal(raw, &item)
+			}
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *Incoming[T]) attach(u *upload) { s.upload = u }
+
+// attacher is a parameter that is a stream.
+type attacher interface{ attach(u *upload) }
+
+var (
+	errStreamEnd = errors.New("signalr: end of stream")
+	errReturned  = errors.New("signalr: the method of this stream has returned")
+	errUnread    = HubError("The stream was not read for too long, and others had to wait.")
+)
+
+// upload is a client's stream on its way to a method. Conn.mu guards it.
+type upload struct {
+	conn  *Conn
+	items []json.RawMessage
+	err   error         // there will be no more items; nil: there may
+	news  chan struct{} // closed when there is something to see; nil: nobody waits
+	read  int           // items so far
+}
+
+// next is the next item; errStreamEnd if there are no more.
+func (u *upload) next(ctx context.Context) (json.RawMessage, error) {
+	for {
+		item, news, err := u.look()
+		if news == nil {
+			return item, err
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			u.turnAway(news)
+			return nil, ctx.Err()
+		case <-u.conn.ctx.Done():
+			return nil, ErrEnded
+		}
+	}
+}
+
+// look is next, or says where to wait.
+func (u *upload) look() (item json.RawMessage, news <-chan struct{}, err error) {
+	c := u.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := &c.flows
+	if len(u.items) > 0 {
+		item = u.items[0]
+		u.items[0] = nil
+		u.items = u.items[1:]
+		u.read++
+		f.uploaded -= len(item) + itemCost
+		f.move()
+		return item, nil, nil
+	}
+	if u.err != nil {
+		return nil, nil, u.err
+	}
+	if u.news == nil {
+		u.news = make(chan struct{})
+		f.move() // It may be what the reader has to know.
+	}
+	return nil, u.news, nil
+}
+
+// turnAway is when one who waited does so no more. Others look again.
+func (u *upload) turnAway(news <-chan struct{}) {
+	u.conn.mu.Lock()
+	defer u.conn.mu.Unlock()
+	if u.news == news {
+		u.tell()
+	}
+}
+
+// tell has whoever waits look. The caller holds mu, as for the methods below.
+func (u *upload) tell() {
+	if u.news != nil {
+		close(u.news)
+		u.news = nil
+	}
+}
+
+// end has no more items come.
+func (u *upload) end(why error) {
+	if u.err == nil {
+		u.err = why
+		u.tell()
+	}
+}
+
+// forget is when nobody reads it any more.
+func (u *upload) forget() {
+	for _, item := range u.items {
+		u.conn.flows.uploaded -= len(item) + itemCost
+	}
+	u.items = nil
+	u.end(errReturned)
+	u.conn.flows.move()
+}
+
+// move has the reader look whether an item fits now.
+func (f *flows) move() {
+	if f.moved != nil {
+		close(f.moved)
+		f.moved = nil
+	}
+}
+
+// fits says whether one more item may wait. One that would be read at once always
+// may, or is not kept.
+func (f *flows) fits(u *upload, item json.RawMessage) bool {
+	switch {
+	case len(u.items) == 0, u.err != nil:
+		return true
+	case f.uploaded+len(item)+itemCost > uploadWindow:
+		return false
+	default:
+		return len(u.items) < uploadBuffer || f.awaited()
+	}
+}
+
+// awaited says whether somebody waits for what the client has yet to send.
+func (f *flows) awaited() bool {
+	for _, u := range f.uploads {
+		if u.news != nil {
+			return true
+		}
+	}
+	return len(f.calls) > 0
+}
+
+// take hands an item of a client's stream over. It waits while too many wait.
+func (c *Conn) take(m *message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.flows.uploads[m.invocationID]
+	if u == nil {
+		return nil
+	}
+	if !c.flows.fits(u, m.value) {
+		c.mu.Unlock()
+		err := c.hold(func(ctx context.Context) error { return c.makeRoom(ctx, u, m.value) })
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	if u.err == nil {
+		u.items = append(u.items, m.value)
+		c.flows.uploaded += len(m.value) + itemCost
+		u.tell()
+	}
+	return nil
+}
+
+// makeRoom returns when an item fits.
+func (c *Conn) makeRoom(ctx context.Context, u *upload, item json.RawMessage) error {
+	patience := time.NewTicker(c.hub.options.ClientTimeout)
+	defer patience.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	unread := func() int { // the items read so far, if the next one is overdue
+		if c.flows.awaited() {
+			return u.read
+		}
+		return -1
+	}
+	for read := unread(); !c.flows.fits(u, item); {
+		moved := make(chan struct{})
+		c.flows.moved = moved
+		c.mu.Unlock()
+		late, err := false, error(nil)
+		select {
+		case <-moved:
+		case <-patience.C:
+			late = true
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		c.mu.Lock()
+		switch {
+		case err != nil:
+			return fmt.Errorf("wait for a method: %w", err)
+		case late && read >= 0 && read == unread():
+			c.hub.options.Logger.Warn("stream of a client ended: its method does not read it",
+				"connection", c.id, "user", c.identity.User)
+			u.end(errUnread)
+		case late:
+			read = unread()
+		}
+	}
+	return nil
+}
+
+// cutOff is when the client is read no more.
+func (c *Conn) cutOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, u := range c.flows.uploads {
+		u.end(ErrEnded)
+	}
+}
