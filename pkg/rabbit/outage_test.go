@@ -2,6 +2,8 @@ package rabbit_test
 
 import (
 	"context"
+	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,4 +123,20 @@ func TestNobodyWaitsLongForAFrozenBrokerAtTheEnd(t *testing.T) {
 			t.Error("it was taken after the end")
 		}
 	})
+}
+
+func TestABrokerThatDoesNotAnswerIsSaidToDoSo(t *testing.T) {
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // The system accepts for it.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	r, err := rabbit.New(rabbit.Config{URLs: []string{"amqp://" + silent.Addr().String()}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Inspect(patient(t)); err == nil || !strings.Contains(err.Error(), "did not answer in 10s") ||
+		!strings.Contains(err.Error(), silent.Addr().String()) || strings.Contains(err.Error(), "closed") {
+		t.Errorf("it is said that %v", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -22,6 +23,9 @@ func parseQueue(name string) (binding, error) {
 	parts := queueName.FindStringSubmatch(name)
 	if parts == nil {
 		return binding{}, fmt.Errorf("%q is no name of a queue: <service>-<EventType>, as lab-chat-service-PolicyCreated", name)
+	}
+	if strings.HasPrefix(name, reserved) {
+		return binding{}, fmt.Errorf("the queue %q: names that begin with %s are the broker's own", name, reserved)
 	}
 	return binding{service: parts[1], eventType: parts[2]}, nil
 }

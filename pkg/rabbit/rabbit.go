@@ -25,6 +25,9 @@ const (
 	DefaultExchange = "lab-dotnet-micro"
 	defaultPrefetch = 2 * maxBatch
 	mostPrefetch    = 1<<16 - 1 // what the protocol can say
+	mostPort        = 1<<16 - 1
+	mostName        = 255    // bytes of a name, as above
+	reserved        = "amq." // names of the broker's own begin so
 )
 
 // QueueType is how a broker keeps a queue.
@@ -56,12 +59,12 @@ type Config struct {
 
 	// Prefetch is how many messages of one queue may be on their way to a receiver,
 	// 1024 by default and 65,535 at most: a batch is in hand while the next one
-	// comes. They are fewer if together they would have more than 16 MB, or if there
-	// are not that many to take. Of messages that grow all of a sudden the broker
-	// sends once as many as of the small ones before; a subscription reads 32 MB of
-	// them, and what more there is when it has got through some. More than a receiver
-	// gets through in the broker's consumer timeout (30 minutes) are taken away from
-	// it.
+	// comes. They are fewer if together they would have more than 16 MB, or if
+	// there are not that many to take. Of messages that grow all of a sudden the
+	// broker sends once as many as of the small ones before; a subscription reads
+	// 32 MB of them, and what more there is when it has got through some. More than
+	// a receiver gets through in the broker's consumer timeout (30 minutes) are
+	// taken away from it.
 	Prefetch int
 
 	// Log is told of connections that come and go. Nil: slog.Default.
@@ -87,6 +90,19 @@ type Transport struct {
 
 // New checks cfg; it does not connect.
 func New(cfg Config) (*Transport, error) {
+	if len(cfg.URLs) == 0 {
+		return nil, errors.New("there is no address of a broker")
+	}
+	t, err := configured(cfg)
+	if err != nil {
+		return nil, err
+	}
+	t.publisher.init()
+	return t, nil
+}
+
+// configured is a transport that has what cfg says, and the defaults.
+func configured(cfg Config) (*Transport, error) {
 	t := &Transport{cfg: cfg, state: make(map[string]*state), taken: make(map[*queue]bool), heard: make(map[string]bool)}
 	t.cfg.Exchange = cmp.Or(cfg.Exchange, DefaultExchange)
 	t.cfg.QueueType = cmp.Or(cfg.QueueType, Classic)
@@ -98,12 +114,12 @@ func New(cfg Config) (*Transport, error) {
 	if t.cfg.Prefetch < 1 || t.cfg.Prefetch > mostPrefetch {
 		return nil, fmt.Errorf("a prefetch of %d is not from 1 to %d", t.cfg.Prefetch, mostPrefetch)
 	}
-	if len(cfg.URLs) == 0 {
-		return nil, errors.New("there is no address of a broker")
+	if err := checkExchange(t.cfg.Exchange); err != nil {
+		return nil, err
 	}
 	for i, url := range cfg.URLs {
 		uri, err := amqp.ParseURI(url)
-		if err != nil {
+		if err != nil || uri.Port < 1 || uri.Port > mostPort {
 			// The error may hold the URL, and the URL a password.
 			return nil, fmt.Errorf("the broker's address number %d is no amqp:// or amqps:// URL", i+1)
 		}
@@ -117,7 +133,6 @@ func New(cfg Config) (*Transport, error) {
 		}
 		t.queues = append(t.queues, b)
 	}
-	t.publisher.init()
 	return t, nil
 }
 

@@ -136,6 +136,8 @@ func TestAnAddressIsRefusedWithoutItsPassword(t *testing.T) {
 		{},
 		{URLs: []string{"http://me:secret@host"}},
 		{URLs: []string{"amqp://me:secret@host:port"}},
+		{URLs: []string{"amqp://me:secret@host:0"}},
+		{URLs: []string{"amqp://me:secret@host:65536"}},
 		{URLs: []string{"amqp://localhost"}, QueueType: "mirrored"},
 	} {
 		if _, err := rabbit.New(cfg); err == nil || strings.Contains(err.Error(), "secret") {
@@ -157,4 +159,34 @@ func TestAPrefetchThatMakesNoSenseIsRefused(t *testing.T) {
 			t.Errorf("a prefetch of %d: error %v", prefetch, err)
 		}
 	}
+}
+
+func TestSettingsThatMakeNoSenseAreRefusedAlsoBeforeThereIsABroker(t *testing.T) {
+	longest := strings.Repeat("x", 255-len("-listeners"))
+	for _, urls := range []string{"", "amqp://localhost"} {
+		for want, s := range map[string]rabbit.Settings{
+			"lazy": {QueueType: "lazy"},
+			"245":  {Exchange: longest + "x"},
+			"amq.": {Exchange: "amq.topic"},
+			"line": {Exchange: "one\ntwo"},
+		} {
+			s.URLs = urls
+			if _, err := rabbit.Open(s, quiet); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: error %v", s, err)
+			}
+		}
+		if _, err := rabbit.Open(rabbit.Settings{URLs: urls, Exchange: longest, QueueType: "quorum"}, quiet); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTheLongestNamesAreTakenByTheBroker(t *testing.T) {
+	r := transport(t, rabbit.Config{
+		URLs: []string{testenv.RabbitMQ(t)}, Exchange: strings.Repeat("x", 255-len("-listeners")),
+		Queues: []string{strings.Repeat("x", 181) + "-T" + strings.Repeat("x", 60)},
+	})
+	got, _ := subscribe(t, r, "one", "Told")
+	publish(t, r, eventtest.Message("Told"))
+	got.next(t)
 }

@@ -75,9 +75,9 @@ func (t *Transport) connect(
 	properties.SetClientConnectionName("parley " + name)
 	conn, err := amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Properties: properties, Dial: w.dial(ctx)})
 	if err != nil {
-		return w.heard.Load(), fmt.Errorf("connect: %w", err)
+		return w.heard.Load(), fmt.Errorf("connect: %w", w.cause(err))
 	}
-	err = use(ctx, &session{Connection: conn, wire: w})
+	err = w.cause(use(ctx, &session{Connection: conn, wire: w}))
 	w.limit(closeTimeout)
 	if closeErr := conn.CloseDeadline(time.Now().Add(closeTimeout)); closeErr != nil &&
 		!errors.Is(closeErr, amqp.ErrClosed) && err == nil {

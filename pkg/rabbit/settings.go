@@ -21,12 +21,8 @@ func Open(s Settings, log *slog.Logger) (*Transport, error) {
 	}
 	if len(cfg.URLs) == 0 {
 		// What is wrong is told now, not on the day when there is a broker.
-		for _, name := range cfg.Queues {
-			if _, err := parseQueue(name); err != nil {
-				return nil, err
-			}
-		}
-		return nil, nil //nolint:nilnil // No broker is a way to run.
+		_, err := configured(cfg)
+		return nil, err
 	}
 	return New(cfg)
 }

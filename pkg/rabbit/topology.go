@@ -4,9 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
+
+// checkExchange refuses a name that no broker takes. The longest one that comes
+// of it is that of the listeners.
+func checkExchange(name string) error {
+	most := mostName - len(Listeners(""))
+	switch {
+	case strings.HasPrefix(name, reserved):
+		return fmt.Errorf("the exchange %q: names that begin with %s are the broker's own", name, reserved)
+	case len(name) > most:
+		return fmt.Errorf("the name of the exchange has %d bytes, and may have %d", len(name), most)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("the name of the exchange %q is no text on one line", name)
+	}
+	return nil
+}
 
 // declareExchange makes the exchange, or makes sure that it is as it should be.
 func (t *Transport) declareExchange(ch *amqp.Channel) error {

@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type wire struct {
 	isCut    bool
 	detached bool // from the context that it was dialled with
 	timer    *time.Timer
+	late     time.Duration // the limit that ended it; 0: none did
 }
 
 // dial is the library's dialer with a context.
@@ -126,8 +128,27 @@ func (w *wire) limit(d time.Duration) {
 		w.timer = nil
 	}
 	if d > 0 {
-		w.timer = time.AfterFunc(d, w.end)
+		w.timer = time.AfterFunc(d, func() {
+			w.mu.Lock()
+			if !w.isCut {
+				w.late = d
+			}
+			w.mu.Unlock()
+			w.end()
+		})
 	}
+}
+
+// cause is what err, of something done on the wire, comes from: all that the
+// library knows of a limit is that the connection was closed. A limit that is
+// shorter than for an answer is for an end that has a cause.
+func (w *wire) cause(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil || w.late < setupTimeout {
+		return err
+	}
+	return fmt.Errorf("the broker did not answer in %s", w.late)
 }
 
 // detach has cut do nothing any more: what is in hand is finished first.
