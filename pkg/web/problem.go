@@ -55,7 +55,8 @@ var statuses = map[fault.Kind]int{ //nolint:gochecknoglobals // A table.
 // kind. What is ours is logged, once, here.
 //
 // A wait that took too long, for the database or another service, or that a stop
-// of this one has cut short, is answered with ErrBusy; a caller who has gone away is not answered, nor is it logged.
+// of this one has cut short, is answered with ErrBusy; a caller who has gone away
+// is not answered, nor is it logged.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.Of(err)
 	if f.Kind == fault.Internal {
