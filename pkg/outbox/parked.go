@@ -32,7 +32,8 @@ type parked struct {
 // handles. The first of them may be larger.
 const atOnce = 8 << 20
 
-const parkedColumns = "p.source, p.id, p.state, p.type, p.recorded_at, p.partition_key, p.sequence, p.traceparent, length(p.data), p.attempts"
+const parkedColumns = `p.source, p.id, p.state, p.type, p.recorded_at, p.partition_key, p.sequence, p.traceparent,
+	length(p.data), p.attempts`
 
 func scanParked(scan func(...any) error) (parked, error) {
 	var p parked
@@ -43,7 +44,9 @@ func scanParked(scan func(...any) error) (parked, error) {
 	return p, err
 }
 
-const bodies = "SELECT p.source, p.id, p.data FROM inbox_parked AS p WHERE (p.consumer, p.source, p.id) IN (SELECT consumer, source, id FROM %s)"
+const bodies = `
+	SELECT p.source, p.id, p.data FROM inbox_parked AS p
+	WHERE (p.consumer, p.source, p.id) IN (SELECT consumer, source, id FROM %s)`
 
 // load reads the bodies of parked items.
 func (s *set) load(ctx context.Context, items []*item) error {
@@ -99,7 +102,8 @@ func (s *set) park(ctx context.Context, items []*item) error {
 		}
 		datas = append(datas, it.Data)
 	}
-	const names = "source, id, state, type, recorded_at, partition_key, sequence, traceparent, data, attempts, due_at, error, reason"
+	const names = `source, id, state, type, recorded_at, partition_key, sequence, traceparent, data, attempts, due_at,
+		error, reason`
 	var columns []database.Column
 	for _, text := range []string{"source", "id", "state", "type", "partition_key", "traceparent", "error", "reason"} {
 		columns = append(columns, database.Column{Name: text, Values: texts[text]})

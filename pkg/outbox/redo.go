@@ -185,9 +185,9 @@ func (s *set) claim(ctx context.Context) error {
 	for _, it := range s.items {
 		states, attempts = append(states, it.state), append(attempts, it.attempts)
 	}
-	columns = append(columns, database.Column{Name: "state", Values: states}, database.Column{Name: "attempts", Values: attempts})
-	there, err := query(ctx, s, scanBody,
-		claiming+s.db.Dialect.SkipLocked(), columns)
+	columns = append(columns,
+		database.Column{Name: "state", Values: states}, database.Column{Name: "attempts", Values: attempts})
+	there, err := query(ctx, s, scanBody, claiming+s.db.Dialect.SkipLocked(), columns)
 	if err != nil {
 		return fmt.Errorf("claim %d parked events: %w", len(s.items), err)
 	}
@@ -217,7 +217,8 @@ const aging = `DELETE FROM %[1]s WHERE (%[2]s) IN (
 func (i *Inbox) cleanup(ctx context.Context, before time.Time) error {
 	skip := i.db.Dialect.SkipLocked()
 	for _, statement := range []string{
-		fmt.Sprintf(aging, "inbox_event", "consumer, source, id", skip), fmt.Sprintf(aging, "inbox_event_unsourced", "consumer, id", skip),
+		fmt.Sprintf(aging, "inbox_event", "consumer, source, id", skip),
+		fmt.Sprintf(aging, "inbox_event_unsourced", "consumer, id", skip),
 	} {
 		err := inChunks(ctx, func() (int64, error) {
 			return database.Affected(i.db.Exec(ctx, statement, database.Instant(before), i.consumer, cleanupChunk))
