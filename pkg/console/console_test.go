@@ -141,17 +141,29 @@ func (h *house) gets(args ...string) string {
 }
 
 // until asks until the answer holds some text.
-func (h *house) until(text string, args ...string) string {
+func (h *house) until(text string, args ...string) (out string) {
 	h.t.Helper()
-	for begun := time.Now(); time.Since(begun) < patience; {
-		out, _ := h.types(args...)
-		if strings.Contains(out, text) {
-			return out
+	eventually(h.t, func() bool {
+		out, _ = h.types(args...)
+		return strings.Contains(out, text)
+	}, func() any { return fmt.Sprintf("%q instead of %q to %q", out, text, args) })
+	return out
+}
+
+// eventually waits for something to be so; what tells how it is if it is not.
+func eventually(t *testing.T, so func() bool, what func() any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !so() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("in the end there is %v", what())
 		}
-		<-time.After(20 * time.Millisecond)
 	}
-	h.t.Fatalf("%q never said %q but %q", args, text, h.out.String())
-	return ""
 }
 
 func sqlite(t *testing.T) string {
@@ -325,13 +337,12 @@ func TestWhatAConsumerHasInHandIsSeen(t *testing.T) {
 	registry.MustRegister(console.Metrics{Service: "chat", Broker: h.broker})
 	comes := func(name string, right func(float64) bool) {
 		t.Helper()
-		for begun := time.Now(); time.Since(begun) < patience; <-time.After(20 * time.Millisecond) {
-			if value, there := look(t, registry, name); there && right(value) {
-				return
-			}
-		}
-		value, there := look(t, registry, name)
-		t.Fatalf("%s is %v, %v", name, value, there)
+		var value float64
+		var there bool
+		eventually(t, func() bool {
+			value, there = look(t, registry, name)
+			return there && right(value)
+		}, func() any { return fmt.Sprintf("%s of %v, %v", name, value, there) })
 	}
 	comes("parley_consumer_in_hand", func(n float64) bool { return n == 1 })
 	comes("parley_consumer_in_hand_bytes", func(n float64) bool { return n > 0 && n < 100 })
@@ -512,6 +523,18 @@ func TestLinesArePublishedAllOrNone(t *testing.T) {
 	}
 }
 
+func TestOnlyTheFirstWrongLinesAreTold(t *testing.T) {
+	h := newHouse(t, sqlite(t), "")
+	for n, more := range map[int]string{10: "", 11: "\nmore wrong lines: 1", 1000: "\nmore wrong lines: 990"} {
+		h.In = strings.NewReader(strings.Repeat("x\n", n))
+		_, err := h.types("publish")
+		if err == nil || strings.Count(err.Error(), "line ") != 10 || !strings.HasSuffix(err.Error(), more) ||
+			strings.Contains(err.Error(), "more") != (more != "") {
+			t.Errorf("of %d wrong lines is said:\n%v", n, err)
+		}
+	}
+}
+
 // pipe is a writer whose lines a test waits for.
 type pipe struct{ lines chan string }
 
@@ -616,6 +639,76 @@ func (h *house) declare(t *testing.T) {
 	}
 }
 
+func TestALimitBoundsAList(t *testing.T) {
+	h := newHouse(t, sqlite(t), "")
+	h.tell(told{Text: "1"}, told{Text: "2"}, told{Text: "3"})
+	for limit, want := range map[string]int{"1": 1, "2": 2, "100": 3} {
+		if got := rows(t, h.gets("pending", "--limit", limit, "--json")); len(got) != want {
+			t.Errorf("of at most %s there are %d", limit, len(got))
+		}
+	}
+	if got := rows(t, h.gets("pending", "--since", "1h", "--until", "0s", "--json")); len(got) != 3 {
+		t.Errorf("of the last hour there are %d", len(got))
+	}
+}
+
+// One id that was mistyped is not noticed among others that were replayed.
+func TestNothingIsReplayedIfAnIDIsNotThere(t *testing.T) {
+	for name, url := range databases() {
+		t.Run(name, func(t *testing.T) { nothingIsReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t))) })
+	}
+}
+
+func nothingIsReplayed(t *testing.T, h *house) {
+	t.Helper()
+	close(h.broken)
+	h.run()
+	h.tell(told{Text: "1"}, told{Text: "2"})
+	first, second := <-h.handled, <-h.handled
+	h.until(`"retained":2`, "lag", "--json")
+	for _, args := range [][]string{{}, {"--dry-run"}, {"--json"}} {
+		out, err := h.types(append([]string{"replay", "--from", "outbox", "--id", first, "--id", "nothere", "--id", "nor this"}, args...)...)
+		if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "nothere, nor this") || strings.Contains(err.Error(), first) || out != "" {
+			t.Errorf("%q answers %v, and says %s", args, err, out)
+		}
+	}
+	// It is there, but none of those that are chosen.
+	if _, err := h.types("replay", "--from", "outbox", "--id", first, "--type", "Unwanted"); !errors.Is(err, console.ErrFound) || !strings.Contains(err.Error(), first) {
+		t.Errorf("an id of another type answers %v", err)
+	}
+	if out := h.gets("lag", "--json"); !strings.Contains(out, `"retained":2`) {
+		t.Errorf("something was replayed: %s", out)
+	}
+	if out := h.gets("replay", "--from", "outbox", "--id", first, "--id", second, "--id", first, "--json"); !strings.Contains(out, `"events":2`) {
+		t.Errorf("both are replayed: %s", out)
+	}
+}
+
+func TestAReplayThatNoServiceHasIsAFailure(t *testing.T) {
+	h := newHouse(t, sqlite(t), "")
+	told, hears := h.Services[0], h.Services[1]
+	for from, service := range map[string]console.Service{"outbox": hears, "refused": hears, "dead": told} {
+		h.Services = []console.Service{service}
+		for _, chosen := range [][]string{{"--all"}, {"--id", "1"}} {
+			_, err := h.types(append([]string{"replay", "--from", from}, chosen...)...)
+			if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "no service here has what to replay from "+from) {
+				t.Errorf("from %s answers %v", from, err)
+			}
+		}
+	}
+}
+
+func TestTheLagOfWhoWantsNoQueueTellsOfNone(t *testing.T) {
+	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
+	h.Services, h.Broker.Queues = h.Services[:1], ""
+	if out := h.gets("lag"); !strings.Contains(out, "policy") || strings.Contains(out, "QUEUE") || strings.Contains(out, "READY") || strings.HasSuffix(out, "\n\n") {
+		t.Errorf("lag says\n%s", out)
+	}
+	if out := h.gets("lag", "--json"); !strings.Contains(out, `"queues":[]`) {
+		t.Errorf("lag says %s", out)
+	}
+}
+
 func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
 	h := newHouse(t, sqlite(t), "")
 	for _, args := range [][]string{
@@ -631,6 +724,14 @@ func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
 		{"replay", "--since", "yesterday"},
 		{"dead", "--type", "Told"},
 		{"replay", "--id", ""},
+		{"replay", "--since", "1h", "--until", "2h"},
+		{"replay", "--since", "1h", "--until", "1h"},
+		{"dead", "--list", "--since", "2026-11-21T10:00:00Z", "--until", "2026-11-21T10:00:00Z"},
+		{"pending", "--since", "2026-11-21T11:00:00Z", "--until", "2026-11-21T10:00:00Z"},
+		{"pending", "--limit", "0"},
+		{"refused", "--limit", "-1"},
+		{"unroutable", "--limit", "many"},
+		{"dead", "--list", "--limit", "0"},
 	} {
 		_, err := h.types(args...)
 		if coded, ok := errors.AsType[console.UsageError](err); !ok || coded.ExitCode() != 2 {

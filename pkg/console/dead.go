@@ -14,12 +14,16 @@ func runDead(ctx context.Context, c *Console, args []string) error {
 	var f choice
 	f.register(o)
 	list := o.Bool("list", false, "one by one, the newest first")
-	limit := o.Int("limit", 100, "of a list, the newest `N`")
+	var most limit
+	most.register(o, "of a list, the newest `N`, from 1 on")
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err
 	}
+	if err := f.check(o); err != nil {
+		return err
+	}
 	if *list {
-		return c.listDead(ctx, o, f, *limit)
+		return c.listDead(ctx, o, f, int(most))
 	}
 	if f.chooses() {
 		return misused("events dead: choose events with --list only")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,12 +62,23 @@ type choice struct {
 	since, until         instant
 }
 
+// register has durations count from one moment.
 func (f *choice) register(o *options) {
+	f.since.now = time.Now()
+	f.until.now = f.since.now
 	o.Var(&f.ids, "id", "only this `id`; may be given several times")
 	o.StringVar(&f.eventType, "type", "", "only this `type` of event")
 	o.StringVar(&f.partition, "partition", "", "only this partition `key`")
 	o.Var(&f.since, "since", "recorded, or come if nobody has said when, from this `time` on: RFC 3339, or so long ago: 90m, 24h")
-	o.Var(&f.until, "until", "recorded before this `time`")
+	o.Var(&f.until, "until", "recorded before this `time`, which is after the one of --since")
+}
+
+// check refuses what nothing can be chosen by.
+func (f *choice) check(o *options) error {
+	if !f.since.IsZero() && !f.until.IsZero() && !f.since.Before(f.until.Time) {
+		return misused("events %s: --since %s is not before --until %s", o.Name(), &f.since, &f.until)
+	}
+	return nil
 }
 
 func (f *choice) filter() outbox.Filter {
@@ -92,11 +104,35 @@ func (t *texts) Set(s string) error {
 	return nil
 }
 
-type instant struct{ time.Time }
+// limit is how many, one at least.
+type limit int
+
+func (l *limit) String() string { return strconv.Itoa(int(*l)) }
+
+func (l *limit) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return errors.New("no number from 1 on")
+	}
+	*l = limit(n)
+	return nil
+}
+
+// register has a list no longer than usual by default.
+func (l *limit) register(o *options, help string) {
+	*l = 100
+	o.Var(l, "limit", help)
+}
+
+type instant struct {
+	time.Time
+
+	now time.Time
+}
 
 func (i *instant) Set(s string) error {
 	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-		i.Time = time.Now().Add(-ago)
+		i.Time = i.now.Add(-ago)
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, s)
@@ -111,5 +147,5 @@ func (i *instant) String() string {
 	if i.IsZero() {
 		return ""
 	}
-	return i.Format(time.RFC3339)
+	return i.Format(time.RFC3339Nano)
 }

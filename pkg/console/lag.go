@@ -13,7 +13,7 @@ import (
 // lag is how far behind things are.
 type lag struct {
 	Services []serviceLag `json:"services"`
-	Queues   []queueLag   `json:"queues,omitempty"`
+	Queues   []queueLag   `json:"queues,omitzero"`   // nil: nobody could say
 	Problem  string       `json:"problem,omitempty"` // why there are no queues
 }
 
@@ -120,6 +120,9 @@ func (c *Console) queues(ctx context.Context, l *lag) error {
 		return err
 	}
 	parts, err := t.Inspect(ctx, c.subscriptions()...)
+	if err == nil {
+		l.Queues = []queueLag{} // It may be that none is wanted.
+	}
 	for _, p := range parts {
 		if name, ok := queueOf(p); ok {
 			l.Queues = append(l.Queues, queueLag{
@@ -146,11 +149,15 @@ func (l lag) write(t *table) {
 		}
 		t.row(row...)
 	}
-	t.gap()
 	if l.Problem != "" {
+		t.gap()
 		t.row("no queues: " + l.Problem)
 		return
 	}
+	if len(l.Queues) == 0 {
+		return
+	}
+	t.gap()
 	t.row("QUEUE", "READY", "CONSUMERS")
 	for _, q := range l.Queues {
 		if q.State == string(rabbit.Missing) {

@@ -44,12 +44,16 @@ func listing(state string) func(context.Context, *Console, []string) error {
 		o := newOptions(c, state, "[--type T] [--limit N] [--json]")
 		var f choice
 		f.register(o)
-		limit := o.Int("limit", 100, "the newest `N`")
+		var most limit
+		most.register(o, "the newest `N`, from 1 on")
 		if _, help, err := o.parse(args, 0); help || err != nil {
 			return err
 		}
+		if err := f.check(o); err != nil {
+			return err
+		}
 		filter := f.filter()
-		filter.States, filter.Limit = []string{state}, *limit
+		filter.States, filter.Limit = []string{state}, int(most)
 		rows := []row{}
 		err := c.each(ctx, func(ctx context.Context, s *opened) error {
 			if s.outbox == nil {

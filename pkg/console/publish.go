@@ -35,6 +35,7 @@ const (
 	publishRetry  = 500 * time.Millisecond
 	publishTries  = 5
 	maxName       = 255 // AMQP has no room for more
+	mostWrong     = 10  // lines that are told
 )
 
 var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,99}$`)
@@ -42,7 +43,7 @@ var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,99}$`)
 func runPublish(ctx context.Context, c *Console, args []string) error {
 	o := newOptions(c, "publish", `[--json] < lines
 Each line: {"type":"PolicyCreated","data":{…}} and, if wanted, "id", "source", "time", "partitionKey" and "sequence".
-All lines are read first: if one is wrong, none is sent.`)
+All lines are read first: if one is wrong, none is sent, and the first ten that are wrong are told.`)
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err
 	}
@@ -76,20 +77,27 @@ func readLines(r io.Reader) (messages []event.Message, err error) {
 	if len(input) > maxInput {
 		return nil, fmt.Errorf("standard input is longer than %d bytes", maxInput)
 	}
-	var wrong error
+	var wrong []error // the first ones
+	more := 0
 	for i, text := range bytes.Split(input, []byte("\n")) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
 		m, err := parseLine(text)
-		if err != nil {
-			wrong = errors.Join(wrong, fmt.Errorf("line %d: %w", i+1, err))
-			continue
+		switch {
+		case err == nil:
+			messages = append(messages, m)
+		case len(wrong) < mostWrong:
+			wrong = append(wrong, fmt.Errorf("line %d: %w", i+1, err))
+		default:
+			more++
 		}
-		messages = append(messages, m)
 	}
-	if wrong != nil {
-		return nil, fmt.Errorf("nothing was sent:\n%w", wrong)
+	if more > 0 {
+		wrong = append(wrong, fmt.Errorf("more wrong lines: %d", more))
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("nothing was sent:\n%w", errors.Join(wrong...))
 	}
 	return messages, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"parley.internal/pkg/outbox"
@@ -21,7 +22,7 @@ type replayed struct {
 }
 
 func runReplay(ctx context.Context, c *Console, args []string) error {
-	o := newOptions(c, "replay", "[--from dead|outbox|refused] (--id … --type … --partition … --since … --until … | --all) [--dry-run]")
+	o := newOptions(c, "replay", "[--from dead|outbox|refused] (--id … --type … --partition … --since … --until … | --all) [--dry-run]\nIf one of several ids is not there to replay, nothing is replayed.")
 	var f choice
 	f.register(o)
 	from := o.String("from", "dead", "dead: dead letters are handled again by their consumer; outbox: published events, as far as they are kept, are published again with the ids they had: who has handled them ignores them; refused: events that the broker did not take are published at once")
@@ -38,26 +39,54 @@ func runReplay(ctx context.Context, c *Console, args []string) error {
 	case f.chooses() && *everything:
 		return misused("events replay: --all leaves nothing to choose")
 	}
-	var all []replayed
-	var total int64
-	err := c.each(ctx, func(ctx context.Context, s *opened) error {
-		r, ok, err := s.replay(ctx, *from, f.filter(), *dry)
-		if ok {
-			one := replayed{Service: s.Name, From: *from, DryRun: *dry, Events: r.Events, Types: r.Types, First: unlessZero(r.First), Last: unlessZero(r.Last)}
-			all, total = append(all, one), total+r.Events
-		}
+	if err := f.check(o); err != nil {
 		return err
-	})
+	}
+	if err := c.areThere(ctx, *from, f.filter()); err != nil {
+		return err
+	}
+	all, _, err := c.replay(ctx, *from, f.filter(), *dry)
 	if err != nil {
 		return err
 	}
-	if err := c.print(o, all, func(t *table) { writeReplayed(t, all) }); err != nil {
+	return c.print(o, all, func(t *table) { writeReplayed(t, all) })
+}
+
+// areThere refuses ids that cannot be replayed, before one of the others is.
+func (c *Console) areThere(ctx context.Context, from string, f outbox.Filter) error {
+	if len(f.IDs) == 0 {
+		return nil
+	}
+	_, found, err := c.replay(ctx, from, f, true)
+	if err != nil {
 		return err
 	}
-	if total == 0 && len(f.ids) > 0 {
-		return fmt.Errorf("%w: no such event is there to replay from %s", ErrFound, *from)
+	missing := slices.DeleteFunc(slices.Clone(f.IDs), func(id string) bool { return slices.Contains(found, id) })
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: nothing is replayed, for these ids are not there to replay from %s: %s",
+			ErrFound, from, strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// replay replays what is chosen in each service that has what to replay from,
+// and tells which of the filter's ids were there.
+func (c *Console) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (all []replayed, found []string, err error) {
+	err = c.each(ctx, func(ctx context.Context, s *opened) error {
+		r, ok, err := s.replay(ctx, from, f, dry)
+		if ok {
+			found = append(found, r.IDs...)
+			all = append(all, replayed{
+				Service: s.Name, From: from, DryRun: dry, Events: r.Events, Types: r.Types,
+				First: unlessZero(r.First), Last: unlessZero(r.Last),
+			})
+		}
+		return err
+	})
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("no service here has what to replay from %s", from)
+	}
+	return all, found, err
 }
 
 // replay reports whether the service has what to replay from.
@@ -76,10 +105,6 @@ func (s *opened) replay(ctx context.Context, from string, f outbox.Filter, dry b
 }
 
 func writeReplayed(t *table, all []replayed) {
-	if len(all) == 0 {
-		t.row("no service here has what to replay from")
-		return
-	}
 	for _, r := range all {
 		verb := "replayed"
 		if r.DryRun {

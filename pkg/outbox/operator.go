@@ -38,6 +38,7 @@ type Stored struct {
 type Replayed struct {
 	Events      int64
 	Types       map[string]int64
+	IDs         []string  // of the filter, those that are there
 	First, Last time.Time // when the oldest and the newest were recorded, or came
 }
 
@@ -201,6 +202,10 @@ func (s shelf) replay(ctx context.Context, f Filter, state, set string, dry bool
 		replayed.add(eventType, n, database.Time(first), database.Time(last))
 		return struct{}{}, err
 	}, fmt.Sprintf("SELECT type, count(*), min(%[1]s), max(%[1]s) FROM %[2]s WHERE %[3]s GROUP BY type", s.at, s.table, where), args...)
+	if err == nil && len(f.IDs) > 0 {
+		replayed.IDs, err = database.All(ctx, s.db.Query(ctx), scanID,
+			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s", s.table, where), args...)
+	}
 	if err == nil && !dry {
 		err = s.change(ctx, where, args, set)
 	}
@@ -221,13 +226,15 @@ func (r *Replayed) add(eventType string, n int64, first, last time.Time) {
 	}
 }
 
+func scanID(scan func(...any) error) (id string, err error) { return id, scan(&id) }
+
 // change goes through the ids, a chunk in a transaction: what it changed may
 // soon be again as it was.
 func (s shelf) change(ctx context.Context, where string, args []any, set string) error {
 	after := ""
 	for ctx.Err() == nil {
 		more := slices.Concat(args, []any{after})
-		ids, err := database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
+		ids, err := database.All(ctx, s.db.Query(ctx), scanID,
 			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s AND id > $%d ORDER BY id LIMIT %d", s.table, where, len(more), cleanupChunk),
 			more...)
 		if err != nil || len(ids) == 0 {
