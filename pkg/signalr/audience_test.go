@@ -200,6 +200,62 @@ func TestWhoFallsBehindLeavesTheGroupAndStaysConnected(t *testing.T) {
 	})
 }
 
+// TestThoseBehindAreFoundHoweverFarTheyAre has many clients, of whom each has
+// another amount to read.
+func TestThoseBehindAreFoundHoweverFarTheyAre(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		const clients, step = 40, 1000
+		sockets := make([]*client, clients)
+		size := func(i int) int { return i * 7 % clients * step } // in no order
+		for i := range sockets {
+			c := n.stalled(t, "/hub", nil)
+			c.send(`{"protocol":"json","version":1}` + sep)
+			c.hear()
+			if err := (<-d.conns).Send("Own", strings.Repeat("x", size(i))); err != nil {
+				t.Fatal(err)
+			}
+			sockets[i] = c
+		}
+		wantBehind := func(steps int, reads func(i int) bool) {
+			t.Helper()
+			want, got := 0, 0
+			for i := range sockets {
+				if size(i) > steps*step && !reads(i) {
+					want++
+				}
+			}
+			audience := d.All().Within(steps*step+step/2, func(*signalr.Conn) { got++ })
+			if err := audience.Send("Probe"); err != nil || got != want {
+				t.Errorf("%d are %d steps behind, want %d; error %v", got, steps, want, err)
+			}
+		}
+		synctest.Wait()
+		if err := d.All().Send("All"); err != nil {
+			t.Fatal(err)
+		}
+		for _, steps := range []int{38, 20, 1} {
+			wantBehind(steps, func(int) bool { return false })
+		}
+		for i, c := range sockets {
+			if i%3 == 0 {
+				c.hear()
+			}
+		}
+		synctest.Wait()
+		for _, steps := range []int{30, 1} {
+			wantBehind(steps, func(i int) bool { return i%3 == 0 })
+		}
+	})
+}
+
+// hear reads one message.
+func (c *client) hear() {
+	c.t.Helper()
+	if _, _, err := c.ws.ReadMessage(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func TestADissolvedGroupIsEmpty(t *testing.T) {
 	keep(t, named, func(t *testing.T, d *diary, n *network) {
 		c := n.greeted(t, as("jim"))

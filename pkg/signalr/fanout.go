@@ -138,11 +138,8 @@ func (f *fanout) cast(a Audience, o *outbound) (slow []*Conn) {
 	if g == nil {
 		return nil
 	}
-	for _, c := range a.except {
-		if m := c.in(g); m != nil && m.index < 0 {
-			c.out.dismount()
-		}
-	}
+	g.spare(a.except, true)
+	defer g.spare(a.except, false)
 	for format, r := range g.runs {
 		if r == nil {
 			continue
@@ -150,7 +147,7 @@ func (f *fanout) cast(a Audience, o *outbound) (slow []*Conn) {
 		if frames[format] == nil { // its first member has come this moment
 			frames[format] = r.format.encode(o)
 		}
-		behind := f.send(r, frames[format], limit, a.except)
+		behind := f.send(r, frames[format], limit)
 		for _, c := range behind {
 			if a.behind == nil {
 				c.out.drop()
@@ -175,17 +172,15 @@ func (f *fanout) encode(o *outbound) (frames [formats][]byte) {
 
 // send appends a frame to a run, and has those ride who did not. It answers the
 // members for whom it is too much, and who are not sent it.
-func (f *fanout) send(r *run, frame []byte, limit int, except []*Conn) (slow []*Conn) {
-	for r.riders.first != nil && !r.riders.first.conn.out.fits(len(frame), limit) {
-		c := r.riders.first.conn
-		c.out.dismount()
-		slow = append(slow, c)
+func (f *fanout) send(r *run, frame []byte, limit int) (slow []*Conn) {
+	for m := r.riders.first(); m != nil && !m.conn.out.fits(len(frame), limit); m = r.riders.first() {
+		m.conn.out.dismount() // and fits no better then
 	}
 	before := r.append(frame)
 	for _, m := range slices.Backward(r.waiting) { // whoever rides gives its place to the last
 		c := m.conn
 		switch {
-		case c.out.sealed, slices.Contains(except, c), slices.Contains(slow, c):
+		case c.out.sealed, m.spared:
 		case !c.out.fits(len(frame), limit):
 			slow = append(slow, c)
 		default:

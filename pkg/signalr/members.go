@@ -27,9 +27,10 @@ type member struct {
 	conn  *Conn
 	group *group
 	run   *run
-	index int // in run.waiting; -1: it rides
+	index int // in run.waiting, or in run.riders
 
-	previous, next *member // riders of the run
+	riding bool
+	spared bool // by what is being sent
 }
 
 func (m *members) init() {
@@ -68,7 +69,7 @@ func (g *group) leave(c *Conn) {
 	if m == nil {
 		return
 	}
-	if m.index < 0 {
+	if m.riding {
 		c.out.dismount()
 	}
 	m.stopWaiting()
@@ -76,6 +77,19 @@ func (g *group) leave(c *Conn) {
 	c.memberships = slices.Delete(c.memberships, i, i+1)
 	if g.size--; g.size == 0 {
 		delete(g.of, g.name)
+	}
+}
+
+// spare has what is being sent to the group leave some of its members out. They
+// must not ride, for what is appended to the run is read by all who do.
+func (g *group) spare(conns []*Conn, spared bool) {
+	for _, c := range conns {
+		if m := c.in(g); m != nil {
+			m.spared = spared
+			if m.riding {
+				c.out.dismount()
+			}
+		}
 	}
 }
 
@@ -89,7 +103,7 @@ func (g *group) conns() []*Conn {
 		for _, m := range r.waiting {
 			all = append(all, m.conn)
 		}
-		for m := r.riders.first; m != nil; m = m.next {
+		for _, m := range r.riders {
 			all = append(all, m.conn)
 		}
 	}
@@ -108,7 +122,6 @@ func (m *member) stopWaiting() {
 	m.run.waiting[m.index], other.index = other, m.index
 	m.run.waiting[last] = nil
 	m.run.waiting = m.run.waiting[:last]
-	m.index = -1
 }
 
 // read is up to where in the run the member's client has read, if all that

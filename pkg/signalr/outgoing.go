@@ -102,9 +102,8 @@ func (o *outgoing) wrote(bytes int) {
 		o.bytes -= bytes
 		return
 	}
-	m.run.riders.remove(m)
 	o.bytes -= bytes
-	m.run.riders.insert(m)
+	m.run.riders.sink(m)
 }
 
 // empty says whether there is nothing to take.

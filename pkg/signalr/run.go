@@ -54,7 +54,7 @@ func (r *run) append(frame []byte) place {
 // rest forgets a large chunk when nobody reads it: a group may be silent for
 // long.
 func (r *run) rest() {
-	if r.riders.first == nil && r.last != nil && cap(r.last.data) > firstChunk {
+	if len(r.riders) == 0 && r.last != nil && cap(r.last.data) > firstChunk {
 		r.last = nil
 	}
 }
@@ -79,38 +79,59 @@ func (p *place) read(into [][]byte, limit int) (batch [][]byte, bytes int) {
 	return into, bytes
 }
 
-// riders are the members that ride a run, those with the most to read first.
-type riders struct{ first, last *member }
+// riders are the members that ride a run, as a heap: the first one has the most
+// to read. Most come to its end, and stay there until they leave.
+type riders []*member
 
-// insert puts m where it belongs. Most belong at the end, or close to it.
+// first is nil if there are none.
+func (l riders) first() *member {
+	if len(l) == 0 {
+		return nil
+	}
+	return l[0]
+}
+
 func (l *riders) insert(m *member) {
-	before := l.last
-	for before != nil && before.read() > m.read() {
-		before = before.previous
-	}
-	m.previous = before
-	if before == nil {
-		m.next, l.first = l.first, m
-	} else {
-		m.next, before.next = before.next, m
-	}
-	if m.next == nil {
-		l.last = m
-	} else {
-		m.next.previous = m
-	}
+	m.riding, m.index = true, len(*l)
+	*l = append(*l, m)
+	l.rise(m)
 }
 
 func (l *riders) remove(m *member) {
-	if m.previous == nil {
-		l.first = m.next
-	} else {
-		m.previous.next = m.next
+	end := len(*l) - 1
+	other := (*l)[end]
+	(*l)[end] = nil
+	*l = (*l)[:end]
+	if other != m {
+		(*l)[m.index], other.index = other, m.index
+		l.rise(other)
+		l.sink(other)
 	}
-	if m.next == nil {
-		l.last = m.previous
-	} else {
-		m.next.previous = m.previous
+	m.riding = false
+}
+
+// rise moves a member to where those before it have as much to read.
+func (l riders) rise(m *member) {
+	for m.index > 0 && l[(m.index-1)/2].read() > m.read() {
+		l.swap(m, l[(m.index-1)/2])
 	}
-	m.previous, m.next = nil, nil
+}
+
+// sink moves a member that has read to where those behind it have.
+func (l riders) sink(m *member) {
+	for {
+		child := 2*m.index + 1
+		if child+1 < len(l) && l[child+1].read() < l[child].read() {
+			child++
+		}
+		if child >= len(l) || l[child].read() >= m.read() {
+			return
+		}
+		l.swap(m, l[child])
+	}
+}
+
+func (l riders) swap(a, b *member) {
+	l[a.index], l[b.index] = b, a
+	a.index, b.index = b.index, a.index
 }
