@@ -119,9 +119,12 @@ func configured(cfg Config) (*Transport, error) {
 	}
 	for i, url := range cfg.URLs {
 		uri, err := amqp.ParseURI(url)
-		if err != nil || uri.Port < 1 || uri.Port > mostPort {
+		if err != nil {
 			// The error may hold the URL, and the URL a password.
 			return nil, fmt.Errorf("the broker's address number %d is no amqp:// or amqps:// URL", i+1)
+		}
+		if uri.Port < 1 || uri.Port > mostPort {
+			return nil, fmt.Errorf("the broker's address number %d has a port that is not from 1 to %d", i+1, mostPort)
 		}
 		t.uris = append(t.uris, uri)
 		t.addresses = append(t.addresses, address(uri))

@@ -1,6 +1,7 @@
 package rabbit_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -169,8 +170,9 @@ func TestSettingsThatMakeNoSenseAreRefusedAlsoBeforeThereIsABroker(t *testing.T)
 			"245":  {Exchange: longest + "x"},
 			"amq.": {Exchange: "amq.topic"},
 			"line": {Exchange: "one\ntwo"},
+			"port": {URLs: "amqp://localhost:65536"},
 		} {
-			s.URLs = urls
+			s.URLs = cmp.Or(s.URLs, urls)
 			if _, err := rabbit.Open(s, quiet); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: error %v", s, err)
 			}
