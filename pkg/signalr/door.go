@@ -23,26 +23,33 @@ type set map[*Conn]struct{}
 type door struct {
 	mu     sync.Mutex
 	inside set
-	new    int // of those inside: they have not shaken hands
+	new    int            // of those inside: they have not shaken hands
+	newOf  map[string]int // by user
 	closed bool
 	empty  chan struct{} // closed when the last one leaves; nil while nobody is inside
 }
 
-// check says whether one more would be let in.
-func (d *door) check(o *Options) error {
+// check says whether one more of a user's would be let in.
+func (d *door) check(o *Options, user string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.locked(o)
+	return d.locked(o, user)
 }
 
+// leastHandshakes is how many connections without a handshake a user may have,
+// however few there may be of all: a browser opens those of its tabs at once.
+const leastHandshakes = 4
+
 // locked says why the door is locked, if it is. The caller holds mu.
-func (d *door) locked(o *Options) error {
+func (d *door) locked(o *Options, user string) error {
 	switch {
 	case d.closed:
 		return errDraining
 	case o.MaxConnections > 0 && len(d.inside) >= o.MaxConnections:
 		return errFull
 	case o.MaxHandshakes > 0 && d.new >= o.MaxHandshakes:
+		return errHandshakes
+	case o.MaxHandshakes > 0 && user != "" && d.newOf[user] >= max(leastHandshakes, o.MaxHandshakes/10):
 		return errHandshakes
 	default:
 		return nil
@@ -52,10 +59,11 @@ func (d *door) locked(o *Options) error {
 func (d *door) enter(c *Conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.locked(&c.hub.options); err != nil {
+	if err := d.locked(&c.hub.options, c.identity.User); err != nil {
 		return err
 	}
 	d.new++
+	put(&d.newOf, c.identity.User, d.newOf[c.identity.User]+1)
 	if d.inside == nil {
 		d.inside = make(set)
 	}
@@ -67,10 +75,18 @@ func (d *door) enter(c *Conn) error {
 }
 
 // greeted is about one inside that has shaken hands.
-func (d *door) greeted() {
+func (d *door) greeted(c *Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.known(c)
+}
+
+// known is when a connection is no longer new. The caller holds mu.
+func (d *door) known(c *Conn) {
 	d.new--
+	if d.newOf[c.identity.User]--; d.newOf[c.identity.User] == 0 {
+		delete(d.newOf, c.identity.User)
+	}
 }
 
 func (d *door) leave(c *Conn) {
@@ -78,7 +94,7 @@ func (d *door) leave(c *Conn) {
 	defer d.mu.Unlock()
 	delete(d.inside, c)
 	if !c.greeted.Load() {
-		d.new--
+		d.known(c)
 	}
 	if len(d.inside) == 0 {
 		close(d.empty)

@@ -59,7 +59,7 @@ func (c *Conn) greetedNow() {
 	defer c.mu.Unlock()
 	c.carrier.begin(c.format)
 	c.greeted.Store(true)
-	c.hub.door.greeted()
+	c.hub.door.greeted(c)
 }
 
 // dismiss leaves a client that is not welcome, with an answer.

@@ -48,8 +48,8 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Identity, bool) {
 }
 
 // open says whether one more connection would be let in, or has refused it.
-func (h *Hub) open(w http.ResponseWriter) bool {
-	err := h.door.check(&h.options)
+func (h *Hub) open(w http.ResponseWriter, who Identity) bool {
+	err := h.door.check(&h.options, who.User)
 	if err != nil {
 		refuseBusy(w, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"parley.internal/pkg/signalr"
 )
 
@@ -57,6 +59,34 @@ func TestThoseWhoSayNothingDoNotKeepOthersOut(t *testing.T) {
 		}
 		if got := h.Connections(); got != 5 {
 			t.Errorf("%d are connected, want 5", got)
+		}
+	})
+}
+
+func TestOneUserWhoSaysNothingDoesNotKeepOthersOut(t *testing.T) {
+	o := named
+	o.MaxHandshakes = 50
+	keep(t, o, func(t *testing.T, _ *diary, n *network) {
+		status := func(user string) int {
+			return n.request(t, http.MethodPost, "/hub/negotiate?negotiateVersion=1", as(user)).StatusCode
+		}
+		var silent *client
+		for range 5 {
+			silent = n.open(t, "/hub", as("silent"))
+		}
+		synctest.Wait()
+		if got := status("silent"); got != http.StatusServiceUnavailable {
+			t.Errorf("one more of theirs is answered with %d, want 503", got)
+		}
+		_, answer, err := (&websocket.Dialer{NetDialContext: n.dial}).DialContext(t.Context(), "ws://hub.test/hub", as("silent"))
+		if err == nil || answer == nil || answer.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("and one without negotiation: %v", err)
+		}
+		n.greeted(t, as("other"))
+		silent.send(`{"protocol":"json","version":1}` + sep)
+		silent.expect(`{}`)
+		if got := status("silent"); got != http.StatusOK {
+			t.Errorf("after a handshake, one more is answered with %d", got)
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (g *group) conns() []*Conn {
 		for _, m := range r.waiting {
 			all = append(all, m.conn)
 		}
-		for _, m := range r.riders {
+		for _, m := range r.riders.heap {
 			all = append(all, m.conn)
 		}
 	}

@@ -46,7 +46,7 @@ func (h *Hub) negotiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, ok := h.admit(w, r)
-	if !ok || !h.open(w) {
+	if !ok || !h.open(w, who) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -77,9 +77,10 @@ type Options struct {
 	// answered with 503. Zero: no limit but the process's file descriptors.
 	MaxConnections int
 
-	// MaxHandshakes is how many of them may not have shaken hands yet; with more,
-	// one more is answered with 503. It keeps those who connect and say nothing
-	// from taking all of MaxConnections. Zero: no limit.
+	// MaxHandshakes is how many of them may not have shaken hands yet, and a tenth
+	// of it (4 at least) how many of one user's; with more, one more is answered with
+	// 503. It keeps those who connect and say nothing from taking all of
+	// MaxConnections. Zero: no limit.
 	MaxHandshakes int
 
 	// CallRate is how many invocations a second one client may begin in the long

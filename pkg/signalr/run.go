@@ -54,7 +54,7 @@ func (r *run) append(frame []byte) place {
 // rest forgets a large chunk when nobody reads it: a group may be silent for
 // long.
 func (r *run) rest() {
-	if len(r.riders) == 0 && r.last != nil && cap(r.last.data) > firstChunk {
+	if len(r.riders.heap) == 0 && r.last != nil && cap(r.last.data) > firstChunk {
 		r.last = nil
 	}
 }
@@ -81,29 +81,29 @@ func (p *place) read(into [][]byte, limit int) (batch [][]byte, bytes int) {
 
 // riders are the members that ride a run, as a heap: the first one has the most
 // to read. Most come to its end, and stay there until they leave.
-type riders []*member
+type riders struct{ heap []*member }
 
 // first is nil if there are none.
-func (l riders) first() *member {
-	if len(l) == 0 {
+func (l *riders) first() *member {
+	if len(l.heap) == 0 {
 		return nil
 	}
-	return l[0]
+	return l.heap[0]
 }
 
 func (l *riders) insert(m *member) {
-	m.riding, m.index = true, len(*l)
-	*l = append(*l, m)
+	m.riding, m.index = true, len(l.heap)
+	l.heap = append(l.heap, m)
 	l.rise(m)
 }
 
 func (l *riders) remove(m *member) {
-	end := len(*l) - 1
-	other := (*l)[end]
-	(*l)[end] = nil
-	*l = (*l)[:end]
+	end := len(l.heap) - 1
+	other := l.heap[end]
+	l.heap[end] = nil
+	l.heap = l.heap[:end]
 	if other != m {
-		(*l)[m.index], other.index = other, m.index
+		l.heap[m.index], other.index = other, m.index
 		l.rise(other)
 		l.sink(other)
 	}
@@ -111,27 +111,27 @@ func (l *riders) remove(m *member) {
 }
 
 // rise moves a member to where those before it have as much to read.
-func (l riders) rise(m *member) {
-	for m.index > 0 && l[(m.index-1)/2].read() > m.read() {
-		l.swap(m, l[(m.index-1)/2])
+func (l *riders) rise(m *member) {
+	for m.index > 0 && l.heap[(m.index-1)/2].read() > m.read() {
+		l.swap(m, l.heap[(m.index-1)/2])
 	}
 }
 
 // sink moves a member that has read to where those behind it have.
-func (l riders) sink(m *member) {
+func (l *riders) sink(m *member) {
 	for {
 		child := 2*m.index + 1
-		if child+1 < len(l) && l[child+1].read() < l[child].read() {
+		if child+1 < len(l.heap) && l.heap[child+1].read() < l.heap[child].read() {
 			child++
 		}
-		if child >= len(l) || l[child].read() >= m.read() {
+		if child >= len(l.heap) || l.heap[child].read() >= m.read() {
 			return
 		}
-		l.swap(m, l[child])
+		l.swap(m, l.heap[child])
 	}
 }
 
-func (l riders) swap(a, b *member) {
-	l[a.index], l[b.index] = b, a
+func (l *riders) swap(a, b *member) {
+	l.heap[a.index], l.heap[b.index] = b, a
 	a.index, b.index = b.index, a.index
 }
