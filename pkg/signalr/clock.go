@@ -13,28 +13,31 @@ func (c *Conn) startClock() {
 	first := min(c.watch(now), c.keepAlive(now))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clock = time.AfterFunc(first, c.tick)
+	c.clock, c.looks = time.AfterFunc(first, c.tick), now.Add(first)
 }
 
 // look has the clock looked at now.
-func (c *Conn) look() {
+func (c *Conn) look() { c.lookWithin(0) }
+
+// lookWithin has the clock looked at no later.
+func (c *Conn) lookWithin(d time.Duration) {
+	at := time.Now().Add(d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock != nil && c.ending == nil {
-		c.clock.Reset(0)
+	if c.clock != nil && c.ending == nil && (c.looks.IsZero() || at.Before(c.looks)) {
+		c.clock.Reset(d)
+		c.looks = at
 	}
 }
 
 // tick ends a connection whose time is over, and pings one that nothing else was
 // sent to.
 func (c *Conn) tick() {
-	now := time.Now()
-	wait := min(c.watch(now), c.keepAlive(now))
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending == nil {
-		c.clock.Reset(wait)
-	}
+	c.looks = time.Time{} // Whoever wants it looked at from here on sets it again.
+	c.mu.Unlock()
+	now := time.Now()
+	c.lookWithin(min(c.watch(now), c.keepAlive(now)))
 }
 
 // keepAlive says when to look again.
@@ -50,14 +53,23 @@ func (c *Conn) keepAlive(now time.Time) time.Duration {
 	return every
 }
 
-// watch ends a connection that is expired or silent for too long, and says when
-// to look again.
+// heldLook is how often a client that is not read for now is looked after.
+const heldLook = time.Second
+
+// watch ends a connection that is expired or silent for too long, or soon one
+// that nobody will read to its end, and says when to look again.
 func (c *Conn) watch(now time.Time) time.Duration {
 	wait := c.hub.options.ClientTimeout
 	if c.armed.Load() && !c.busy.Load() && !c.held.Load() {
 		wait -= c.silence(now)
 		if wait <= 0 {
 			c.end(ending{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
+		}
+	}
+	if c.held.Load() {
+		wait = min(wait, heldLook)
+		if hungUp(c.raw) && !c.left.Swap(true) {
+			c.later(c.hub.options.WriteTimeout, c.cancel)
 		}
 	}
 	if at := c.endsAt(); at != 0 {

@@ -47,6 +47,7 @@ type Conn struct {
 	greeted atomic.Bool  // the handshake is done
 	busy    atomic.Bool  // a method runs: the client's silence does not count
 	held    atomic.Bool  // the client is not read for now: nor does it
+	left    atomic.Bool  // the client has closed the socket, which nobody has read yet
 	armed   atomic.Bool  // the client pings, so its silence counts
 	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
 	sent    atomic.Int64 // when it was last written to, likewise
@@ -63,6 +64,7 @@ type Conn struct {
 	ending *ending
 	timers []*time.Timer
 	clock  *time.Timer
+	looks  time.Time // when the clock is looked at next; zero: it is just now
 }
 
 // ending is why and how a connection ends.

@@ -69,7 +69,7 @@ func (c *Conn) dismiss(answer []byte) {
 	defer timeout.Stop()
 	if c.hub.fanout.flush(c, timeout.C) {
 		c.carrier.expectEnd(linger)
-		c.discard()
+		_ = c.discard()
 	}
 }
 

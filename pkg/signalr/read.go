@@ -94,6 +94,7 @@ func (c *Conn) hold(fn func(context.Context) error) error {
 	ctx, release := c.carrier.heed(c.ctx)
 	defer release()
 	c.held.Store(true)
+	c.lookWithin(heldLook)
 	err := fn(ctx)
 	c.hear()
 	c.held.Store(false)

@@ -29,9 +29,12 @@ func (c *Conn) welcome() bool {
 func (c *Conn) run() {
 	defer c.leave()
 	err := c.receive()
+	if c.left.Load() && errors.Is(err, ErrEnded) {
+		err = c.discard() // What ended it is behind what was left unread.
+	}
 	c.cutOff()
 	c.finish(endingFor(err))
-	c.discard()
+	_ = c.discard()
 	c.carrier.hangUp()
 	<-c.gone()
 }

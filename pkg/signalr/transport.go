@@ -97,12 +97,12 @@ func (c *Conn) carry(by carrier) {
 	c.hub.tickets.seat(c.ticket, c)
 }
 
-// discard reads until the client has ended, or had to.
-func (c *Conn) discard() {
+// discard reads until the client has ended, or had to, and says how it did.
+func (c *Conn) discard() error {
 	scratch := make([]byte, firstBuffer)
 	for {
 		if _, err := c.carrier.Read(scratch); err != nil && !errors.Is(err, errKind) {
-			return
+			return err
 		}
 	}
 }

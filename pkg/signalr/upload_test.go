@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"parley.internal/pkg/signalr"
 )
 
@@ -271,6 +273,39 @@ func TestAListenerThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
 			t.Errorf("its end took %s", took)
 		}
 	})
+}
+
+func TestASocketThatClosesWhileItIsNotReadHasEnded(t *testing.T) {
+	for name, clean := range map[string]bool{"with a goodbye": true, "without a word": false} {
+		t.Run(name, func(t *testing.T) {
+			d := newDiary(signalr.Options{WriteTimeout: time.Second})
+			d.Handle("Ignore", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, _ signalr.Incoming[int]) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}))
+			r := openHub(t, d)
+			ws := connect(t, strings.TrimSuffix(r.url, "/hub"), "", 0)
+			frame := `{"type":1,"target":"Ignore","arguments":[],"streamIds":["a"]}` + sep + strings.Repeat(item("a"), 20)
+			if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+				t.Fatal(err)
+			}
+			if clean {
+				goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+				if err := ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			hangUp(ws)
+			select {
+			case err := <-d.endings:
+				if (err == nil) != clean {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("its end is not noticed")
+			}
+		})
+	}
 }
 
 func TestTheEndOfAGoroutineIsOneCallsError(t *testing.T) {
