@@ -52,7 +52,7 @@ func large(sequence int64) event.Message {
 }
 
 const (
-	largeMany  = 48
+	largeMany  = 30
 	largeInUse = 32 << 20 // eight of them at once, and what decoding takes
 )
 
