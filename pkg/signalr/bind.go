@@ -16,7 +16,7 @@ type input struct {
 
 // parameter is what is known of one before any call.
 type parameter struct {
-	optional bool // a map, a pointer or a slice: it may be left out at the end
+	optional bool // a map, a pointer, a slice or an interface: it may be left out at the end
 	text     bool
 	stream   bool
 }

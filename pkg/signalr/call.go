@@ -14,13 +14,14 @@ type ClientError string
 // Error is the client's text.
 func (e ClientError) Error() string { return string(e) }
 
-// ErrEnded is the error of a call to a client whose connection has ended.
+// ErrEnded is the error of a call to a client whose connection has ended, and of a
+// stream of its that it did not end before.
 var ErrEnded = errors.New("signalr: the connection has ended")
 
 // Call calls target at one client and returns its answer. A client that has no
 // such handler answers with a ClientError; one that is older than .NET 7 does
 // not answer: give ctx a deadline. A method may call its own client, whose
-// answer overtakes the invocations that wait, as long as these are few.
+// answer overtakes the invocations that wait, as long as these are fewer than 16.
 func Call[R any](ctx context.Context, c *Conn, target string, args ...any) (R, error) {
 	var result R
 	answer, err := c.call(ctx, target, args)

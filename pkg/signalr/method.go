@@ -10,11 +10,13 @@ import (
 // whose result is a stream.
 //
 // A connection's methods run one after the other, in the order of the client's
-// invocations; streams go on beside them. Parameters at the end that are a map,
-// a pointer or a slice may be left out by the client, and are nil then. The
+// invocations; streams go on beside them, and so do methods that read one
+// (Incoming). Parameters at the end that are a map, a pointer, a slice or an
+// interface such as any may be left out by the client, and are nil then. The
 // context ends with the connection, that of a stream also when its client
 // cancels it. An error that is a HubError is told to the client; any other one,
-// and a panic, only that something went wrong, and the logger gets the rest.
+// a panic and runtime.Goexit only that something went wrong, and the logger gets
+// the rest.
 type Method struct {
 	shape  shape
 	call   func(ctx context.Context, in *input) (any, error)

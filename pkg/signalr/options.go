@@ -24,6 +24,11 @@ type Options struct {
 	// false is answered with 403. Nil: only pages from the request's own host,
 	// and requests without an Origin header, which no browser sends. Returning
 	// true for all lets any page on the web connect with its visitor's cookies.
+	// Allowing another origin is not enough for its browser, which reads no answer
+	// without CORS headers, and the hub sends none: put a CORS handler in front that
+	// answers OPTIONS, echoes the origin, and allows credentials and the headers
+	// authorization, content-type, x-requested-with and x-signalr-user-agent. Only a
+	// WebSocket without negotiation needs none.
 	AllowOrigin func(*http.Request) bool
 
 	// Transports are those that clients may use; nil: all, in the order WebSockets,
@@ -41,7 +46,8 @@ type Options struct {
 
 	// ClientTimeout is how long a client that pings may be silent, 30 s by
 	// default. Clients ping every 15 s: less than twice that ends connections
-	// over one late packet.
+	// over one late packet. It also is how long a method may leave a stream of the
+	// client's unread while others wait for what is behind it.
 	ClientTimeout time.Duration
 
 	// HandshakeTimeout is how long a client may take for the handshake, 15 s by
@@ -54,8 +60,9 @@ type Options struct {
 	WriteTimeout time.Duration
 
 	// PollTimeout is how long a long poll may wait before it is answered with
-	// nothing, 90 s by default. Clients give up after 100 s; proxies often after
-	// 60, and break the connection then.
+	// nothing, 90 s by default. It must be below the 100 s after which clients give
+	// up, and with what a proxy on the way allows, often 60: what answers a poll at
+	// the moment it is given up is lost.
 	PollTimeout time.Duration
 
 	// DisconnectTimeout is how long a client may leave between two polls, 15 s by

@@ -14,6 +14,12 @@
 // line does as well: both count as leaving. Over long polling it says so, and one
 // that does not poll for Options.DisconnectTimeout is broken.
 //
+// A hub sends no CORS headers: pages of another origin than its own need a handler
+// in front of it that does; see Options.AllowOrigin.
+//
+// Values are what encoding/json makes of them, in MessagePack as well: a []byte
+// arrives as text, in base64, and a time.Time as RFC 3339.
+//
 // A Hub has methods that clients invoke: functions with results (Func0 …),
 // without (Action0 …), with a stream for a result (Stream0 …), and with streams
 // of the client's among their parameters (Incoming). It sends to one client
@@ -21,9 +27,19 @@
 // say who clients are, and bound what they cost; Hub.Drain and Hub.Wait end a hub
 // so that its clients find another one.
 //
+// Besides what Options bound, a connection has 32 streams at once, of both
+// directions together; one more is refused, and its client told that the call
+// failed. 16 calls wait for their turn, or as many bytes of them as MaxMessage;
+// and 10 items of a client's stream for its method, or more as Incoming says. With
+// more, the client is not read until there is room. A stream to the client goes
+// on while less than 64 KiB wait for it. 128 of a client's requests wait to be
+// read, and one more is answered with 429.
+//
 // Its promise: what is sent to a connection arrives in the order of sending and
 // without a hole, or the connection ends; no client makes another one wait; and
-// nothing that a client sends ends the process.
+// nothing that a client sends ends the process. Over long polling there is one
+// exception: of an answer that the network took, nobody knows whether it arrived.
+// A client that drops a poll at that moment, and polls on, misses what was in it.
 package signalr
 
 import (

@@ -1,10 +1,12 @@
 package signalr_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -382,5 +384,26 @@ func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
 		c.expect(`{"type":3,"invocationId":"sum","result":7}`)
 		c.send(`{"type":4,"invocationId":"50","target":"Slowly","arguments":[]}` + sep)
 		c.expect(`{"type":2,"invocationId":"50","item":0}`)
+	})
+}
+
+func TestAStreamTooManyIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	hub := func() *signalr.Hub {
+		h := signalr.New(signalr.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		h.Handle("Hang", signalr.Stream0(func(ctx context.Context, _ *signalr.Conn) (counted, error) {
+			return func(func(int, error) bool) { <-ctx.Done() }, nil
+		}))
+		return h
+	}
+	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c := n.greeted(t, nil)
+		for i := range 33 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Hang","arguments":[]}`, i) + sep)
+		}
+		c.expect(`{"type":3,"invocationId":"32","error":"Failed to invoke 'Hang' due to an error on the server."}`)
+		if got := strings.Count(log.String(), "too many streams"); got != 1 {
+			t.Errorf("it is logged %d times, want once:\n%s", got, &log)
+		}
 	})
 }
