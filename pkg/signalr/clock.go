@@ -24,7 +24,7 @@ func (c *Conn) lookWithin(d time.Duration) {
 	at := time.Now().Add(d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock != nil && c.ending == nil && (c.looks.IsZero() || at.Before(c.looks)) {
+	if c.clock != nil && c.reason == nil && (c.looks.IsZero() || at.Before(c.looks)) {
 		c.clock.Reset(d)
 		c.looks = at
 	}
@@ -63,7 +63,7 @@ func (c *Conn) watch(now time.Time) time.Duration {
 	if c.armed.Load() && !c.busy.Load() && !c.held.Load() {
 		wait -= c.silence(now)
 		if wait <= 0 {
-			c.end(ending{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
+			c.end(reason{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
 		}
 	}
 	if c.held.Load() {
@@ -75,7 +75,7 @@ func (c *Conn) watch(now time.Time) time.Duration {
 	if at := c.endsAt(); at != 0 {
 		left := time.Unix(0, at).Sub(now)
 		if left <= 0 {
-			c.end(ending{text: "The connection's token has expired.", allowReconnect: true})
+			c.end(reason{text: "The connection's token has expired.", allowReconnect: true})
 		}
 		wait = min(wait, left)
 	}
@@ -85,7 +85,7 @@ func (c *Conn) watch(now time.Time) time.Duration {
 // lose finishes a connection that cannot be written to.
 func (c *Conn) lose(err error) {
 	if isTimeout(err) {
-		c.finish(ending{err: err, gone: true})
+		c.finish(reason{err: err, gone: true})
 		c.carrier.hangUp()
 		return
 	}
@@ -93,6 +93,6 @@ func (c *Conn) lose(err error) {
 	// happened than a write that came too late.
 	c.carrier.expectEnd(time.Second)
 	if !errors.Is(err, websocket.ErrCloseSent) {
-		c.later(linger, func() { c.finish(ending{err: err, gone: true}) })
+		c.later(linger, func() { c.finish(reason{err: err, gone: true}) })
 	}
 }

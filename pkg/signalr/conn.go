@@ -18,9 +18,11 @@ const (
 // Conn is one client's connection. All methods are safe for concurrent use, and
 // harmless once the connection has ended.
 //
-// One goroutine serves it as long as nothing happens: run, which shakes hands
-// and reads, and ends last. Another one runs the methods while there are any,
-// and one writes while the client has to read before more can be sent.
+// One goroutine serves it as long as nothing happens: begin until the handshake,
+// then run, which reads, and ends last. Over server-sent events that is the
+// request's own. Another one runs the methods that take turns while there are any;
+// each stream, and each method that reads one, has its own; and one writes while
+// the client has to read before more can be sent.
 type Conn struct {
 	hub      *Hub
 	ticket   ticket
@@ -60,15 +62,15 @@ type Conn struct {
 	mu     sync.Mutex
 	jobs   jobs
 	flows  flows
-	opened bool // the socket is there
-	ending *ending
+	opened bool    // the socket is there
+	reason *reason // why it ends; nil: it does not
 	timers []*time.Timer
 	clock  *time.Timer
 	looks  time.Time // when the clock is looked at next; zero: it is just now
 }
 
-// ending is why and how a connection ends.
-type ending struct {
+// reason is why and how a connection ends.
+type reason struct {
 	err            error  // for OnDisconnect; nil: someone wanted it
 	text           string // for the client
 	allowReconnect bool
@@ -135,10 +137,10 @@ func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
 
 // Close ends the connection at once; what was sent before is still delivered if
 // the client reads it. A running method's context is done. The client is told
-// the reason, if there is one, and with allowReconnect comes back if it was
-// built to.
-func (c *Conn) Close(reason string, allowReconnect bool) {
-	c.end(ending{text: reason, allowReconnect: allowReconnect})
+// why, unless that is empty, and with allowReconnect comes back if it was built
+// to.
+func (c *Conn) Close(why string, allowReconnect bool) {
+	c.end(reason{text: why, allowReconnect: allowReconnect})
 }
 
 // SetExpiry sets when the connection ends by itself, with allowReconnect, so
@@ -204,12 +206,12 @@ func (c *Conn) push(o *outbound) {
 }
 
 func (c *Conn) tooSlow() {
-	c.end(ending{err: errSlow, text: "The client reads too slowly.", allowReconnect: true})
+	c.end(reason{err: errSlow, text: "The client reads too slowly.", allowReconnect: true})
 }
 
 // finish ends the connection when what the client sent before is done, or when
 // WriteTimeout has passed. The first ending counts.
-func (c *Conn) finish(e ending) {
+func (c *Conn) finish(e reason) {
 	if c.settle(e) {
 		c.later(c.hub.options.WriteTimeout, c.cancel)
 	}
@@ -220,7 +222,7 @@ func (c *Conn) finish(e ending) {
 }
 
 // end ends the connection at once.
-func (c *Conn) end(e ending) {
+func (c *Conn) end(e reason) {
 	c.settle(e)
 	c.hub.fanout.seal(c, false)
 	c.cancel()
@@ -237,19 +239,19 @@ func (c *Conn) hurry() {
 	}
 }
 
-func (c *Conn) settle(e ending) bool {
+func (c *Conn) settle(e reason) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending != nil {
+	if c.reason != nil {
 		return false
 	}
-	c.ending = &e
+	c.reason = &e
 	return true
 }
 
 // retire is how a drain ends a connection: methods may finish, but nobody waits
 // for a handshake.
-func (c *Conn) retire(e ending) {
+func (c *Conn) retire(e reason) {
 	if c.greeted.Load() {
 		c.finish(e)
 	} else {

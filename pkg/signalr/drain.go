@@ -16,7 +16,7 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 	start := time.Now()
 	for i, c := range conns {
 		pause(ctx, time.Until(start.Add(over*time.Duration(i)/time.Duration(len(conns)))))
-		c.retire(ending{allowReconnect: true})
+		c.retire(reason{allowReconnect: true})
 	}
 }
 

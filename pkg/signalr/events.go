@@ -25,7 +25,7 @@ func (h *Hub) stream(c *Conn, w http.ResponseWriter, r *http.Request) {
 	e := &events{inbox: newInbox(), reply: newReply(w, h.options.WriteTimeout), client: r.Context()}
 	c.carry(e)
 	defer e.reply.finish()
-	defer context.AfterFunc(r.Context(), e.ended)()
+	defer context.AfterFunc(r.Context(), e.requestEnded)()
 	if _, err := e.reply.write([]byte(":\r\n\r\n")); err != nil {
 		e.leave(err)
 	}
@@ -37,14 +37,14 @@ func (h *Hub) stream(c *Conn, w http.ResponseWriter, r *http.Request) {
 func (e *events) write(batch [][]byte, took func(bytes int)) error {
 	err := inPieces(batch, e.reply.write, took)
 	if err != nil || e.client.Err() != nil {
-		e.ended()
+		e.requestEnded()
 	}
 	return err
 }
 
-// ended is when the request is over. The server ends it also for a write that
+// requestEnded is when the request is over. The server ends it also for a write that
 // took too long, and says so before that write returns.
-func (e *events) ended() {
+func (e *events) requestEnded() {
 	switch writing, err := e.reply.state(); {
 	case writing: // and looks itself
 	case isTimeout(err):

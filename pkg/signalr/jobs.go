@@ -81,7 +81,7 @@ func (c *Conn) doneBeside() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.jobs.beside--
-	if c.ending != nil {
+	if c.reason != nil {
 		c.hire()
 	}
 }
@@ -139,7 +139,7 @@ func (c *Conn) job() func() {
 	case !j.connected:
 		j.connected = true
 		return c.connect
-	case c.ending != nil && !j.departed && (len(j.calls)+j.beside == 0 || c.ctx.Err() != nil):
+	case c.reason != nil && !j.departed && (len(j.calls)+j.beside == 0 || c.ctx.Err() != nil):
 		j.departed = true
 		return c.depart
 	case len(j.calls) > 0 && !j.departed:

@@ -19,12 +19,12 @@ var (
 type polling struct {
 	*inbox
 
-	options *Options
-	answers chan answer
-	ending  chan struct{} // closed by expectEnd
+	options  *Options
+	answers  chan answer
+	finished chan struct{} // closed by expectEnd
 
 	mu       sync.Mutex
-	ended    bool
+	closed   bool          // by hangUp
 	latest   *poll         // nil: none waits
 	absent   *time.Timer   // runs while none waits
 	patience time.Duration // how long
@@ -45,7 +45,7 @@ type answer struct {
 }
 
 func newPolling(o *Options) *polling {
-	p := &polling{inbox: newInbox(), options: o, answers: make(chan answer), ending: make(chan struct{})}
+	p := &polling{inbox: newInbox(), options: o, answers: make(chan answer), finished: make(chan struct{})}
 	p.patience = o.DisconnectTimeout
 	p.absent = time.AfterFunc(p.patience, func() { p.leave(errUnpolled) })
 	return p
@@ -106,7 +106,7 @@ func (p *polling) serve(w http.ResponseWriter, r *http.Request) {
 		case <-here.stale:
 			w.WriteHeader(http.StatusNoContent)
 			return
-		case <-p.ending:
+		case <-p.finished:
 			w.WriteHeader(http.StatusNoContent)
 			p.end(errLeft) // It is told, and has nothing to add.
 			return
@@ -136,7 +136,7 @@ func (p *polling) depart(here *poll) {
 		return
 	}
 	p.latest = nil
-	if !p.ended {
+	if !p.closed {
 		p.absent.Reset(p.patience)
 	}
 }
@@ -150,7 +150,7 @@ func (p *polling) hurry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.patience = min(p.patience, hurryLinger)
-	if p.latest == nil && !p.ended {
+	if p.latest == nil && !p.closed {
 		p.absent.Reset(p.patience)
 	}
 }
@@ -181,9 +181,9 @@ func (p *polling) expectEnd(within time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.ending:
+	case <-p.finished:
 	default:
-		close(p.ending)
+		close(p.finished)
 	}
 	p.readBy(time.Now().Add(within))
 }
@@ -192,7 +192,7 @@ func (p *polling) hangUp() {
 	p.inbox.hangUp()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = true
+	p.closed = true
 	p.absent.Stop()
 	if p.latest != nil {
 		p.latest.reply.abort()

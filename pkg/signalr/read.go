@@ -72,18 +72,18 @@ func (c *Conn) admitCall(m *message, bytes int) error {
 	return c.enqueue(m, bytes)
 }
 
-// endingFor says what the end of reading means.
-func endingFor(err error) ending {
+// reasonFor says what the end of reading means.
+func reasonFor(err error) reason {
 	switch {
 	case err == nil, errors.Is(err, ErrEnded):
-		return ending{}
+		return reason{}
 	case errors.Is(err, errLeft),
 		websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived):
-		return ending{gone: true}
+		return reason{gone: true}
 	case errors.Is(err, errMalformed), errors.Is(err, errTooLarge), errors.Is(err, errKind):
-		return ending{err: err, text: closedWithError(err), allowReconnect: true}
+		return reason{err: err, text: closedWithError(err), allowReconnect: true}
 	default:
-		return ending{err: err, gone: true}
+		return reason{err: err, gone: true}
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *Conn) run() {
 		err = c.discard() // What ended it is behind what was left unread.
 	}
 	c.cutOff()
-	c.finish(endingFor(err))
+	c.finish(reasonFor(err))
 	_ = c.discard()
 	c.carrier.hangUp()
 	<-c.gone()
@@ -68,7 +68,7 @@ func (c *Conn) connect() {
 		if err != nil {
 			c.refused = true
 			c.logFailure("connect", err)
-			c.end(ending{err: err, text: closedWithError(err)})
+			c.end(reason{err: err, text: closedWithError(err)})
 		}
 		c.admit()
 	})
@@ -77,7 +77,7 @@ func (c *Conn) connect() {
 // depart runs the hub's last code for this connection, while the client is told
 // why it is left.
 func (c *Conn) depart() {
-	c.end(ending{}) // has its reason already; what is left is to do it
+	c.end(reason{}) // has its reason already; what is left is to do it
 	c.streaming.Wait()
 	c.hub.fanout.remove(c)
 	c.farewell()
@@ -94,12 +94,12 @@ func (c *Conn) part() {
 		p.hurry()
 	}
 	patience := c.hub.options.WriteTimeout
-	if c.ending.gone {
+	if c.reason.gone {
 		patience = goneLinger
 	}
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	if !c.hub.fanout.flush(c, timeout.C) || c.ending.gone {
+	if !c.hub.fanout.flush(c, timeout.C) || c.reason.gone {
 		c.carrier.hangUp()
 		return
 	}
@@ -108,11 +108,11 @@ func (c *Conn) part() {
 }
 
 func (c *Conn) disconnect() {
-	if c.ending.err != nil {
-		c.hub.options.Logger.Debug("connection broke", "connection", c.id, "user", c.identity.User, "error", c.ending.err)
+	if c.reason.err != nil {
+		c.hub.options.Logger.Debug("connection broke", "connection", c.id, "user", c.identity.User, "error", c.reason.err)
 	}
 	c.hub.guard(func() error {
-		c.hub.onDisconnect(c, c.ending.err)
+		c.hub.onDisconnect(c, c.reason.err)
 		return nil
 	}, func(err error) {
 		if err != nil {
@@ -124,7 +124,7 @@ func (c *Conn) disconnect() {
 
 // farewell tells the client why it is left, behind what still waits.
 func (c *Conn) farewell() {
-	e := c.ending
+	e := c.reason
 	if e.gone {
 		return
 	}
