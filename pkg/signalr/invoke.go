@@ -83,9 +83,9 @@ type afterKey struct{}
 // AfterCompletion has fn run when the method that ctx belongs to has succeeded and
 // its completion is queued, before the next method that takes a turn: what fn
 // sends to this connection arrives right behind the result. Where the result is a
-// stream, fn runs before its first item instead. An error of fn is only logged.
-// Only the method itself may call it, before it returns; with another context it
-// panics.
+// stream, fn runs beside it, from when the method has returned. An error of fn is
+// only logged. Only the method's own goroutine may call it; with a context that is
+// of no method it panics.
 func AfterCompletion(ctx context.Context, fn func(context.Context) error) {
 	m, ok := ctx.Value(afterKey{}).(*message)
 	if !ok {

@@ -51,6 +51,10 @@ func calculator() *signalr.Hub {
 		}
 		return "done", c.Send("During")
 	}))
+	h.Handle("AfterNothing", signalr.Action0(func(context.Context, *signalr.Conn) error {
+		signalr.AfterCompletion(context.Background(), func(context.Context) error { return nil })
+		return nil
+	}))
 	h.Handle("Greet", signalr.Func1(func(_ context.Context, c *signalr.Conn, name string) (int, error) {
 		for i := range 3 {
 			if err := c.Send("Greeting", name, i); err != nil {
@@ -206,6 +210,10 @@ func TestInvocationsAreAnswered(t *testing.T) {
 		"but not after a failure": {
 			send: `{"type":1,"invocationId":"1","target":"After","arguments":[true]}`,
 			want: []string{failure(unexpected+` HubException: not today`, "After")},
+		},
+		"nor behind a method that is not said": {
+			send: `{"type":1,"invocationId":"1","target":"AfterNothing","arguments":[]}`,
+			want: []string{failure(unexpected, "AfterNothing")},
 		},
 		"nobody waits for a completion, so none is sent, not even of an error": {
 			send: `{"type":1,"target":"Echo","arguments":["hi"]}` + sep +

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +67,21 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 		}
 		return h.Group("g").Except(c).Send("Said", s)
 	}))
+	h.Handle("Take", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) error {
+		most := rand.IntN(40)
+		for i, err := range items.All(ctx) {
+			if err != nil || i > most {
+				return err
+			}
+		}
+		switch rand.IntN(10) {
+		case 0:
+			<-ctx.Done()
+		case 1:
+			runtime.Goexit()
+		}
+		return nil
+	}))
 	server := httptest.NewServer(h)
 	defer server.Close()
 	address := "ws" + strings.TrimPrefix(server.URL, "http")
@@ -95,6 +112,18 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 	}
 }
 
+// uploads are two streams, of which one may not be ended.
+func uploads() string {
+	var all strings.Builder
+	for _, id := range []string{"a", "b"} {
+		fmt.Fprintf(&all, `{"type":1,"invocationId":%q,"target":"Take","arguments":[],"streamIds":[%q]}`+sep, id, id)
+	}
+	for i := range rand.IntN(60) {
+		fmt.Fprintf(&all, `{"type":2,"invocationId":%q,"item":%d}`+sep, []string{"a", "b"}[rand.IntN(2)], i)
+	}
+	return all.String() + last("a")
+}
+
 // visit connects, says something, and leaves somehow.
 func visit(address string, gone *ghosts) {
 	ws, _, err := websocket.DefaultDialer.Dial(address, nil)
@@ -107,6 +136,9 @@ func visit(address string, gone *ghosts) {
 	say(`{"protocol":"json","version":1}`)
 	for range rand.IntN(20) {
 		say(`{"type":1,"invocationId":"1","target":"Say","arguments":["` + strings.Repeat("x", 500) + `"]}`)
+	}
+	if rand.IntN(3) == 0 {
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(uploads()))
 	}
 	switch rand.IntN(5) {
 	case 0:
@@ -189,6 +221,9 @@ func visitByRequests(ctx context.Context, address string, gone *ghosts) {
 	do(http.MethodPost, id, `{"protocol":"json","version":1}`+sep)
 	for range rand.IntN(5) {
 		do(http.MethodPost, id, strings.Repeat(`{"type":1,"invocationId":"1","target":"Say","arguments":["`+strings.Repeat("x", 500)+`"]}`+sep, 5))
+	}
+	if rand.IntN(3) == 0 {
+		do(http.MethodPost, id, uploads())
 	}
 	switch rand.IntN(4) {
 	case 0:
