@@ -30,7 +30,8 @@ type member struct {
 	index int // in run.waiting, or in run.riders
 
 	riding bool
-	spared bool // by what is being sent
+	read   int64 // its progress, if it rides
+	spared bool  // by what is being sent
 }
 
 func (m *members) init() {
@@ -124,9 +125,9 @@ func (m *member) stopWaiting() {
 	m.run.waiting = m.run.waiting[:last]
 }
 
-// read is up to where in the run the member's client has read, if all that
+// progress is up to where in the run the member's client has read, if all that
 // waits for it were of this run.
-func (m *member) read() int64 { return m.conn.out.place.at - int64(m.conn.out.bytes) }
+func (m *member) progress() int64 { return m.conn.out.place.at - int64(m.conn.out.bytes) }
 
 // of is the group that is an audience, nil if it has no members.
 func (m *members) of(a Audience) *group {

@@ -34,7 +34,7 @@ func (o *outgoing) waiting() int {
 	if o.ride == nil {
 		return o.bytes
 	}
-	return int(o.ride.run.head - o.ride.read())
+	return int(o.ride.run.head - o.ride.progress())
 }
 
 // fits says whether so many bytes more stay within a limit. Alone, everything
@@ -97,13 +97,14 @@ func (o *outgoing) take(into [][]byte, limit int) (batch [][]byte, bytes int) {
 
 // wrote notes that so many of the bytes that were taken are written.
 func (o *outgoing) wrote(bytes int) {
-	m := o.ride
-	if m == nil {
-		o.bytes -= bytes
-		return
-	}
 	o.bytes -= bytes
-	m.run.riders.sink(m)
+	switch {
+	case o.ride == nil:
+	case o.bytes == 0 && o.empty():
+		o.dismount() // which finding a place for it would only delay
+	default:
+		o.ride.run.riders.sink(o.ride)
+	}
 }
 
 // empty says whether there is nothing to take.

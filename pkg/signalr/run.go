@@ -92,7 +92,7 @@ func (l *riders) first() *member {
 }
 
 func (l *riders) insert(m *member) {
-	m.riding, m.index = true, len(l.heap)
+	m.riding, m.index, m.read = true, len(l.heap), m.progress()
 	l.heap = append(l.heap, m)
 	l.rise(m)
 }
@@ -112,19 +112,20 @@ func (l *riders) remove(m *member) {
 
 // rise moves a member to where those before it have as much to read.
 func (l *riders) rise(m *member) {
-	for m.index > 0 && l.heap[(m.index-1)/2].read() > m.read() {
+	for m.index > 0 && l.heap[(m.index-1)/2].read > m.read {
 		l.swap(m, l.heap[(m.index-1)/2])
 	}
 }
 
 // sink moves a member that has read to where those behind it have.
 func (l *riders) sink(m *member) {
+	m.read = m.progress()
 	for {
 		child := 2*m.index + 1
-		if child+1 < len(l.heap) && l.heap[child+1].read() < l.heap[child].read() {
+		if child+1 < len(l.heap) && l.heap[child+1].read < l.heap[child].read {
 			child++
 		}
-		if child >= len(l.heap) || l.heap[child].read() >= m.read() {
+		if child >= len(l.heap) || l.heap[child].read >= m.read {
 			return
 		}
 		l.swap(m, l.heap[child])

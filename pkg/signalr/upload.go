@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 )
 
@@ -14,47 +13,6 @@ const (
 	uploadWindow = 256 << 10 // bytes of all of a connection's streams that may wait, with what each item costs
 	itemCost     = 64        // bytes, beside its own
 )
-
-// Incoming is a stream that a client sends along with an invocation, as a
-// parameter of the method. Such a method takes no turn: it runs beside the
-// others of its connection, from when it is read.
-//
-// It is read at the method's pace: while ten items wait, the client is not read,
-// nor is anything that it sent behind them. Unless that is what somebody waits
-// for: as long as another method has nothing to read, or a Call no answer, more
-// items may wait, up to 256 KiB of all streams of a connection. Beyond that the
-// client is not read again; and a stream of which its method then reads nothing
-// for Options.ClientTimeout, while others wait, ends with an error.
-//
-// What a method leaves of a stream is forgotten when the method returns, or when
-// its own stream has ended, if its result is one.
-type Incoming[T any] struct{ upload *upload }
-
-// All are the items as they come. An error is the last: the client's own, one
-// about an item that is no T, that nobody has read the stream for too long, or
-// that the connection or ctx has ended.
-func (s Incoming[T]) All(ctx context.Context) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for {
-			var item T
-			raw, err := s.upload.next(ctx)
-			if errors.Is(err, errStreamEnd) {
-				return
-			}
-			if err == nil {
-				err = json.Unmarshal(raw, &item)
-			}
-			if !yield(item, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (s *Incoming[T]) attach(u *upload) { s.upload = u }
-
-// attacher is a parameter that is a stream.
-type attacher interface{ attach(u *upload) }
 
 var (
 	errStreamEnd = errors.New("signalr: end of stream")
@@ -204,43 +162,57 @@ func (c *Conn) take(m *message) error {
 	return nil
 }
 
-// makeRoom returns when an item fits.
+// makeRoom returns when an item fits, or its stream has been ended for it.
 func (c *Conn) makeRoom(ctx context.Context, u *upload, item json.RawMessage) error {
 	patience := time.NewTicker(c.hub.options.ClientTimeout)
 	defer patience.Stop()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	unread := func() int { // the items read so far, if the next one is overdue
-		if c.flows.awaited() {
-			return u.read
+	overdue := c.overdue(u)
+	for {
+		moved := c.movedFor(u, item)
+		if moved == nil {
+			return nil
 		}
-		return -1
-	}
-	for read := unread(); !c.flows.fits(u, item); {
-		moved := make(chan struct{})
-		c.flows.moved = moved
-		c.mu.Unlock()
-		late, err := false, error(nil)
 		select {
 		case <-moved:
 		case <-patience.C:
-			late = true
+			before := overdue
+			if overdue = c.overdue(u); overdue == before && overdue > 0 {
+				c.hub.options.Logger.Warn("stream of a client ended: its method does not read it",
+					"connection", c.id, "user", c.identity.User)
+				c.endUpload(u, errUnread)
+			}
 		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		c.mu.Lock()
-		switch {
-		case err != nil:
-			return fmt.Errorf("wait for a method: %w", err)
-		case late && read >= 0 && read == unread():
-			c.hub.options.Logger.Warn("stream of a client ended: its method does not read it",
-				"connection", c.id, "user", c.identity.User)
-			u.end(errUnread)
-		case late:
-			read = unread()
+			return fmt.Errorf("wait for a method: %w", ctx.Err())
 		}
 	}
-	return nil
+}
+
+// movedFor says where to wait for room, nil if an item fits.
+func (c *Conn) movedFor(u *upload, item json.RawMessage) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flows.fits(u, item) {
+		return nil
+	}
+	c.flows.moved = make(chan struct{}) // for the one reader that there is
+	return c.flows.moved
+}
+
+// overdue is the number of the item that a method has to read for others to go
+// on, 0 if nobody waits.
+func (c *Conn) overdue(u *upload) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.flows.awaited() {
+		return 0
+	}
+	return u.read + 1
+}
+
+func (c *Conn) endUpload(u *upload, why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u.end(why)
 }
 
 // cutOff is when the client is read no more.

@@ -106,6 +106,34 @@ func TestAStreamIsReadBehindOneThatNobodyReadsYet(t *testing.T) {
 	})
 }
 
+// TestASlowStreamGoesOnBesideOneThatWaits has one stream of a client's read
+// slowly, behind more of whose items than may wait there is what another method
+// waits for.
+func TestASlowStreamGoesOnBesideOneThatWaits(t *testing.T) {
+	flow(t, func(t *testing.T, r *river, n *network) {
+		r.Handle("Sip", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[string]) (n int, err error) {
+			for _, err := range items.All(ctx) {
+				if err != nil {
+					return n, err
+				}
+				pass(20 * time.Second)
+				n++
+			}
+			return n, nil
+		}))
+		c := n.greeted(t, nil)
+		long := `{"type":2,"invocationId":"a","item":"` + strings.Repeat("x", 10_000) + `"}` + sep
+		c.reading.Go(func() {
+			c.attempt(`{"type":1,"invocationId":"1","target":"Sip","arguments":[],"streamIds":["a"]}` + sep + sum(2, "b"))
+			for range 40 {
+				c.attempt(long)
+			}
+			c.attempt(item("b") + last("b") + last("a"))
+		})
+		c.expect(result(2, 1), result(1, 40))
+	})
+}
+
 func TestAClientGoesNoFasterThanTheMethodThatReadsItsStream(t *testing.T) {
 	flow(t, func(t *testing.T, r *river, n *network) {
 		read := make(chan struct{})
