@@ -18,6 +18,7 @@ import (
 const (
 	leaderTry     = 400 * time.Millisecond // others look so often whether there still is a leader
 	leaderCheck   = 400 * time.Millisecond // and the leader, whether it still is
+	leaderSure    = 600 * time.Millisecond // which is certain for so long
 	leaderTimeout = 2 * time.Second
 	// leaderSilence is when PostgreSQL ends the session of a leader that is heard
 	// of no more: its process is stopped, or its network cut.
@@ -29,6 +30,8 @@ type leadership interface {
 	// check returns an error if it is not certain that it was still held a moment
 	// ago: what two publish in that moment, receivers take once.
 	check(ctx context.Context) error
+	// renew is check, whenever that was certain last.
+	renew(ctx context.Context) error
 	release() error
 }
 
@@ -53,7 +56,7 @@ func keepLeading(ctx context.Context, end func(), l leadership) {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			if l.check(ctx) != nil {
+			if l.renew(ctx) != nil {
 				end()
 			}
 		}
@@ -94,14 +97,14 @@ func leadSession(ctx context.Context, db *database.DB, source string) (leadershi
 }
 
 func (s *session) check(ctx context.Context) error {
-	now := time.Now().UnixNano()
-	if now-s.held.Load() < int64(leaderCheck) { // keepLeading asks so often: nobody waits for it in between.
+	if time.Now().UnixNano()-s.held.Load() < int64(leaderSure) { // keepLeading asks more often: nobody waits for it.
 		return nil
 	}
-	return s.ask(ctx, now)
+	return s.renew(ctx)
 }
 
-func (s *session) ask(ctx context.Context, now int64) error {
+func (s *session) renew(ctx context.Context) error {
+	now := time.Now().UnixNano()
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
 	if _, err := s.conn.ExecContext(ctx, "SELECT 1"); err != nil {
@@ -140,5 +143,6 @@ func leadFile(path string) (leadership, error) {
 }
 
 func (lockFile) check(context.Context) error { return nil }
+func (lockFile) renew(context.Context) error { return nil }
 
 func (l lockFile) release() error { return l.file.Close() } //nolint:wrapcheck // It says what it was doing.
