@@ -210,19 +210,13 @@ func (d *Direct) deliver(ctx context.Context, s share) error {
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
 	if err := c.receive(ctx, s.messages); err != nil {
-		pause(ctx, failedRest)
+		select { // Whoever publishes it again does so at once.
+		case <-ctx.Done():
+		case <-time.After(failedRest):
+		}
 		return fmt.Errorf("%w: deliver to %s: %w", ErrUnavailable, s.binding.name, err)
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func (d *Direct) done(c *consumer, begun time.Time) {
