@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -119,74 +118,6 @@ func TestABatchOfLargeEventsIsShort(t *testing.T) {
 				t.Fatalf("%d were published, at most %d in a batch", got, longest)
 			}
 		}
-	})
-}
-
-// However much waits for a queue that is full: an operator sees it, only a little
-// of it is tried, and what others are told goes on. Then it is published in its
-// order.
-func TestAFullQueueHoldsUpNobodyElse(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		db := open(t, url(t))
-		o := New(db, "test", quiet)
-		const n = 8 * relayBatch
-		fill(t, o, n)
-		var takes atomic.Bool
-		var offered, taken, overtaken atomic.Int64
-		others := make(chan event.Message, 1)
-		r := NewRelay(o, publisher(func(m event.Message) error {
-			switch {
-			case m.Type == "Ended":
-				others <- m
-			case !takes.Load():
-				offered.Add(1)
-				return errors.New("the queue is full")
-			case string(m.Data) != fmt.Sprintf(`{"number":"%d"}`, taken.Add(1)-1):
-				overtaken.Add(1)
-			default:
-			}
-			return nil
-		}))
-		running(t, r)
-		until(t, "it is seen", func() bool { return len(r.Nacked()) == 1 })
-		for range 3 {
-			if err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-				return o.Write(ctx, tx, "", ended{})
-			}); err != nil {
-				t.Fatal(err)
-			}
-			receive(t, others)
-		}
-		if most := int64(n / 2); offered.Load() > most {
-			t.Errorf("%d were tried in vain", offered.Load())
-		}
-		takes.Store(true)
-		until(t, "all are taken", func() bool { return taken.Load() == n })
-		until(t, "it is over", func() bool { return len(r.Nacked()) == 0 })
-		if n := overtaken.Load(); n > 0 {
-			t.Errorf("%d were published out of order", n)
-		}
-	})
-}
-
-// A type that the transport answers for in another way is no longer one that it
-// does not take.
-func TestATypeThatNobodyIsBoundToAnyMoreIsUnroutableAndNoMore(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		db := open(t, url(t))
-		o := New(db, "test", quiet)
-		var isGone atomic.Bool
-		r := NewRelay(o, publisher(func(event.Message) error {
-			if isGone.Load() {
-				return event.ErrUnroutable
-			}
-			return errors.New("the queue is full")
-		}))
-		running(t, r)
-		write(t, db, o, "", nil, "much")
-		until(t, "it is seen", func() bool { return len(r.Nacked()) == 1 })
-		isGone.Store(true)
-		until(t, "it is another state", func() bool { return r.Unroutable() == 1 && len(r.Nacked()) == 0 })
 	})
 }
 
