@@ -13,7 +13,7 @@ func (c *Conn) startClock() {
 	first := min(c.watch(now), c.keepAlive(now))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clock, c.looks = time.AfterFunc(first, c.tick), now.Add(first)
+	c.clock, c.looks = time.AfterFunc(first, c.tick), now.Sub(c.started)+first
 }
 
 // look has the clock looked at now.
@@ -21,10 +21,10 @@ func (c *Conn) look() { c.lookWithin(0) }
 
 // lookWithin has the clock looked at no later.
 func (c *Conn) lookWithin(d time.Duration) {
-	at := time.Now().Add(d)
+	at := time.Since(c.started) + d
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock != nil && c.reason == nil && (c.looks.IsZero() || at.Before(c.looks)) {
+	if c.clock != nil && c.reason == nil && (c.looks == 0 || at < c.looks) {
 		c.clock.Reset(d)
 		c.looks = at
 	}
@@ -34,7 +34,7 @@ func (c *Conn) lookWithin(d time.Duration) {
 // sent to.
 func (c *Conn) tick() {
 	c.mu.Lock()
-	c.looks = time.Time{} // Whoever wants it looked at from here on sets it again.
+	c.looks = 0 // Whoever wants it looked at from here on sets it again.
 	c.mu.Unlock()
 	now := time.Now()
 	c.lookWithin(min(c.watch(now), c.keepAlive(now)))

@@ -37,7 +37,6 @@ type Conn struct {
 	raw     syscall.RawConn // of the carrier; nil: it only writes and waits
 	records records
 	pace    *rate.Limiter // of the client's invocations; nil: any
-	format  format        // since the handshake
 
 	helpers   sync.WaitGroup // all goroutines but run, and the streams'
 	streaming sync.WaitGroup // the streams to the client, and the methods that read one of its own
@@ -51,13 +50,12 @@ type Conn struct {
 	held    atomic.Bool  // the client is not read for now: nor does it
 	left    atomic.Bool  // the client has closed the socket, which nobody has read yet
 	armed   atomic.Bool  // the client pings, so its silence counts
+	format  format       // since the handshake
+	refused bool         // by OnConnect; for the goroutine that runs the jobs alone
 	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
 	sent    atomic.Int64 // when it was last written to, likewise
 	expires atomic.Int64 // Unix nanoseconds; 0: never
 	shown   atomic.Int64 // until when the newest token is good that the client has shown, likewise
-
-	// For the goroutine that runs the jobs alone.
-	refused bool // by OnConnect
 
 	mu     sync.Mutex
 	jobs   jobs
@@ -66,7 +64,7 @@ type Conn struct {
 	reason *reason // why it ends; nil: it does not
 	timers []*time.Timer
 	clock  *time.Timer
-	looks  time.Time // when the clock is looked at next; zero: it is just now
+	looks  time.Duration // when the clock is looked at next, since started; 0: it is just now
 }
 
 // reason is why and how a connection ends.

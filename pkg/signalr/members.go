@@ -28,10 +28,10 @@ type member struct {
 	group *group
 	run   *run
 	index int // in run.waiting, or in run.riders
+	read  int64 // its progress, if it rides
 
 	riding bool
-	read   int64 // its progress, if it rides
-	spared bool  // by what is being sent
+	spared bool // by what is being sent
 }
 
 func (m *members) init() {

@@ -7,13 +7,13 @@ import "math"
 // something else is sent to it, what it would have read becomes frames of its
 // own, so that all arrives in the order of sending. The fan-out guards it.
 type outgoing struct {
-	state  state
 	frames [][]byte
 	bytes  int     // of frames, and of what is being written
 	ride   *member // nil: none
 	place  place   // in the run of ride
-	sealed bool    // takes no more
 	next   *Conn   // behind this one among those that are ready
+	state  state
+	sealed bool // takes no more
 
 	room    chan struct{} // closed when something has been written; nil: nobody waits
 	flushed chan struct{} // closed when nothing waits; nil: nobody asks

@@ -65,7 +65,7 @@ func (h *Hub) upgrade(c *Conn, w http.ResponseWriter, r *http.Request) {
 func newUpgrader(o Options) websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: o.WriteTimeout,
-		ReadBufferSize:   1 << 9,
+		ReadBufferSize:   1 << 8, // what is larger is read past it
 		WriteBufferPool:  new(unused),
 		CheckOrigin:      func(*http.Request) bool { return true }, // the hub has asked AllowOrigin
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
