@@ -57,6 +57,13 @@ func keep(t *testing.T, o signalr.Options, fn func(t *testing.T, d *diary, n *ne
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) { fn(t, d, n) })
 }
 
+// ending is how a connection on a real socket has ended.
+func (d *diary) ending(t *testing.T) error {
+	t.Helper()
+	return within(t, d.endings)
+}
+
+// wantEnding is for a bubble, where a wait in vain is a deadlock.
 func (d *diary) wantEnding(t *testing.T, clean bool) {
 	t.Helper()
 	if err := <-d.endings; (err == nil) != clean {

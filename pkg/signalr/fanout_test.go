@@ -227,7 +227,7 @@ func TestSomeWhoStopReadingCostTheOthersNothing(t *testing.T) {
 		if n := drainTo(t, ws); n == 0 || n >= messages {
 			t.Errorf("who stopped reading got %d of %d messages", n, messages)
 		}
-		if err := <-ended; err == nil {
+		if err := within(t, ended); err == nil {
 			t.Error("it is said to have left of itself")
 		}
 	}
