@@ -1,22 +1,26 @@
 package web
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
 
-// Patient lets the answers of next take their time, such as an answer without
-// end or one that waits for something to happen: the server's timeouts do not end
-// them. But each part of one has the server's time to be taken by the client.
-// Other requests than GET have no time of their own.
+// Patient lets next take its time, with an answer without end, one that waits for
+// something to happen, or a body that is not read before it is its turn: the
+// server's timeouts do not end them. But each part of an answer has the server's
+// time to be taken by the client, and each part of a body to come once it is read.
 func Patient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.Header.Get("Upgrade") != "" {
+		if r.Header.Get("Upgrade") != "" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		p := patient{w, http.NewResponseController(w)}
 		_ = p.control.SetReadDeadline(time.Time{}) // A server without deadlines sets none either.
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = body{r.Body, p.control}
+		}
 		p.extend()
 		next.ServeHTTP(p, r)
 		p.extend()
@@ -44,3 +48,16 @@ func (p patient) FlushError() error {
 
 // Unwrap is for http.ResponseController.
 func (p patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// body is one whose reader may take its time.
+type body struct {
+	io.ReadCloser
+
+	control *http.ResponseController
+}
+
+func (b body) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(time.Now().Add(readTimeout))
+	defer func() { _ = b.control.SetReadDeadline(time.Time{}) }()
+	return b.ReadCloser.Read(p) //nolint:wrapcheck // It only looks on.
+}

@@ -32,8 +32,10 @@ func (p pipe) Accept() (net.Conn, error) {
 func (p pipe) Close() error   { return nil }
 func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
+const get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
 // impatient serves one connection with timeouts of a second.
-func impatient(t *testing.T, handler http.HandlerFunc) net.Conn {
+func impatient(t *testing.T, request string, handler http.HandlerFunc) net.Conn {
 	t.Helper()
 	p := pipe{conn: make(chan net.Conn, 1), done: make(chan struct{})}
 	server := http.Server{Handler: web.Patient(handler), ReadTimeout: time.Second, WriteTimeout: time.Second}
@@ -47,7 +49,7 @@ func impatient(t *testing.T, handler http.HandlerFunc) net.Conn {
 		_ = server.Close()
 		serving.Wait()
 	})
-	if _, err := io.WriteString(here, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(here, request); err != nil {
 		t.Fatal(err)
 	}
 	return here
@@ -55,7 +57,7 @@ func impatient(t *testing.T, handler http.HandlerFunc) net.Conn {
 
 func TestAnAnswerMayTakeItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := impatient(t, func(w http.ResponseWriter, r *http.Request) {
+		client := impatient(t, get, func(w http.ResponseWriter, r *http.Request) {
 			for _, part := range []string{"one ", "two"} {
 				select {
 				case <-time.After(time.Hour):
@@ -84,13 +86,59 @@ func TestAClientThatDoesNotReadItsAnswerIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		failed := make(chan error, 1)
-		impatient(t, func(w http.ResponseWriter, _ *http.Request) {
+		impatient(t, get, func(w http.ResponseWriter, _ *http.Request) {
 			<-time.After(time.Hour)
 			_, err := io.WriteString(w, strings.Repeat("x", 1<<20))
 			failed <- err
 		})
 		if err := <-failed; err == nil || time.Since(start) != time.Hour+time.Minute {
 			t.Errorf("after %s: %v, want an error a minute after it was written", time.Since(start), err)
+		}
+	})
+}
+
+func TestARequestMayWaitForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"
+		client := impatient(t, post, func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(time.Hour)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Errorf("an hour later, of the body: %v", err)
+			}
+			select {
+			case <-time.After(time.Hour):
+			case <-r.Context().Done():
+				t.Error("the request was given up")
+			}
+			_, _ = w.Write(body)
+		})
+		if _, err := io.WriteString(client, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || string(text) != "hello" {
+			t.Errorf("got %q, %v", text, err)
+		}
+		_ = answer.Body.Close()
+	})
+}
+
+func TestAClientThatDoesNotSendItsBodyIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhel"
+		failed := make(chan error, 1)
+		start := time.Now()
+		impatient(t, post, func(_ http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadAll(r.Body)
+			failed <- err
+		})
+		if err := <-failed; err == nil || time.Since(start) != 30*time.Second {
+			t.Errorf("after %s: %v, want an error after half a minute", time.Since(start), err)
 		}
 	})
 }

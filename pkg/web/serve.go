@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,7 @@ const (
 	readTimeout   = 30 * time.Second
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 12 * time.Second
 	stopTimeout   = 10 * time.Second
 	hurryAfter    = 2 * time.Second // of a stop, what Deadline bounds has had its time
 	maxHeader     = 32 << 10
@@ -26,31 +28,32 @@ const (
 type Service interface {
 	// Run works until ctx ends. Nil means a clean stop.
 	Run(ctx context.Context) error
-	// Drain says that the end is near: requests are only finished from now on.
-	// Connections that a handler has taken over, sockets, are ended now.
-	Drain()
+	// Drain ends the connections that last: sockets that a handler has taken over,
+	// and what clients poll. It returns when they are gone, or ctx has ended;
+	// requests are answered meanwhile. It is called once, if at all.
+	Drain(ctx context.Context)
 }
 
 // Serve serves handler on listener, and runs the services, until ctx ends.
-// Then it drains the services and lets the requests in hand finish, for ten
-// seconds at most, or two where Deadline bounds them, and after them it ends the
-// services. A service that fails ends everything.
+// Then it drains the services, for twelve seconds at most. After that it listens
+// no more and lets the requests in hand finish, for ten seconds at most; those that
+// Deadline bounds end two seconds after ctx. At last it ends the services. A service
+// that fails ends everything.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, services ...Service) error {
 	group, ctx := errgroup.WithContext(ctx)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	for _, service := range services {
 		group.Go(func() error { return service.Run(working) })
-		defer context.AfterFunc(ctx, service.Drain)()
 	}
 	group.Go(func() error {
 		defer stop()
-		return serve(ctx, listener, handler)
+		return serve(ctx, listener, handler, services)
 	})
 	return group.Wait() //nolint:wrapcheck // Each says what it was doing.
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, services []Service) error {
 	hurried, hurry := context.WithCancel(context.Background())
 	defer hurry()
 	server := &http.Server{
@@ -67,9 +70,11 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
 		defer time.AfterFunc(hurryAfter, hurry).Stop()
+		ctx := context.WithoutCancel(ctx)
+		drain(ctx, services)
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
 		err := server.Shutdown(ctx)
 		if err != nil {
 			err = errors.Join(err, server.Close())
@@ -84,6 +89,16 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return fmt.Errorf("stop serving: %w", err)
 	}
 	return nil
+}
+
+func drain(ctx context.Context, services []Service) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	var draining sync.WaitGroup
+	for _, service := range services {
+		draining.Go(func() { service.Drain(ctx) })
+	}
+	draining.Wait()
 }
 
 // hurriedKey is that of a context in the requests' own: it ends when they are to

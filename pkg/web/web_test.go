@@ -248,3 +248,44 @@ func TestServeFinishesWhatIsInHand(t *testing.T) {
 		t.Errorf("stopped with %v", err)
 	}
 }
+
+// host is a service whose Drain is drained, and whose Run waits for its end.
+type host struct{ drained func(context.Context) }
+
+func (host) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (h host) Drain(ctx context.Context) { h.drained(ctx) }
+
+func TestServeAnswersWhileItsServicesDrain(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var status int
+	lasting := host{drained: func(ctx context.Context) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listener.Addr().String(), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		status = answer.StatusCode
+		_ = answer.Body.Close()
+	}}
+	cancel()
+	if err := web.Serve(ctx, listener, http.NotFoundHandler(), lasting); err != nil {
+		t.Error(err)
+	}
+	if status != http.StatusNotFound {
+		t.Errorf("a request while a service drained got %d, want %d", status, http.StatusNotFound)
+	}
+}

@@ -48,6 +48,7 @@ type Lobby struct {
 	draining  []func(over time.Duration) // called before sockets are closed
 	drain     chan struct{}              // closed by Drain
 	drained   sync.Once
+	gone      chan struct{} // closed when Run has ended
 }
 
 // NewLobby makes a lobby without hubs.
@@ -58,6 +59,7 @@ func NewLobby(directory Directory, limits Limits) *Lobby {
 		connects:  web.NewRate(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
 		hubs:      make(map[string]*signalr.Hub),
 		drain:     make(chan struct{}),
+		gone:      make(chan struct{}),
 	}
 	l.presence.left = l.noteLeft
 	return l
@@ -133,12 +135,20 @@ func (l *Lobby) Open(path string) map[string]int {
 	return open
 }
 
-// Drain has Run close the sockets. It may be called more than once.
-func (l *Lobby) Drain() { l.drained.Do(func() { close(l.drain) }) }
+// Drain has Run close the sockets, and returns when it has or ctx has ended. It may
+// be called more than once.
+func (l *Lobby) Drain(ctx context.Context) {
+	l.drained.Do(func() { close(l.drain) })
+	select {
+	case <-l.gone:
+	case <-ctx.Done():
+	}
+}
 
 // Run tells who comes and goes until ctx ends, or Drain is called; then it
 // closes the sockets, spread over some seconds, and waits until they are gone.
 func (l *Lobby) Run(ctx context.Context) error {
+	defer close(l.gone)
 	l.presence.run(ctx, l.drain)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime+drainWait)
 	defer cancel()

@@ -239,7 +239,7 @@ func TestADrainIsTold(t *testing.T) {
 		s := start(t, sqlite(t))
 		c := s.connect(t, p, "jimmy", time.Hour)
 		c.invoke(nil, "Join")
-		s.server.Drain()
+		s.server.Drain(soon(t))
 		var delay int64
 		c.hears("Draining", &delay)
 		if delay < 0 || delay > 5000 {

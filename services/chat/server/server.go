@@ -194,8 +194,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Drain closes the sockets; requests are still answered.
-func (s *Server) Drain() { s.lobby.Drain() }
+// Drain closes the sockets, and returns when they are gone or ctx has ended.
+// Requests are still answered.
+func (s *Server) Drain(ctx context.Context) { s.lobby.Drain(ctx) }
 
 // subscribe takes in events, if somebody brings them.
 func (s *Server) subscribe(ctx context.Context) error {

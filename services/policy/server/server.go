@@ -216,7 +216,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Drain has nothing to do: what is in hand are requests.
-func (s *Server) Drain() {}
+func (s *Server) Drain(context.Context) {}
 
 // carry relays the events, if somebody takes them.
 func (s *Server) carry(ctx context.Context) error {

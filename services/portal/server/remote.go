@@ -85,7 +85,11 @@ func (r *remote) forward(by http.RoundTripper) http.Handler {
 }
 
 func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
-	if req.Context().Err() != nil {
+	switch {
+	case r.draining.Err() != nil:
+		web.Refuse(w, req, fault.New(fault.Unavailable, "stopping", "this portal stops; try again"))
+		return
+	case req.Context().Err() != nil:
 		return // Who asked has gone away.
 	}
 	slog.WarnContext(req.Context(), "request not forwarded", "service", r.name, "path", req.URL.Path, "error", err)
@@ -196,7 +200,7 @@ func (r *remote) Measure(m *telemetry.Metrics) {
 
 // Drain ends the sockets, streams and polls that are forwarded: clients find
 // another portal.
-func (r *remote) Drain() { r.drain() }
+func (r *remote) Drain(context.Context) { r.drain() }
 
 // Close is Drain.
 func (r *remote) Close() error {

@@ -35,18 +35,24 @@ func TestTheOfficialClientsChatOverEachTransport(t *testing.T) {
 	for _, transport := range []string{"WebSockets", "ServerSentEvents", "LongPolling"} {
 		t.Run(transport+" in the portal", func(t *testing.T) {
 			url, stop := start(t, t.TempDir())
-			chatOver(t, transport, signalrtest.AspNet, url, stop)
+			danny := chatOver(t, transport, signalrtest.AspNet, url)
+			stop() // A stop that is not clean fails the test.
+			if e := danny.closes(t); e.String() != "closed " {
+				t.Errorf("a client was told %q at the stop, want no error", e)
+			}
 		})
 		t.Run(transport+" behind the portal", func(t *testing.T) {
 			url, stop := start(t, t.TempDir(), func(c *server.Config) { c.ChatURL = chatElsewhere(t) })
-			chatOver(t, transport, signalrtest.Microsoft, url, stop)
+			danny := chatOver(t, transport, signalrtest.Microsoft, url)
+			stop()
+			danny.closes(t)
 		})
 	}
 }
 
-func chatOver(t *testing.T, transport string, client signalrtest.Package, url string, stop func()) {
+func chatOver(t *testing.T, transport string, client signalrtest.Package, url string) (danny agent) {
 	t.Helper()
-	danny := connectOver(t, client, url, "danny.solid", transport)
+	danny = connectOver(t, client, url, "danny.solid", transport)
 	jimmy := connectOver(t, client, url, "jimmy.solid", transport)
 	danny.hears(t, `ReceiveNotification("jimmy.solid join chat")`)
 	if err := jimmy.hub.Invoke(patient(t), nil, "SendMessage", "hello"); err != nil {
@@ -60,11 +66,17 @@ func chatOver(t *testing.T, transport string, client signalrtest.Package, url st
 		t.Error(err)
 	}
 	danny.hears(t, `ReceiveNotification("jimmy.solid left chat")`)
+	return danny
+}
 
-	stop() // A stop that is not clean fails the test.
-	if _, err := danny.hub.WaitFor(patient(t), signalrtest.KindOf(signalrtest.Closed)); err != nil {
+// closes waits until the agent's connection has ended.
+func (a agent) closes(t *testing.T) signalrtest.Event {
+	t.Helper()
+	e, err := a.hub.WaitFor(patient(t), signalrtest.KindOf(signalrtest.Closed))
+	if err != nil {
 		t.Error(err)
 	}
+	return e
 }
 
 // wantFigure waits for a line of the metrics.
