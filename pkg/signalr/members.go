@@ -27,7 +27,7 @@ type member struct {
 	conn  *Conn
 	group *group
 	run   *run
-	index int // in run.waiting, or in run.riders
+	index int   // in run.waiting, or in run.riders
 	read  int64 // its progress, if it rides
 
 	riding bool
