@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -170,5 +171,93 @@ func TestAnEventWaitsAsLongAsTheInboxHasNotCaughtUp(t *testing.T) {
 		in.receive(nth(4))
 		look(2 * orderMost)
 		in.want("2", "4")
+	})
+}
+
+func TestOrder(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		tests := map[string]struct {
+			failures map[string][]error
+			do       func(in *told)
+			effects  []string
+			parked   []string
+		}{
+			"an event waits for its predecessor": {
+				do:     func(in *told) { in.receive(nth(3)); in.receive(nth(2)); in.sweep(time.Second) },
+				parked: []string{"2 waiting", "3 waiting"},
+			},
+			"and is handled with it": {
+				do:      func(in *told) { in.receive(nth(3), nth(2)); in.receive(nth(1)) },
+				effects: []string{"1", "2", "3"},
+			},
+			"other partitions do not wait": {
+				do:      func(in *told) { in.receive(nth(2), loose("a")) },
+				effects: []string{"a"}, parked: []string{"2 waiting"},
+			},
+			"it waits for so long, then there is a gap": {
+				do:      func(in *told) { in.receive(nth(2), nth(3)); in.sweep(orderPatience + time.Second) },
+				effects: []string{"2", "3"},
+			},
+			"what comes after the gap was declared is handled late": {
+				do: func(in *told) {
+					in.receive(nth(2))
+					in.sweep(orderPatience + time.Second)
+					in.receive(nth(1), nth(3))
+				},
+				effects: []string{"2", "1", "3"},
+			},
+			"a failure holds up its successors": {
+				failures: map[string][]error{"1": {errWeather, errWeather, errWeather}},
+				do:       func(in *told) { in.receive(nth(1), nth(2)); in.receive(nth(3)); in.sweep(time.Minute) },
+				parked:   []string{"1 retry", "2 waiting", "3 waiting"},
+			},
+			"until it succeeds": {
+				failures: map[string][]error{"1": {errWeather, errWeather}},
+				do:       func(in *told) { in.receive(nth(1), nth(2)); in.receive(nth(3)); in.sweep(time.Minute) },
+				effects:  []string{"1", "2", "3"},
+			},
+			"or is dead": {
+				failures: map[string][]error{"1": {errNever, errNever}},
+				do:       func(in *told) { in.receive(nth(1), nth(2)) },
+				effects:  []string{"2"}, parked: []string{"1 dead"},
+			},
+			"a successor that fails does not undo its predecessor": {
+				failures: map[string][]error{"2": {errWeather, errWeather}},
+				do:       func(in *told) { in.receive(nth(3), nth(2)); in.receive(nth(1)) },
+				effects:  []string{"1"}, parked: []string{"2 retry", "3 waiting"},
+			},
+			"and is tried again in its turn": {
+				failures: map[string][]error{"2": {errWeather, errWeather}},
+				do: func(in *told) {
+					in.receive(nth(3), nth(2))
+					in.receive(nth(1))
+					in.sweep(time.Minute)
+					in.sweep(time.Hour)
+				},
+				effects: []string{"1", "2", "3"},
+			},
+			"a successor that never succeeds is dead only after its predecessor": {
+				failures: map[string][]error{"2": {errNever, errNever, errNever}},
+				do: func(in *told) {
+					in.receive(nth(3), nth(2))
+					in.receive(nth(1))
+					in.sweep(time.Minute)
+				},
+				effects: []string{"1", "3"}, parked: []string{"2 dead"},
+			},
+			"a copy of what waits is one": {
+				do:      func(in *told) { in.receive(nth(2), nth(2)); in.receive(nth(2)); in.receive(nth(1)) },
+				effects: []string{"1", "2"},
+			},
+		}
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				in := newTold(t, url(t))
+				maps.Copy(in.failures, tt.failures)
+				tt.do(in)
+				in.want(tt.effects...)
+				in.wantParked(tt.parked...)
+			})
+		}
 	})
 }

@@ -1,8 +1,12 @@
 package signalr_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -122,4 +126,78 @@ func TestOneConnectionHasSoManyRequestsWaitOnly(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOnlyNewConnectionsAreLimited(t *testing.T) {
+	for name, o := range map[string]func() signalr.Options{
+		"by their number": func() signalr.Options { return signalr.Options{MaxConnections: 1} },
+		"by the program": func() signalr.Options {
+			var asked atomic.Int64
+			return signalr.Options{AllowConnect: func(*http.Request) bool { return asked.Add(1) == 1 }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, via := range every {
+				t.Run(string(via), func(t *testing.T) {
+					keep(t, o(), func(t *testing.T, d *diary, n *network) {
+						c := n.over(t, via, nil)
+						for i := range 5 {
+							c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Note","arguments":["x"]}`, i) + sep)
+							c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":null}`, i))
+						}
+						n.wantRefusal(t, "", "", http.StatusServiceUnavailable)
+						if got := d.Connections(); got != 1 {
+							t.Errorf("%d connections, want 1", got)
+						}
+					})
+				})
+			}
+		})
+	}
+}
+
+func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
+	flow(t, func(t *testing.T, _ *river, n *network) {
+		c := n.greeted(t, nil)
+		refused := 0
+		for i := range 40 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
+			if strings.Contains(<-c.records, "Failed to invoke 'Slowly'") {
+				refused++
+			}
+		}
+		if refused != 8 {
+			t.Errorf("%d of 40 streams were refused, want 8", refused)
+		}
+		c.send(`{"type":1,"invocationId":"note","target":"Note","arguments":["no stream"]}` + sep)
+		c.expect(`{"type":3,"invocationId":"note","result":null}`)
+		c.send(`{"type":5,"invocationId":"3"}` + sep)
+		c.expect(`{"type":3,"invocationId":"3"}`)
+		c.send(`{"type":1,"invocationId":"sum","target":"Sum","arguments":[7],"streamIds":["a"]}` + sep +
+			`{"type":3,"invocationId":"a"}` + sep)
+		c.expect(`{"type":3,"invocationId":"sum","result":7}`)
+		c.send(`{"type":4,"invocationId":"50","target":"Slowly","arguments":[]}` + sep)
+		c.expect(`{"type":2,"invocationId":"50","item":0}`)
+	})
+}
+
+func TestAStreamTooManyIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	hub := func() *signalr.Hub {
+		h := signalr.New(signalr.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		h.Handle("Hang", signalr.Stream0(func(ctx context.Context, _ *signalr.Conn) (counted, error) {
+			return func(func(int, error) bool) { <-ctx.Done() }, nil
+		}))
+		return h
+	}
+	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
+		c := n.greeted(t, nil)
+		for i := range 33 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Hang","arguments":[]}`, i) + sep)
+		}
+		c.expect(`{"type":3,"invocationId":"32","error":"Failed to invoke 'Hang' due to an error on the server."}`)
+		if got := strings.Count(log.String(), "too many streams"); got != 1 {
+			t.Errorf("it is logged %d times, want once:\n%s", got, &log)
+		}
+	})
 }

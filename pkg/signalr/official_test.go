@@ -1,19 +1,14 @@
 package signalr_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"parley.internal/pkg/signalr"
 	"parley.internal/pkg/signalr/signalrtest"
@@ -66,121 +61,11 @@ func officially(t *testing.T, fn func(t *testing.T, p signalrtest.Package, o sig
 	}
 }
 
-// reconnecting are the ways of a client that comes back after so long.
-func reconnecting(after ...time.Duration) map[string]signalrtest.Options {
-	again := maps.Clone(ways)
-	for way, o := range again {
-		o.Reconnect = after
-		again[way] = o
-	}
-	return again
-}
-
 // direct is a client that does not ask first.
 var direct = map[string]signalrtest.Options{"skipping negotiation": {SkipNegotiation: true}}
 
 // free is one that takes the best transport that works.
 var free = map[string]signalrtest.Options{"the best way": {}}
-
-// room is a hub on a real socket, where the token is the user.
-type room struct {
-	*diary
-
-	url string
-}
-
-func openRoom(t *testing.T, transports ...signalr.Transport) *room {
-	t.Helper()
-	r := &room{diary: newDiary(signalr.Options{Transports: transports, DisconnectTimeout: 5 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			token = r.URL.Query().Get("access_token")
-		}
-		if token == "" || token == "stranger" {
-			return signalr.Identity{}, errors.New("nobody knows them")
-		}
-		return signalr.Identity{User: token}, nil
-	}})}
-	r.Handle("Add", signalr.Func2(func(_ context.Context, _ *signalr.Conn, a, b int) (int, error) { return a + b, nil }))
-	r.Handle("Who", signalr.Func0(func(_ context.Context, c *signalr.Conn) (map[string]string, error) {
-		return map[string]string{"user": c.User()}, nil
-	}))
-	r.Handle("Refuse", signalr.Action0(func(context.Context, *signalr.Conn) error { return signalr.HubError("not today") }))
-	r.Handle("Break", signalr.Action0(func(context.Context, *signalr.Conn) error { return errors.New("secret") }))
-	r.Handle("Tell", signalr.Action1(func(_ context.Context, c *signalr.Conn, text string) error {
-		return r.All().Send("Told", c.User(), "avatar.svg", text)
-	}))
-	r.Handle("Join", signalr.Action1(func(_ context.Context, c *signalr.Conn, group string) error {
-		r.Join(c, group)
-		return nil
-	}))
-	return openHub(t, r.diary)
-}
-
-// openHub serves a diary on a real socket.
-func openHub(t *testing.T, d *diary) *room {
-	t.Helper()
-	server := httptest.NewServer(d)
-	r := &room{diary: d, url: server.URL + "/hub"}
-	t.Cleanup(func() {
-		r.empty(t)
-		server.Close()
-	})
-	return r
-}
-
-// empty ends the room's connections.
-func (r *room) empty(t *testing.T) {
-	t.Helper()
-	r.Drain(t.Context(), 0)
-	if err := r.Wait(soon(t)); err != nil {
-		t.Error(err)
-	}
-}
-
-// soon is a context for what takes no time when it works.
-func soon(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// within is the error that comes soon when all works. Outside of a bubble nobody
-// notices a deadlock, so the wait for it ends by itself.
-func within(t *testing.T, errs <-chan error) error {
-	t.Helper()
-	select {
-	case err := <-errs:
-		return err
-	case <-soon(t).Done():
-		t.Fatal("nothing has ended")
-		return nil
-	}
-}
-
-// enter connects an official client to the room. It is there until all have
-// been told to leave: the room would wait for one that polls and is gone.
-func (r *room) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
-	t.Helper()
-	c := signalrtest.Start(t, p, r.url, user, o)
-	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.empty(t) })
-	return c
-}
-
-func wantEvent(t *testing.T, c *signalrtest.Client, kind, text string) {
-	t.Helper()
-	e, err := c.WaitFor(soon(t), signalrtest.KindOf(kind))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := e.String(); got != text {
-		t.Errorf("got %q, want %q", got, text)
-	}
-}
 
 func TestOfficialClients(t *testing.T) {
 	for _, client := range clients(t, ways, free, direct) {
@@ -379,118 +264,6 @@ func TestOfficialClientsAreToldWhyTheyAreLeft(t *testing.T) {
 			t.Errorf("the connection ended with %v, want cleanly", err)
 		}
 	})
-}
-
-// TestADrainedClientComesBack lets the client's next attempt reach another
-// node, as a load balancer would.
-func TestADrainedClientComesBack(t *testing.T) {
-	for _, client := range clients(t, reconnecting(0, 100*time.Millisecond)) {
-		t.Run(client.name, func(t *testing.T) { comesBack(t, client.Options) })
-	}
-}
-
-func comesBack(t *testing.T, o signalrtest.Options) {
-	t.Helper()
-	var (
-		first, second *room
-		draining      atomic.Bool
-		old           sync.Map // the connections of the first node
-	)
-	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.URL.Query().Get("id")
-		if _, sticks := old.Load(id); sticks || !draining.Load() {
-			old.Store(id, true)
-			first.ServeHTTP(w, r)
-			return
-		}
-		second.ServeHTTP(w, r)
-	}))
-	t.Cleanup(balancer.Close) // when the rooms have ended what waits
-	first, second = openRoom(t), openRoom(t)
-
-	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim", o)
-	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
-		t.Fatal(err)
-	}
-	// A result says that the connection is in the diary.
-	if err := c.Invoke(soon(t), nil, "Who"); err != nil {
-		t.Fatal(err)
-	}
-	old.Delete("") // is a negotiation
-	draining.Store(true)
-	first.Drain(t.Context(), 0)
-	wantEvent(t, c, signalrtest.Reconnecting, "reconnecting ")
-	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
-	if err := first.ending(t); err != nil {
-		t.Errorf("the drained connection ended with %v", err)
-	}
-	if err := c.Invoke(soon(t), nil, "Tell", "back"); err != nil {
-		t.Fatal(err)
-	}
-	wantEvent(t, c, signalrtest.Call, `Told("jim","avatar.svg","back")`)
-}
-
-func TestAnExpiredClientComesBackWithANewToken(t *testing.T) {
-	for _, client := range clients(t, reconnecting(0)) {
-		t.Run(client.name, func(t *testing.T) { comesBackWithANewToken(t, client.Options) })
-	}
-}
-
-func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
-	t.Helper()
-	r := openRoom(t)
-	c := r.enter(t, signalrtest.Microsoft, "jim", o)
-	if err := c.SetToken(soon(t), "jim-again"); err != nil {
-		t.Fatal(err)
-	}
-	(<-r.conns).SetExpiry(time.Now())
-	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
-	var who map[string]string
-	if err := c.Invoke(soon(t), &who, "Who"); err != nil || who["user"] != "jim-again" {
-		t.Errorf("Who gave %v, %v", who, err)
-	}
-}
-
-// TestANewTokenOfARequestKeepsAConnection has each request ask for a token. The
-// newer client does so only when it is told to: it keeps the one that it connected
-// with.
-func TestANewTokenOfARequestKeepsAConnection(t *testing.T) {
-	byRequests := maps.Clone(ways)
-	maps.DeleteFunc(byRequests, func(_ string, o signalrtest.Options) bool { return o.Transport == "WebSockets" })
-	for _, client := range clients(t, byRequests) {
-		client.TokenPerRequest = client.Package == signalrtest.Microsoft
-		t.Run(client.name, func(t *testing.T) { keepsItsConnection(t, client) })
-	}
-}
-
-func keepsItsConnection(t *testing.T, client official) {
-	t.Helper()
-	var refused atomic.Bool // the old token, of what is sent: a poll may be on its way
-	end := map[string]time.Time{"old": time.Now().Add(time.Hour), "new": time.Now().Add(2 * time.Hour)}
-	r := openHub(t, newDiary(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			token = r.URL.Query().Get("access_token")
-		}
-		if end[token].IsZero() || (token == "old" && refused.Load() && r.Method == http.MethodPost) {
-			return signalr.Identity{}, errors.New("no such token")
-		}
-		return signalr.Identity{User: "jim", Expires: end[token]}, nil
-	}}))
-	r.Handle("Who", signalr.Func0(func(_ context.Context, c *signalr.Conn) (string, error) { return c.ID(), nil }))
-	c := r.enter(t, client.Package, "old", client.Options)
-	conn := <-r.conns
-	if err := c.SetToken(soon(t), "new"); err != nil {
-		t.Fatal(err)
-	}
-	refused.Store(true)
-	var id string
-	if err := c.Invoke(soon(t), &id, "Who"); err != nil || id != conn.ID() {
-		t.Errorf("connection %s is now %q, %v", conn.ID(), id, err)
-	}
-	if got := conn.Expiry(); !got.Equal(end["new"]) {
-		t.Errorf("it ends at %s, want when its new token does: %s", got, end["new"])
-	}
 }
 
 func TestAKilledClientIsABrokenConnection(t *testing.T) {

@@ -1,14 +1,9 @@
 package signalr_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"iter"
-	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,109 +12,6 @@ import (
 
 	"parley.internal/pkg/signalr"
 )
-
-type counted = iter.Seq2[int, error]
-
-// river is a hub whose methods are streams, or take some.
-type river struct {
-	*diary
-
-	produced atomic.Int64
-	stopped  chan error // why an endless stream ended
-}
-
-func newRiver() *river {
-	r := &river{diary: newDiary(signalr.Options{}), stopped: make(chan error, 100)}
-	r.Handle("Count", signalr.Stream1(func(_ context.Context, _ *signalr.Conn, n int) (counted, error) {
-		return func(yield func(int, error) bool) {
-			for i := range n {
-				if !yield(i, nil) {
-					return
-				}
-			}
-		}, nil
-	}))
-	r.Handle("Endless", signalr.Stream1(func(ctx context.Context, _ *signalr.Conn, text string) (iter.Seq2[string, error], error) {
-		return func(yield func(string, error) bool) {
-			for yield(text, nil) {
-				r.produced.Add(1)
-			}
-			r.stopped <- ctx.Err()
-		}, nil
-	}))
-	r.Handle("Slowly", signalr.Stream0(func(ctx context.Context, _ *signalr.Conn) (counted, error) {
-		return func(yield func(int, error) bool) {
-			yield(0, nil)
-			<-ctx.Done()
-			r.stopped <- ctx.Err()
-		}, nil
-	}))
-	r.Handle("Fail", signalr.Stream2(func(_ context.Context, _ *signalr.Conn, first int, text string) (counted, error) {
-		return func(yield func(int, error) bool) { _ = yield(first, nil) && yield(0, signalr.HubError(text)) }, nil
-	}))
-	r.Handle("Three", signalr.Stream3(func(_ context.Context, _ *signalr.Conn, a, b, c int) (counted, error) { return some(a, b, c), nil }))
-	r.Handle("Four", signalr.Stream4(func(_ context.Context, _ *signalr.Conn, a, b, c, d int) (counted, error) {
-		return some(a, b, c, d), nil
-	}))
-	r.Handle("Panic", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
-		return func(func(int, error) bool) { panic("the password is x") }, nil
-	}))
-	r.Handle("Refuse", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
-		return nil, signalr.HubError("not today")
-	}))
-	r.Handle("Sum", signalr.Func2(func(ctx context.Context, _ *signalr.Conn, from int, items signalr.Incoming[int]) (int, error) {
-		for item, err := range items.All(ctx) {
-			if err != nil {
-				return 0, signalr.HubError(err.Error())
-			}
-			from += item
-		}
-		return from, nil
-	}))
-	r.Handle("First", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) (int, error) {
-		for item, err := range items.All(ctx) {
-			return item, err
-		}
-		return 0, signalr.HubError("there was none")
-	}))
-	r.Handle("Double", signalr.Stream1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) (counted, error) {
-		return func(yield func(int, error) bool) {
-			for item, err := range items.All(ctx) {
-				if !yield(2*item, err) {
-					return
-				}
-			}
-		}, nil
-	}))
-	r.Handle("AskBack", signalr.Func1(func(ctx context.Context, c *signalr.Conn, question string) (string, error) {
-		answer, err := signalr.Call[string](ctx, c, "Answer", question)
-		if text, ok := errors.AsType[signalr.ClientError](err); ok {
-			return "", signalr.HubError("the client says: " + text.Error())
-		}
-		return answer, err
-	}))
-	return r
-}
-
-func some(items ...int) counted {
-	return func(yield func(int, error) bool) {
-		for _, item := range items {
-			if !yield(item, nil) {
-				return
-			}
-		}
-	}
-}
-
-func flow(t *testing.T, fn func(t *testing.T, r *river, n *network)) {
-	t.Helper()
-	var r *river
-	hub := func() *signalr.Hub {
-		r = newRiver()
-		return r.Hub
-	}
-	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) { fn(t, r, n) })
-}
 
 func TestStreams(t *testing.T) {
 	const streaming = `An error occurred on the server while streaming results.`
@@ -359,51 +251,5 @@ func TestACallToAClientThatGoesEnds(t *testing.T) {
 			t.Errorf("got %v, want that its time is over", err)
 		}
 		other.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
-	})
-}
-
-func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
-	flow(t, func(t *testing.T, _ *river, n *network) {
-		c := n.greeted(t, nil)
-		refused := 0
-		for i := range 40 {
-			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
-			if strings.Contains(<-c.records, "Failed to invoke 'Slowly'") {
-				refused++
-			}
-		}
-		if refused != 8 {
-			t.Errorf("%d of 40 streams were refused, want 8", refused)
-		}
-		c.send(`{"type":1,"invocationId":"note","target":"Note","arguments":["no stream"]}` + sep)
-		c.expect(`{"type":3,"invocationId":"note","result":null}`)
-		c.send(`{"type":5,"invocationId":"3"}` + sep)
-		c.expect(`{"type":3,"invocationId":"3"}`)
-		c.send(`{"type":1,"invocationId":"sum","target":"Sum","arguments":[7],"streamIds":["a"]}` + sep +
-			`{"type":3,"invocationId":"a"}` + sep)
-		c.expect(`{"type":3,"invocationId":"sum","result":7}`)
-		c.send(`{"type":4,"invocationId":"50","target":"Slowly","arguments":[]}` + sep)
-		c.expect(`{"type":2,"invocationId":"50","item":0}`)
-	})
-}
-
-func TestAStreamTooManyIsLogged(t *testing.T) {
-	var log bytes.Buffer
-	hub := func() *signalr.Hub {
-		h := signalr.New(signalr.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-		h.Handle("Hang", signalr.Stream0(func(ctx context.Context, _ *signalr.Conn) (counted, error) {
-			return func(func(int, error) bool) { <-ctx.Done() }, nil
-		}))
-		return h
-	}
-	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
-		c := n.greeted(t, nil)
-		for i := range 33 {
-			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Hang","arguments":[]}`, i) + sep)
-		}
-		c.expect(`{"type":3,"invocationId":"32","error":"Failed to invoke 'Hang' due to an error on the server."}`)
-		if got := strings.Count(log.String(), "too many streams"); got != 1 {
-			t.Errorf("it is logged %d times, want once:\n%s", got, &log)
-		}
 	})
 }
