@@ -3,9 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,8 +174,6 @@ func TestAnOpenTransactionDoesNotSlowEachLook(t *testing.T) {
 	}
 }
 
-var sharedPages = regexp.MustCompile(`Buffers: shared (?:hit=(\d+) ?)?(?:read=(\d+))?`)
-
 // pagesOf is how many pages PostgreSQL looks at to find what is pending.
 func pagesOf(t *testing.T, db *database.DB, from string) (pages int) {
 	t.Helper()
@@ -188,14 +184,8 @@ func pagesOf(t *testing.T, db *database.DB, from string) (pages int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := sharedPages.FindStringSubmatch(strings.Join(plan, "\n"))
-	if found == nil {
+	if pages = pagesIn(strings.Join(plan, "\n")); pages == 0 {
 		t.Fatalf("no pages in %q", plan)
-	}
-	for _, n := range found[1:] {
-		if n, err := strconv.Atoi(n); err == nil {
-			pages += n
-		}
 	}
 	return pages
 }

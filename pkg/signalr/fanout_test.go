@@ -218,8 +218,13 @@ func TestSomeWhoStopReadingCostTheOthersNothing(t *testing.T) {
 		if err := h.All().Send("Told", n, long); err != nil {
 			t.Fatal(err)
 		}
+		ctx := soon(t)
 		for range clients - len(stalled) {
-			<-heard
+			select {
+			case <-heard:
+			case <-ctx.Done():
+				t.Fatalf("message %d does not reach all who read", n)
+			}
 		}
 	}
 	reading.Wait()
