@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -17,8 +18,9 @@ func Patient(next http.Handler) http.Handler {
 			return
 		}
 		p := patient{w, http.NewResponseController(w)}
-		_ = p.control.SetReadDeadline(time.Time{}) // A server without deadlines sets none either.
-		if r.Body != nil && r.Body != http.NoBody {
+		if r.Body == http.NoBody {
+			_ = p.control.SetReadDeadline(time.Time{}) // A server without deadlines sets none either.
+		} else {
 			r.Body = body{r.Body, p.control}
 		}
 		p.extend()
@@ -49,7 +51,8 @@ func (p patient) FlushError() error {
 // Unwrap is for http.ResponseController.
 func (p patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// body is one whose reader may take its time.
+// body is one whose reader may take its time. One that is not read to its end keeps
+// the last deadline, for the server reads on before it answers.
 type body struct {
 	io.ReadCloser
 
@@ -58,6 +61,9 @@ type body struct {
 
 func (b body) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(readTimeout))
-	defer func() { _ = b.control.SetReadDeadline(time.Time{}) }()
-	return b.ReadCloser.Read(p) //nolint:wrapcheck // It only looks on.
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err //nolint:wrapcheck // It only looks on.
 }

@@ -128,12 +128,28 @@ func TestARequestMayWaitForItsTurn(t *testing.T) {
 	})
 }
 
+const unfinished = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhel"
+
+func TestAnUnfinishedRequestIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := impatient(t, unfinished, http.NotFound)
+		answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); answer.StatusCode != http.StatusNotFound || took > time.Second {
+			t.Errorf("got %s after %s", answer.Status, took)
+		}
+		_ = answer.Body.Close()
+	})
+}
+
 func TestAClientThatDoesNotSendItsBodyIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhel"
 		failed := make(chan error, 1)
 		start := time.Now()
-		impatient(t, post, func(_ http.ResponseWriter, r *http.Request) {
+		impatient(t, unfinished, func(_ http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			failed <- err
 		})
