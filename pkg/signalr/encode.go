@@ -3,6 +3,7 @@ package signalr
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -48,6 +49,13 @@ func failureOf(id, text string) *outbound {
 	return &outbound{kind: kindCompletion, id: id, failure: text}
 }
 
+// mostNested is how deep a value is nested at most that JSON is read from.
+const mostNested = 10_000
+
+var errTooDeep = errors.New("nested too deep")
+
+// valueOf is a value's JSON, which each protocol can make its own of: whoever sends
+// it hears here what is wrong with it, or nobody does.
 func valueOf(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -55,7 +63,13 @@ func valueOf(v any) (json.RawMessage, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return b.Bytes()[:b.Len()-1], nil // without the encoder's newline
+	value := b.Bytes()[:b.Len()-1] // without the encoder's newline
+	// What is written may be nested deeper than what is read, but few have the
+	// brackets for it.
+	if bytes.Count(value, []byte{'['})+bytes.Count(value, []byte{'{'}) > mostNested && !json.Valid(value) {
+		return nil, errTooDeep
+	}
+	return value, nil
 }
 
 // textOf is a string's JSON.

@@ -105,7 +105,7 @@ func appendJSON(b []byte, value json.RawMessage) []byte {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		panic("signalr: " + err.Error()) // we have encoded it
+		panic("signalr: " + err.Error()) // valueOf has seen to it
 	}
 	return appendValue(b, v)
 }
