@@ -18,6 +18,7 @@ func FuzzParseJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi",null,{"a":[1]}],"streamIds":["2"],"headers":{"a":"b"}}`,
 		`{"type":4,"invocationId":"1","target":"Echo","arguments":[]}`,
+		`{"type":1,"target":"Echo","arguments":[1,2,3,null,5,6,7,8]}`,
 		`{"type":6}`, `{"type":7,"error":"x","allowReconnect":true}`, `{"type":99}`, `{}`, ``, `null`, "\xff", `{"type":1e9}`,
 	} {
 		f.Add([]byte(seed))
@@ -33,6 +34,9 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		if (m.kind == kindInvocation || m.kind == kindStreamInvocation) && (m.target == "" || m.arguments == nil) {
 			t.Fatalf("%+v can be called", m)
+		}
+		if len(m.arguments) > mostArguments+1 {
+			t.Fatalf("%d arguments are kept that fit no method", len(m.arguments))
 		}
 		clear(record) // as the next read does
 		again, err := parseJSON(before)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -43,6 +44,25 @@ func (m *message) blocking() bool { return m.invocationID != "" }
 // arguments of an invocation, undecoded: only the method knows their types.
 type arguments []json.RawMessage
 
+// mostArguments is how many a method may have.
+const mostArguments = 4
+
+// sent are the arguments that came, with room for one more than fits any method:
+// JSON leaves out what an array has no room for. All of them would take more memory
+// than they come in.
+type sent [mostArguments + 1]json.RawMessage
+
+// list is nil if there was none, not even an empty one.
+func (s *sent) list() arguments {
+	if s == nil {
+		return nil
+	}
+	if n := slices.IndexFunc(s[:], func(a json.RawMessage) bool { return a == nil }); n >= 0 {
+		return s[:n]
+	}
+	return s[:]
+}
+
 var errNull = errors.New("it is null")
 
 // errMalformed is what a client gets its connection closed for.
@@ -55,14 +75,14 @@ func parseJSON(record []byte) (*message, error) {
 		return nil, fmt.Errorf("%w: not UTF-8", errMalformed)
 	}
 	var in struct {
-		Type         kind              `json:"type"`
-		InvocationID string            `json:"invocationId"`
-		Target       string            `json:"target"`
-		Arguments    []json.RawMessage `json:"arguments"`
-		StreamIDs    []string          `json:"streamIds"`
-		Item         json.RawMessage   `json:"item"`
-		Result       json.RawMessage   `json:"result"`
-		Error        string            `json:"error"`
+		Type         kind            `json:"type"`
+		InvocationID string          `json:"invocationId"`
+		Target       string          `json:"target"`
+		Arguments    *sent           `json:"arguments"`
+		StreamIDs    []string        `json:"streamIds"`
+		Item         json.RawMessage `json:"item"`
+		Result       json.RawMessage `json:"result"`
+		Error        string          `json:"error"`
 	}
 	if err := json.Unmarshal(record, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", errMalformed, err)
@@ -71,7 +91,7 @@ func parseJSON(record []byte) (*message, error) {
 		kind:         in.Type,
 		invocationID: in.InvocationID,
 		target:       in.Target,
-		arguments:    in.Arguments,
+		arguments:    in.Arguments.list(),
 		streams:      in.StreamIDs,
 		value:        in.Result,
 		failure:      in.Error,

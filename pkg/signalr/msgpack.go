@@ -20,9 +20,6 @@ const (
 	completionValue = 3
 )
 
-// mostArguments is how many a method may have.
-const mostArguments = 4
-
 // msgpack is the message in the MessagePack protocol.
 func (o *outbound) msgpack() []byte {
 	b := make([]byte, binary.MaxVarintLen32, 128)
@@ -159,7 +156,7 @@ func parseMsgpack(b []byte) (*message, error) {
 		m.arguments = make(arguments, 0, 4)
 		for i := range r.array() {
 			if i > mostArguments {
-				r.skip() // They do not fit any method, and would take more memory than they come in.
+				r.skip() // as sent does
 				continue
 			}
 			m.arguments = append(m.arguments, r.value())
