@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/url"
 	"os"
@@ -252,4 +253,20 @@ func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
 	if err == nil {
 		t.Error("a transaction that stood still has committed")
 	}
+}
+
+func TestATransactionWhoseTimeIsOverSaysSo(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		db := open(t, url(t))
+		ctx, cancel := context.WithCancel(t.Context())
+		err := db.InTx(ctx, func(_ context.Context, tx *database.Tx) error {
+			cancel()
+			for !errors.Is(insert(t.Context(), tx, "a"), sql.ErrTxDone) { // It is undone soon.
+			}
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want that it was cancelled", err)
+		}
+	})
 }

@@ -103,6 +103,9 @@ func (db *DB) begin(
 		return weather(err)
 	}
 	if err := begun.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // That is what has undone it.
+			err = ctx.Err()
+		}
 		return fmt.Errorf("commit: %w", weather(err))
 	}
 	for _, after := range tx.after {

@@ -29,7 +29,7 @@ func (p pipe) Accept() (net.Conn, error) {
 	}
 }
 
-func (p pipe) Close() error   { return nil }
+func (p pipe) Close() error   { close(p.done); return nil }
 func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 const get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -45,7 +45,6 @@ func impatient(t *testing.T, request string, handler http.HandlerFunc) net.Conn 
 	serving.Go(func() { _ = server.Serve(p) })
 	t.Cleanup(func() {
 		_ = here.Close()
-		close(p.done)
 		_ = server.Close()
 		serving.Wait()
 	})

@@ -20,7 +20,7 @@ const (
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 12 * time.Second
 	stopTimeout   = 10 * time.Second
-	hurryAfter    = 2 * time.Second // of a stop, what Deadline bounds has had its time
+	hurryAfter    = 2 * time.Second // of finishing, what Deadline bounds has had its time
 	maxHeader     = 32 << 10
 )
 
@@ -36,9 +36,9 @@ type Service interface {
 
 // Serve serves handler on listener, and runs the services, until ctx ends.
 // Then it drains the services, for twelve seconds at most. After that it listens
-// no more and lets the requests in hand finish, for ten seconds at most; those that
-// Deadline bounds end two seconds after ctx. At last it ends the services. A service
-// that fails ends everything.
+// no more and lets the requests in hand finish, for ten seconds at most, or two where
+// Deadline bounds them. At last it ends the services. A service that fails ends
+// everything.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, services ...Service) error {
 	group, ctx := errgroup.WithContext(ctx)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -70,9 +70,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, ser
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		defer time.AfterFunc(hurryAfter, hurry).Stop()
 		ctx := context.WithoutCancel(ctx)
 		drain(ctx, services)
+		defer time.AfterFunc(hurryAfter, hurry).Stop()
 		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
 		err := server.Shutdown(ctx)

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -288,4 +291,38 @@ func TestServeAnswersWhileItsServicesDrain(t *testing.T) {
 	if status != http.StatusNotFound {
 		t.Errorf("a request while a service drained got %d, want %d", status, http.StatusNotFound)
 	}
+}
+
+func TestServeHurriesNobodyWhileItsServicesDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pipe{conn: make(chan net.Conn, 1), done: make(chan struct{})}
+		here, there := net.Pipe()
+		p.conn <- there
+		handler := web.Deadline(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+				w.WriteHeader(http.StatusServiceUnavailable)
+			case <-time.After(time.Second):
+			}
+		}))
+		lasting := host{drained: func(context.Context) {
+			<-time.After(5 * time.Second)
+			_, _ = io.WriteString(here, get)
+			answer, err := http.ReadResponse(bufio.NewReader(here), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("a request five seconds into a drain got %s", answer.Status)
+			}
+			_ = answer.Body.Close()
+			_ = here.Close()
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := web.Serve(ctx, p, handler, lasting); err != nil {
+			t.Error(err)
+		}
+	})
 }
