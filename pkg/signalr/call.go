@@ -42,7 +42,10 @@ func Call[R any](ctx context.Context, c *Conn, target string, args ...any) (R, e
 
 func (c *Conn) call(ctx context.Context, target string, args []any) (*message, error) {
 	answer := make(chan *message, 1)
-	id := c.expect(answer)
+	id, err := c.expect(answer)
+	if err != nil {
+		return nil, err
+	}
 	defer c.forget(id)
 	o, err := invocationOf(id, target, args)
 	if err != nil {
@@ -50,7 +53,10 @@ func (c *Conn) call(ctx context.Context, target string, args []any) (*message, e
 	}
 	c.push(o)
 	select {
-	case m := <-answer:
+	case m, came := <-answer:
+		if !came {
+			return nil, ErrEnded
+		}
 		return m, nil
 	case <-c.ctx.Done():
 		return nil, ErrEnded
@@ -59,15 +65,19 @@ func (c *Conn) call(ctx context.Context, target string, args []any) (*message, e
 	}
 }
 
-// expect has an answer of the client's delivered under the id that it returns.
-func (c *Conn) expect(answer chan<- *message) (id string) {
+// expect has an answer of the client's delivered under the id that it returns. The
+// channel is closed when there will be none.
+func (c *Conn) expect(answer chan<- *message) (id string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.flows.cut {
+		return "", ErrEnded
+	}
 	c.flows.named++
 	id = "s" + strconv.Itoa(c.flows.named)
 	put(&c.flows.calls, id, answer)
 	c.flows.move() // The reader may have to go on.
-	return id
+	return id, nil
 }
 
 func (c *Conn) forget(id string) {

@@ -214,7 +214,7 @@ func (c *Conn) finish(e reason) {
 		c.later(c.hub.options.WriteTimeout, c.cancel)
 	}
 	if e.gone {
-		c.hub.fanout.seal(c, true)
+		c.hub.fanout.abandon(c)
 	}
 	c.employ()
 }
@@ -222,7 +222,7 @@ func (c *Conn) finish(e reason) {
 // end ends the connection at once.
 func (c *Conn) end(e reason) {
 	c.settle(e)
-	c.hub.fanout.seal(c, false)
+	c.hub.fanout.seal(c)
 	c.cancel()
 	c.hurry()
 	c.employ()

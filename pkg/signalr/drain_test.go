@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"parley.internal/pkg/signalr"
 )
@@ -97,4 +103,45 @@ func TestWaitGivesUpWithItsContext(t *testing.T) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 	})
+}
+
+// TestADrainMeetsHandshakes drains in the middle of many: whoever is let in at all
+// hears the handshake's answer first.
+func TestADrainMeetsHandshakes(t *testing.T) {
+	for i := range 200 {
+		h := signalr.New(signalr.Options{Logger: quiet})
+		h.OnConnect(func(_ context.Context, c *signalr.Conn) error { return c.Send("Hello") })
+		server := httptest.NewServer(h)
+		var clients sync.WaitGroup
+		ready := make(chan struct{})
+		for range 16 {
+			ws, answer, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			clients.Go(func() {
+				defer hangUp(ws)
+				<-ready
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"protocol":"json","version":1}`+sep))
+				_, first, err := ws.ReadMessage()
+				if strings.HasPrefix(string(first), `{"type"`) {
+					t.Errorf("%q came before the handshake's answer", first)
+				}
+				for err == nil {
+					_, _, err = ws.ReadMessage()
+				}
+			})
+		}
+		close(ready)
+		for range i % 50 { // some moment of the handshakes
+			runtime.Gosched()
+		}
+		h.Drain(t.Context(), 0)
+		clients.Wait()
+		if err := h.Wait(soon(t)); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	}
 }

@@ -3,8 +3,10 @@ package signalr_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -284,4 +286,44 @@ func TestAPanicInDisconnectEndsNothingElse(t *testing.T) {
 		}
 		n.greeted(t, nil)
 	})
+}
+
+func TestAClosingHandshakeIsAnswered(t *testing.T) {
+	for _, code := range []int{websocket.CloseNormalClosure, websocket.CloseGoingAway, 4000} {
+		for name, before := range map[string]string{
+			"at rest":                "",
+			"while a method runs":    `{"type":1,"target":"Note","arguments":["it"]}` + sep,
+			"while a stream goes on": `{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}` + sep,
+		} {
+			t.Run(fmt.Sprint(code, " ", name), func(t *testing.T) {
+				flow(t, func(t *testing.T, _ *river, n *network) {
+					c := n.greeted(t, nil)
+					if before != "" {
+						c.send(before)
+						synctest.Wait()
+					}
+					start := time.Now()
+					c.leave(code)
+					c.reading.Wait()
+					if took := time.Since(start); !websocket.IsCloseError(c.ended, code) || took != 0 {
+						t.Errorf("the socket ended with %v after %s, want %d at once", c.ended, took, code)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAClosingHandshakeIsAnsweredOverTCP(t *testing.T) {
+	r := openRoom(t)
+	for range 20 {
+		ws := connect(t, r.url+"?access_token=jim", "", 0)
+		if err := ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4000, ""), time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, 4000) {
+			t.Errorf("the socket ended with %v, want the client's own code", err)
+		}
+		hangUp(ws)
+	}
 }

@@ -181,3 +181,18 @@ func TestEventsTravelOverHTTP2(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAGetWithABodyIsRefused(t *testing.T) {
+	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+		for _, header := range []http.Header{nil, accept(nil)} {
+			answer, err := n.ask(t.Context(), http.MethodGet, "/hub?id="+n.token(t, nil), header, "more")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := bodyOf(t, answer); answer.StatusCode != http.StatusBadRequest || d.Connections() != 0 {
+				t.Errorf("got %s, %q, and %d connections", answer.Status, text, d.Connections())
+			}
+			_ = answer.Body.Close()
+		}
+	})
+}

@@ -57,17 +57,20 @@ func (f *fanout) offerLocked(c *Conn, frame []byte, limit int) bool {
 }
 
 // offerOrWait is offer, and returns nil if the frame fits, else a channel that
-// is closed when it may.
-func (f *fanout) offerOrWait(c *Conn, frame []byte, limit int) <-chan struct{} {
+// is closed when it may. The error is that nothing is sent any more.
+func (f *fanout) offerOrWait(c *Conn, frame []byte, limit int) (<-chan struct{}, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if c.out.sealed {
+		return nil, ErrEnded
+	}
 	if f.offerLocked(c, frame, min(limit, f.limit)) {
-		return nil
+		return nil, nil //nolint:nilnil // There is nothing to wait for.
 	}
 	if c.out.room == nil {
 		c.out.room = make(chan struct{})
 	}
-	return c.out.room
+	return c.out.room, nil
 }
 
 // last puts frames that are not followed by any, whatever waits.
@@ -110,14 +113,20 @@ func (f *fanout) remove(c *Conn) {
 	f.members.remove(c)
 }
 
-// seal has a client sent no more. What waits still arrives, unless it is
-// dropped.
-func (f *fanout) seal(c *Conn, drop bool) {
+// seal has a client sent no more. What waits still arrives.
+func (f *fanout) seal(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c.out.dismount()
 	c.out.sealed = true
-	if drop {
+}
+
+// abandon is seal for a client that has gone: what waits is forgotten, but not a
+// goodbye.
+func (f *fanout) abandon(c *Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !c.out.sealed {
 		c.out.drop()
 	}
 }

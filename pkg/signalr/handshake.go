@@ -34,8 +34,8 @@ func (c *Conn) shakeHands() bool {
 	c.records.prefixed = c.format.binary()
 	c.hear()
 	c.sent.Store(int64(time.Since(c.started)))
-	c.greetedNow()
 	c.hub.fanout.add(c, answer) // whoever reads our answer misses nothing from here on
+	c.greetedNow()              // and nobody ends what is not a member yet
 	c.startClock()
 	return true
 }
@@ -65,9 +65,7 @@ func (c *Conn) greetedNow() {
 // dismiss leaves a client that is not welcome, with an answer.
 func (c *Conn) dismiss(answer []byte) {
 	c.hub.fanout.last(c, c.format.end(answer)...)
-	timeout := time.NewTimer(c.hub.options.WriteTimeout)
-	defer timeout.Stop()
-	if c.hub.fanout.flush(c, timeout.C) {
+	if c.flush(c.hub.options.WriteTimeout) {
 		c.carrier.expectEnd(linger)
 		_ = c.discard()
 	}

@@ -27,6 +27,10 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 		return
 	}
+	if r.Method == http.MethodGet && r.ContentLength != 0 { // its answer would wait for the body
+		refuse(w, http.StatusBadRequest, "A GET request has no body")
+		return
+	}
 	if who, ok := h.admit(w, r); ok {
 		serve(w, r, who)
 	}

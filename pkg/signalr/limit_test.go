@@ -162,7 +162,7 @@ func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
 		refused := 0
 		for i := range 40 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
-			if strings.Contains(<-c.records, "Failed to invoke 'Slowly'") {
+			if strings.Contains(<-c.records, "too many streams at once") {
 				refused++
 			}
 		}
@@ -195,9 +195,59 @@ func TestAStreamTooManyIsLogged(t *testing.T) {
 		for i := range 33 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Hang","arguments":[]}`, i) + sep)
 		}
-		c.expect(`{"type":3,"invocationId":"32","error":"Failed to invoke 'Hang' due to an error on the server."}`)
+		c.expect(`{"type":3,"invocationId":"32","error":"An unexpected error occurred invoking 'Hang' on the server. HubException: too many streams at once"}`)
 		if got := strings.Count(log.String(), "too many streams"); got != 1 {
 			t.Errorf("it is logged %d times, want once:\n%s", got, &log)
+		}
+	})
+}
+
+// TestACancelledStreamMakesRoom has a client begin one stream after the other, and
+// cancel each before it begins the next one, without waiting for answers.
+func TestACancelledStreamMakesRoom(t *testing.T) {
+	flow(t, func(t *testing.T, _ *river, n *network) {
+		c := n.greeted(t, nil)
+		for i := range 90 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`+sep+`{"type":5,"invocationId":"%d"}`+sep, i, i))
+		}
+		c.send(`{"type":4,"invocationId":"last","target":"Slowly","arguments":[]}` + sep)
+		for ended, begun := 0, false; ended < 90 || !begun; {
+			record := <-c.records
+			switch {
+			case strings.Contains(record, "error"):
+				t.Fatalf("got %s", record)
+			case strings.HasPrefix(record, `{"type":3`):
+				ended++
+			case strings.Contains(record, "last"):
+				begun = true
+			}
+		}
+	})
+}
+
+// TestAStreamThatDoesNotEndKeepsItsPlace has a client whose streams do not heed that
+// they are cancelled: it is refused in the end, and read on.
+func TestAStreamThatDoesNotEndKeepsItsPlace(t *testing.T) {
+	over := make(chan struct{})
+	hub := func() *signalr.Hub {
+		h := signalr.New(signalr.Options{Logger: quiet})
+		h.Handle("Deaf", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
+			return func(func(int, error) bool) { <-over }, nil
+		}))
+		return h
+	}
+	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
+		over = make(chan struct{})
+		defer close(over)
+		c := n.greeted(t, nil)
+		for i := range 32 {
+			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Deaf","arguments":[]}`+sep+`{"type":5,"invocationId":"%d"}`+sep, i, i))
+		}
+		start := time.Now()
+		c.send(`{"type":4,"invocationId":"last","target":"Deaf","arguments":[]}` + sep)
+		c.expect(`{"type":3,"invocationId":"last","error":"An unexpected error occurred invoking 'Deaf' on the server. HubException: too many streams at once"}`)
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("it was refused after %s, want a second", waited)
 		}
 	})
 }

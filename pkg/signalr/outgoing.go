@@ -1,6 +1,9 @@
 package signalr
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // outgoing is what waits for one client: frames of its own, and behind them
 // what it has not read of the run it rides. It rides one at most: when
@@ -67,6 +70,11 @@ func (o *outgoing) dismount() {
 	}
 	m.run.riders.remove(m)
 	frames, bytes := o.place.read(o.frames, math.MaxInt)
+	for i, piece := range frames[len(o.frames):] {
+		if len(piece) < mostChunk/2 { // A small piece would keep all of its chunk.
+			frames[len(o.frames)+i] = slices.Clone(piece)
+		}
+	}
 	o.frames, o.bytes = frames, o.bytes+bytes
 	o.ride, o.place = nil, place{}
 	m.wait()
@@ -116,4 +124,8 @@ func (o *outgoing) empty() bool {
 func (o *outgoing) drop() {
 	o.dismount()
 	o.frames, o.sealed = nil, true
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
 }

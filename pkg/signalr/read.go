@@ -62,6 +62,9 @@ func (c *Conn) admitCall(m *message, bytes int) error {
 			return err
 		}
 	}
+	if err := c.awaitEnds(m); err != nil {
+		return err
+	}
 	if err := c.open(m); err != nil {
 		c.logFailure(m.target, err)
 		if m.blocking() {

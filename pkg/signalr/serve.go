@@ -35,8 +35,16 @@ func (c *Conn) run() {
 	c.cutOff()
 	c.finish(reasonFor(err))
 	_ = c.discard()
+	c.flush(goneLinger) // of what answers the client's goodbye
 	c.carrier.hangUp()
 	<-c.gone()
+}
+
+// flush waits until the client has taken what waits, and says whether it has.
+func (c *Conn) flush(within time.Duration) bool {
+	timeout := time.NewTimer(within)
+	defer timeout.Stop()
+	return c.hub.fanout.flush(c, timeout.C)
 }
 
 // leave returns when nobody sees to the connection any more.
@@ -97,9 +105,7 @@ func (c *Conn) part() {
 	if c.reason.gone {
 		patience = goneLinger
 	}
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	if !c.hub.fanout.flush(c, timeout.C) || c.reason.gone {
+	if !c.flush(patience) || c.reason.gone {
 		c.carrier.hangUp()
 		return
 	}

@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 )
 
 const (
-	mostStreams  = 32       // that a connection has at once, in both directions
-	streamWindow = 64 << 10 // bytes that may wait for a client before its streams go on
+	mostStreams  = 32          // that a connection has at once, in both directions
+	streamWindow = 64 << 10    // bytes that may wait for a client before its streams go on
+	endPatience  = time.Second // how long one more waits for those to end that were cancelled
 )
 
-var errStreams = fmt.Errorf("%w: too many streams at once", errArguments)
+const errStreams = HubError("too many streams at once")
 
 // flows are a connection's streams and the calls to its client that are under
 // way. Conn.mu guards them.
@@ -19,9 +21,59 @@ type flows struct {
 	uploads   map[string]*upload
 	uploaded  int           // bytes of theirs that wait, and what each item costs
 	moved     chan struct{} // closed when the reader has to look at them; nil: it does not wait
-	downloads map[string]context.CancelFunc
+	downloads map[string]*download
+	ending    int // of these: the client has cancelled them
 	calls     map[string]chan<- *message
-	named     int // calls so far
+	named     int  // calls so far
+	cut       bool // the client is read no more
+}
+
+// download is a stream to the client.
+type download struct {
+	cancel context.CancelFunc
+	ending bool
+}
+
+// fit says whether the streams of an invocation may begin.
+func (f *flows) fit(m *message) bool {
+	more := m.flows()
+	return more == 0 || len(f.uploads)+len(f.downloads)+more <= mostStreams
+}
+
+// awaitEnds has the client wait for a while if the streams of an invocation fit
+// only when others have ended that it has cancelled.
+func (c *Conn) awaitEnds(m *message) error {
+	if c.endFor(m) == nil {
+		return nil
+	}
+	return c.hold(func(ctx context.Context) error {
+		patience := time.NewTimer(endPatience)
+		defer patience.Stop()
+		for {
+			end := c.endFor(m)
+			if end == nil {
+				return nil
+			}
+			select {
+			case <-end:
+			case <-patience.C:
+				return nil
+			case <-ctx.Done():
+				return fmt.Errorf("wait for a stream to end: %w", ctx.Err())
+			}
+		}
+	})
+}
+
+// endFor says where to wait for the end of a stream, nil if there is no reason to.
+func (c *Conn) endFor(m *message) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flows.fit(m) || c.flows.ending == 0 {
+		return nil
+	}
+	c.flows.moved = make(chan struct{}) // for the one reader that there is
+	return c.flows.moved
 }
 
 // open makes room for the streams of an invocation. It runs before the
@@ -35,7 +87,7 @@ func (c *Conn) open(m *message) error {
 			return errIDInUse
 		}
 	}
-	if more := m.flows(); more > 0 && len(f.uploads)+len(f.downloads)+more > mostStreams {
+	if !f.fit(m) {
 		return errStreams
 	}
 	for i, id := range m.streams {
@@ -51,7 +103,7 @@ func (c *Conn) open(m *message) error {
 	if m.kind == kindStreamInvocation {
 		ctx, cancel := context.WithCancel(m.ctx)
 		m.ctx = ctx
-		put(&f.downloads, m.invocationID, cancel)
+		put(&f.downloads, m.invocationID, &download{cancel: cancel})
 	}
 	return nil
 }
@@ -82,8 +134,13 @@ func (c *Conn) shut(m *message) {
 		}
 	}
 	if m.kind == kindStreamInvocation {
-		c.flows.downloads[m.invocationID]()
+		d := c.flows.downloads[m.invocationID]
+		d.cancel()
+		if d.ending {
+			c.flows.ending--
+		}
 		delete(c.flows.downloads, m.invocationID)
+		c.flows.move()
 	}
 }
 
@@ -116,8 +173,10 @@ func (c *Conn) complete(m *message) {
 func (c *Conn) cancelStream(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel, runs := c.flows.downloads[id]; runs {
-		cancel()
+	if d := c.flows.downloads[id]; d != nil && !d.ending {
+		d.cancel()
+		d.ending = true
+		c.flows.ending++
 	}
 }
 
@@ -152,7 +211,11 @@ func (c *Conn) sendItem(m *message, item any) error {
 	}
 	frame := c.format.encode(&outbound{kind: kindStreamItem, id: m.invocationID, value: value})
 	for m.ctx.Err() == nil {
-		room := c.hub.fanout.offerOrWait(c, frame, streamWindow)
+		room, err := c.hub.fanout.offerOrWait(c, frame, streamWindow)
+		if err != nil {
+			c.cancelStream(m.invocationID) // so that its method knows
+			return err
+		}
 		if room == nil {
 			return nil
 		}

@@ -253,3 +253,44 @@ func TestACallToAClientThatGoesEnds(t *testing.T) {
 		other.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
 	})
 }
+
+func TestACallToAClientThatIsNoLongerReadEnds(t *testing.T) {
+	flow(t, func(t *testing.T, _ *river, n *network) {
+		c := n.greeted(t, nil)
+		start := time.Now()
+		c.send(`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}` + sep)
+		c.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
+		c.send(`{"type":7}` + sep)
+		c.reading.Wait()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it waited %s for an answer that cannot come", took)
+		}
+	})
+}
+
+// TestAStreamEndsWithTheClient has a client go that has read a part, while another
+// method of its still runs.
+func TestAStreamEndsWithTheClient(t *testing.T) {
+	flow(t, func(t *testing.T, r *river, n *network) {
+		c := n.stalled(t, "/hub", nil)
+		c.send(`{"protocol":"json","version":1}` + sep)
+		if _, _, err := c.ws.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		c.send(`{"type":4,"invocationId":"1","target":"Endless","arguments":["more"]}` + sep + `{"type":1,"target":"Note","arguments":["it"]}` + sep)
+		synctest.Wait()
+		before := r.produced.Load()
+		c.leave(websocket.CloseNormalClosure)
+		for err := error(nil); err == nil; {
+			_, _, err = c.ws.ReadMessage()
+		}
+		select {
+		case <-r.stopped:
+		case <-time.After(time.Second):
+			t.Error("the stream goes on for nobody")
+		}
+		if n := r.produced.Load() - before; n > 10_000 {
+			t.Errorf("%d items were made for nobody", n)
+		}
+	})
+}

@@ -215,11 +215,16 @@ func (c *Conn) endUpload(u *upload, why error) {
 	u.end(why)
 }
 
-// cutOff is when the client is read no more.
+// cutOff is when the client is read no more: nobody waits for what it has to say.
 func (c *Conn) cutOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.flows.cut = true
 	for _, u := range c.flows.uploads {
 		u.end(ErrEnded)
+	}
+	for id, answer := range c.flows.calls {
+		delete(c.flows.calls, id)
+		close(answer)
 	}
 }
