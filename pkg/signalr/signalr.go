@@ -12,7 +12,11 @@
 //
 // Over server-sent events a client leaves by ending its request, which a broken
 // line does as well: both count as leaving. Over long polling it says so, and one
-// that does not poll for Options.DisconnectTimeout is broken.
+// that does not poll for Options.DisconnectTimeout is broken; one that froze in the
+// middle of a poll is found when Options.PollTimeout has ended that, too.
+//
+// An http.Server's ReadTimeout and WriteTimeout do not end what lasts, and it should
+// have the first one: without, a request whose body never comes is never over.
 //
 // A hub sends no CORS headers: pages of another origin than its own need a handler
 // in front of it that does; see Options.AllowOrigin.
@@ -28,8 +32,8 @@
 // so that its clients find another one.
 //
 // Besides what Options bound, a connection has 32 streams at once, of both
-// directions together; one more is refused, and its client told that the call
-// failed. 16 calls wait for their turn, or as many bytes of them as MaxMessage;
+// directions together; one more waits a second for those to end that the client has
+// cancelled, and is refused then, with a text that says why. 16 calls wait for their turn, or as many bytes of them as MaxMessage;
 // and 10 items of a client's stream for its method, or more as Incoming says. With
 // more, the client is not read until there is room. A stream to the client goes
 // on while less than 64 KiB wait for it. 128 of a client's requests wait to be
@@ -104,7 +108,8 @@ func (h *Hub) method(name string) (Method, bool) {
 
 // OnConnect sets what runs when a client has shaken hands, before its first
 // invocation. The connection can be sent to and joined to groups already. An
-// error ends the connection; a HubError's text is told to the client.
+// error ends the connection; a HubError's text is told to the client, whose own
+// start may have succeeded before: it has shaken hands.
 func (h *Hub) OnConnect(fn func(context.Context, *Conn) error) { h.onConnect = fn }
 
 // OnDisconnect sets what runs after the last invocation of a connection,

@@ -280,14 +280,13 @@ func TestAStreamEndsWithTheClient(t *testing.T) {
 		c.send(`{"type":4,"invocationId":"1","target":"Endless","arguments":["more"]}` + sep + `{"type":1,"target":"Note","arguments":["it"]}` + sep)
 		synctest.Wait()
 		before := r.produced.Load()
+		start := time.Now()
 		c.leave(websocket.CloseNormalClosure)
 		for err := error(nil); err == nil; {
 			_, _, err = c.ws.ReadMessage()
 		}
-		select {
-		case <-r.stopped:
-		case <-time.After(time.Second):
-			t.Error("the stream goes on for nobody")
+		if err := <-r.stopped; err == nil || time.Since(start) != 0 {
+			t.Errorf("the stream ended with %v after %s", err, time.Since(start))
 		}
 		if n := r.produced.Load() - before; n > 10_000 {
 			t.Errorf("%d items were made for nobody", n)
