@@ -33,10 +33,11 @@ func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: scope
 // Others is every connection but this one.
 func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
 
-// Except is the audience without these connections; nil is none.
+// Except is the audience without these connections; nil is none, and so is one of
+// another hub.
 func (a Audience) Except(conns ...*Conn) Audience {
 	all := slices.Concat(a.except, conns)
-	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil })
+	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil || c.hub != a.hub })
 	return a
 }
 

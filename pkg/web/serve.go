@@ -82,7 +82,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, ser
 		stopped <- err
 	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		stop()
+		if !stop() {
+			err = errors.Join(err, <-stopped)
+		}
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}
 	if err := <-stopped; err != nil {
