@@ -142,10 +142,11 @@ func (c *Conn) Close(why string, allowReconnect bool) {
 }
 
 // SetExpiry sets when the connection ends by itself, with allowReconnect, so
-// that the client comes back with a new token. The zero time: never. Where a
-// client sends by requests, the connection ends with the newest token that these
-// have shown at the latest, whose next one would be refused; and a newer one than
-// any before puts the end off.
+// that the client comes back with a new token. The zero time and any after the
+// year 2261: never. All until 1970 are one past, and Expiry says that of them.
+// Where a client sends by requests, the connection ends with the newest token that
+// these have shown at the latest, whose next one would be refused; and a newer one
+// than any before puts the end off.
 func (c *Conn) SetExpiry(t time.Time) {
 	c.expires.Store(unixNano(t))
 	c.look()
@@ -189,11 +190,17 @@ func putOff(from *atomic.Int64, to int64) bool {
 	}
 }
 
+// unixNano is an instant in nanoseconds, and 0 for never: for what an int64 does
+// not hold as well, if that is to come.
 func unixNano(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero(), t.Year() > 2261:
 		return 0
+	case !t.After(time.Unix(0, 0)):
+		return 1
+	default:
+		return t.UnixNano()
 	}
-	return t.UnixNano()
 }
 
 // push sends a message; a client too slow for it is disconnected.

@@ -160,17 +160,26 @@ func TestAConnectionLivesNoLongerThanItsToken(t *testing.T) {
 		"refreshed":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Hour)) }, time.Hour},
 		"cut short":               {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(time.Second)) }, time.Second},
 		"cut off":                 {func(c *signalr.Conn) { c.SetExpiry(time.Now().Add(-time.Second)) }, 0},
+		"cut off long ago":        {func(c *signalr.Conn) { c.SetExpiry(time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC)) }, 0},
+		"cut off in 1970":         {func(c *signalr.Conn) { c.SetExpiry(time.Unix(0, 0)) }, 0},
 		"for ever, until changed": {func(c *signalr.Conn) { c.SetExpiry(time.Time{}); pass(time.Hour); c.SetExpiry(time.Now()) }, time.Hour},
+		"for millennia, until changed": {func(c *signalr.Conn) {
+			c.SetExpiry(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+			pass(time.Hour)
+			c.SetExpiry(time.Now())
+		}, time.Hour},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			keep(t, o, func(t *testing.T, d *diary, n *network) {
-				start := time.Now()
+				start, ended := time.Now(), make(chan time.Duration, 1)
 				c := n.greeted(t, nil)
-				tt.change(<-d.conns)
+				conn := <-d.conns
+				context.AfterFunc(conn.Context(), func() { ended <- time.Since(start) })
+				tt.change(conn)
 				c.expect(expired)
 				c.expectEnd()
-				if got := time.Since(start); got != tt.after {
+				if got := <-ended; got != tt.after {
 					t.Errorf("ended after %s, want %s", got, tt.after)
 				}
 				d.wantEnding(t, true)
