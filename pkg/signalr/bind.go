@@ -73,5 +73,24 @@ func (p parameter) decode(argument json.RawMessage, into any) error {
 	if string(argument) == "null" && !p.text && !p.optional {
 		return errNull
 	}
-	return json.Unmarshal(argument, into)
+	return decode(argument, into)
+}
+
+// misfitError is about what a client sent that is no value of the Go type that it is
+// for. Its text may be logged, so it does not quote the client; what it wraps may.
+type misfitError struct {
+	wanted reflect.Type
+	cause  error
+}
+
+func (e *misfitError) Error() string { return "of another type than " + e.wanted.String() }
+
+func (e *misfitError) Unwrap() error { return e.cause }
+
+// decode reads what a client sent.
+func decode(raw json.RawMessage, into any) error {
+	if err := json.Unmarshal(raw, into); err != nil {
+		return &misfitError{wanted: reflect.TypeOf(into).Elem(), cause: err}
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,7 +33,7 @@ func Call[R any](ctx context.Context, c *Conn, target string, args ...any) (R, e
 	if answer.value == nil {
 		return result, nil
 	}
-	if err := json.Unmarshal(answer.value, &result); err != nil {
+	if err := decode(answer.value, &result); err != nil {
 		return result, fmt.Errorf("call %s: decode the result: %w", target, err)
 	}
 	return result, nil

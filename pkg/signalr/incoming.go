@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 )
@@ -34,7 +33,7 @@ func (s Incoming[T]) All(ctx context.Context) iter.Seq2[T, error] {
 				return
 			}
 			if err == nil {
-				err = json.Unmarshal(raw, &item)
+				err = decode(raw, &item)
 			}
 			if !yield(item, err) || err != nil {
 				return

@@ -106,7 +106,8 @@ type Options struct {
 	Key []byte
 
 	// Logger is told of failing methods and broken connections, never of what
-	// was said. Nil: slog.Default.
+	// was said, unless a method's own error quotes it. What is a client's fault is
+	// Debug. Nil: slog.Default.
 	Logger *slog.Logger
 }
 

@@ -139,13 +139,20 @@ func (c *Conn) farewell() {
 }
 
 // refusals are no failures of the hub's.
-var refusals = []error{errArguments, errIDInUse, ErrUnauthorized, context.Canceled, ErrEnded}
+var refusals = []error{errArguments, errIDInUse, ErrUnauthorized, context.Canceled, ErrEnded, errClients}
+
+// errClients is logged instead of a ClientError, whose text is what the client said.
+var errClients = errors.New("the client's own error")
 
 func (c *Conn) logFailure(what string, err error) {
 	log := c.hub.options.Logger
+	if _, own := errors.AsType[ClientError](err); own {
+		err = errClients
+	}
 	attrs := []any{"connection", c.id, "user", c.identity.User, "error", err}
 	_, told := errors.AsType[HubError](err)
-	expected := told || slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
+	_, misfit := errors.AsType[*misfitError](err)
+	expected := told || misfit || slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
 	if expected {
 		log.Debug("hub method refused", append(attrs, "method", what)...)
 		return
