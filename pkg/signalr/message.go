@@ -47,20 +47,13 @@ type arguments []json.RawMessage
 // mostArguments is how many a method may have.
 const mostArguments = 4
 
-// sent are the arguments that came, with room for one more than fits any method:
-// JSON leaves out what an array has no room for. All of them would take more memory
-// than they come in.
-type sent [mostArguments + 1]json.RawMessage
-
-// list is nil if there was none, not even an empty one.
-func (s *sent) list() arguments {
-	if s == nil {
-		return nil
+// few are the arguments that came, without those beyond the first that fits no
+// method: all of them would take more memory than they come in.
+func few(sent []json.RawMessage) arguments {
+	if len(sent) <= mostArguments {
+		return sent
 	}
-	if n := slices.IndexFunc(s[:], func(a json.RawMessage) bool { return a == nil }); n >= 0 {
-		return s[:n]
-	}
-	return s[:]
+	return slices.Clone(sent[:mostArguments+1])
 }
 
 var errNull = errors.New("it is null")
@@ -75,14 +68,14 @@ func parseJSON(record []byte) (*message, error) {
 		return nil, fmt.Errorf("%w: not UTF-8", errMalformed)
 	}
 	var in struct {
-		Type         kind            `json:"type"`
-		InvocationID string          `json:"invocationId"`
-		Target       string          `json:"target"`
-		Arguments    *sent           `json:"arguments"`
-		StreamIDs    []string        `json:"streamIds"`
-		Item         json.RawMessage `json:"item"`
-		Result       json.RawMessage `json:"result"`
-		Error        string          `json:"error"`
+		Type         kind              `json:"type"`
+		InvocationID string            `json:"invocationId"`
+		Target       string            `json:"target"`
+		Arguments    []json.RawMessage `json:"arguments"`
+		StreamIDs    []string          `json:"streamIds"`
+		Item         json.RawMessage   `json:"item"`
+		Result       json.RawMessage   `json:"result"`
+		Error        string            `json:"error"`
 	}
 	if err := json.Unmarshal(record, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", errMalformed, err)
@@ -91,7 +84,7 @@ func parseJSON(record []byte) (*message, error) {
 		kind:         in.Type,
 		invocationID: in.InvocationID,
 		target:       in.Target,
-		arguments:    in.Arguments.list(),
+		arguments:    few(in.Arguments),
 		streams:      in.StreamIDs,
 		value:        in.Result,
 		failure:      in.Error,

@@ -25,10 +25,16 @@ func (c *Conn) welcome() bool {
 	return true
 }
 
-// run is the life of a connection from the handshake to the last byte.
+// run is the life of a connection from the handshake to the last byte. It keeps
+// little on the stack: decoding a message just fits into 4 KiB, and a stack that
+// had to grow stays so.
 func (c *Conn) run() {
 	defer c.leave()
-	err := c.receive()
+	c.unwind(c.receive())
+}
+
+// unwind is after the last message.
+func (c *Conn) unwind(err error) {
 	if c.left.Load() && errors.Is(err, ErrEnded) {
 		err = c.discard() // What ended it is behind what was left unread.
 	}
