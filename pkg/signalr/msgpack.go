@@ -156,7 +156,7 @@ func parseMsgpack(b []byte) (*message, error) {
 		m.arguments = make(arguments, 0, 4)
 		for i := range r.array() {
 			if i > mostArguments {
-				r.skip() // as sent does
+				r.skip() // what few leaves out
 				continue
 			}
 			m.arguments = append(m.arguments, r.value())
