@@ -26,6 +26,7 @@ const (
 	parley     = "Parley"
 	centrifuge = "centrifuge"
 	socketIO   = "Socket.IO"
+	gorilla    = "gorilla hub"
 	bare       = "bare write(2)"
 	chatd      = "Parley, chatd with tokens"
 )
@@ -65,7 +66,7 @@ func peers() []peer {
 			Before: `42["send","`, After: `"]`,
 			Asks: []string{"\x81\x012"}, Answers: load.Text("3"),
 		}},
-		{name: "gorilla hub", command: []string{"gorilla"}, protocol: plain},
+		{name: gorilla, command: []string{"gorilla"}, protocol: plain},
 		{name: bare, command: []string{"bare"}, protocol: plain},
 	}
 }
