@@ -33,11 +33,11 @@
 //
 // Besides what Options bound, a connection has 32 streams at once, of both
 // directions together; one more waits a second for those to end that the client has
-// cancelled, and is refused then, with a text that says why. 16 calls wait for their turn, or as many bytes of them as MaxMessage;
-// and 10 items of a client's stream for its method, or more as Incoming says. With
-// more, the client is not read until there is room. A stream to the client goes
-// on while less than 64 KiB wait for it. 128 of a client's requests wait to be
-// read, and one more is answered with 429.
+// cancelled, and is refused then, with a text that says why. 16 calls wait for their
+// turn, or as many bytes of them as MaxMessage; and 10 items of a client's stream for
+// its method, or more as Incoming says. With more, the client is not read until there
+// is room. A stream to the client goes on while less than 64 KiB wait for it. 128 of a
+// client's requests wait to be read, and one more is answered with 429.
 //
 // Its promise: what is sent to a connection arrives in the order of sending and
 // without a hole, or the connection ends; no client makes another one wait; and

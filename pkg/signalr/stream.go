@@ -43,19 +43,23 @@ func (f *flows) fit(m *message) bool {
 // awaitEnds has the client wait for a while if the streams of an invocation fit
 // only when others have ended that it has cancelled.
 func (c *Conn) awaitEnds(m *message) error {
-	if c.endFor(m) == nil {
+	if m.flows() == 0 {
+		return nil
+	}
+	settled := func(f *flows) bool { return f.fit(m) || f.ending == 0 }
+	if c.movedUnless(settled) == nil {
 		return nil
 	}
 	return c.hold(func(ctx context.Context) error {
 		patience := time.NewTimer(endPatience)
 		defer patience.Stop()
 		for {
-			end := c.endFor(m)
-			if end == nil {
+			moved := c.movedUnless(settled)
+			if moved == nil {
 				return nil
 			}
 			select {
-			case <-end:
+			case <-moved:
 			case <-patience.C:
 				return nil
 			case <-ctx.Done():
@@ -63,17 +67,6 @@ func (c *Conn) awaitEnds(m *message) error {
 			}
 		}
 	})
-}
-
-// endFor says where to wait for the end of a stream, nil if there is no reason to.
-func (c *Conn) endFor(m *message) <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.flows.fit(m) || c.flows.ending == 0 {
-		return nil
-	}
-	c.flows.moved = make(chan struct{}) // for the one reader that there is
-	return c.flows.moved
 }
 
 // open makes room for the streams of an invocation. It runs before the

@@ -168,7 +168,7 @@ func (c *Conn) makeRoom(ctx context.Context, u *upload, item json.RawMessage) er
 	defer patience.Stop()
 	overdue := c.overdue(u)
 	for {
-		moved := c.movedFor(u, item)
+		moved := c.movedUnless(func(f *flows) bool { return f.fits(u, item) })
 		if moved == nil {
 			return nil
 		}
@@ -187,14 +187,15 @@ func (c *Conn) makeRoom(ctx context.Context, u *upload, item json.RawMessage) er
 	}
 }
 
-// movedFor says where to wait for room, nil if an item fits.
-func (c *Conn) movedFor(u *upload, item json.RawMessage) <-chan struct{} {
+// movedUnless says where to wait until the flows have moved, nil if they are as they
+// should be. It is for the reader, of which there is one.
+func (c *Conn) movedUnless(settled func(*flows) bool) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flows.fits(u, item) {
+	if settled(&c.flows) {
 		return nil
 	}
-	c.flows.moved = make(chan struct{}) // for the one reader that there is
+	c.flows.moved = make(chan struct{})
 	return c.flows.moved
 }
 
