@@ -179,9 +179,16 @@ func sqlite(t *testing.T) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 }
 
-func databases() map[string]func(*testing.T) string {
-	return map[string]func(*testing.T) string{
-		"SQLite": sqlite, "PostgreSQL": func(t *testing.T) string { t.Helper(); return testenv.Postgres(t) },
+// wantHandled wants this event handled next.
+func (h *house) wantHandled(id string) {
+	h.t.Helper()
+	select {
+	case got := <-h.handled:
+		if got != id {
+			h.t.Errorf("%s was handled, not %s", got, id)
+		}
+	case <-time.After(patience):
+		h.t.Fatalf("%s was not handled", id)
 	}
 }
 

@@ -19,15 +19,7 @@ func TestTheDoctorFindsWhatIsMissingAndWhatDiffers(t *testing.T) {
 	broker := testenv.RabbitMQ(t)
 	h := newHouse(t, sqlite(t), broker)
 	h.Broker.Queues = "lab-payments-service-Told"
-	conn, err := amqp.Dial(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch := testenv.Channel(t, broker)
 	out, err := h.types("doctor")
 	if !errors.Is(err, console.ErrFound) || strings.Count(out, "missing") != 4 {
 		t.Errorf("on an empty broker the doctor says %v\n%s", err, out)

@@ -17,7 +17,7 @@ import (
 
 func TestWhatIsPublishedByHandIsRefusedInWords(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	broker.Ctl("eval", "application:set_env(rabbit, max_message_size, 65536).")
+	broker.MaxMessage(1 << 16)
 	h := newHouse(t, sqlite(t), broker.URL())
 	close(h.broken)
 	h.run()

@@ -2,69 +2,56 @@ package console_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley.internal/pkg/console"
+	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/testenv"
 )
 
 func TestADeadLetterIsFoundReadAndReplayed(t *testing.T) {
-	for name, url := range databases() {
-		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, url(t), testenv.RabbitMQ(t))
-			h.run()
-			h.tell(told{Text: "tax id 8501"})
-			h.broken <- event.Permanent(errors.New("no such agent"))
-			if out := h.until("no such agent", "dead"); !strings.Contains(out, "Told") || strings.Contains(out, "8501") {
-				t.Errorf("dead says %s", out)
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		h := newHouse(t, url(t), testenv.RabbitMQ(t))
+		h.run()
+		h.tell(told{Text: "tax id 8501"})
+		h.broken <- event.Permanent(errors.New("no such agent"))
+		if out := h.until("no such agent", "dead"); !strings.Contains(out, "Told") || strings.Contains(out, "8501") {
+			t.Errorf("dead says %s", out)
+		}
+		list := rows(t, h.gets("dead", "--list", "--json"))
+		if len(list) != 1 || list[0]["service"] != "chat" || list[0]["partitionKey"] != "P-1" {
+			t.Fatalf("the list is %v", list)
+		}
+		id, _ := list[0]["id"].(string)
+		shown := h.gets("show", id)
+		for _, part := range []string{id, "no such agent", "tax id 8501", "policy", "chat", "dead", "sent"} {
+			if !strings.Contains(shown, part) {
+				t.Errorf("show does not say %q:\n%s", part, shown)
 			}
-			list := rows(t, h.gets("dead", "--list", "--json"))
-			if len(list) != 1 || list[0]["service"] != "chat" || list[0]["partitionKey"] != "P-1" {
-				t.Fatalf("the list is %v", list)
-			}
-			id, _ := list[0]["id"].(string)
-			shown := h.gets("show", id)
-			for _, part := range []string{id, "no such agent", "tax id 8501", "policy", "chat", "dead", "sent"} {
-				if !strings.Contains(shown, part) {
-					t.Errorf("show does not say %q:\n%s", part, shown)
-				}
-			}
-			if out := h.gets("replay", "--id", id, "--dry-run"); !strings.Contains(out, "would replay") {
-				t.Errorf("a dry run says %s", out)
-			}
-			if len(rows(t, h.gets("dead", "--json"))) != 1 {
-				t.Fatal("a dry run has changed something")
-			}
-			h.gets("replay", "--type", "Told", "--partition", "P-1", "--since", "1h")
-			close(h.broken)
-			select {
-			case got := <-h.handled:
-				if got != id {
-					t.Errorf("%s was handled", got)
-				}
-			case <-time.After(patience):
-				t.Fatal("the replayed dead letter was not handled")
-			}
-			h.until("[]", "dead", "--json")
-			if _, err := h.types("replay", "--id", id); !errors.Is(err, console.ErrFound) {
-				t.Errorf("replaying what is not dead answers %v", err)
-			}
-		})
-	}
+		}
+		if out := h.gets("replay", "--id", id, "--dry-run"); !strings.Contains(out, "would replay") {
+			t.Errorf("a dry run says %s", out)
+		}
+		if len(rows(t, h.gets("dead", "--json"))) != 1 {
+			t.Fatal("a dry run has changed something")
+		}
+		h.gets("replay", "--type", "Told", "--partition", "P-1", "--since", "1h")
+		close(h.broken)
+		h.wantHandled(id)
+		h.until("[]", "dead", "--json")
+		if _, err := h.types("replay", "--id", id); !errors.Is(err, console.ErrFound) {
+			t.Errorf("replaying what is not dead answers %v", err)
+		}
+	})
 }
 
 func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	limit := func(bytes int) {
-		broker.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", bytes))
-	}
-	limit(1 << 16)
+	broker.MaxMessage(1 << 16)
 	h := newHouse(t, sqlite(t), broker.URL())
 	close(h.broken)
 	h.run()
@@ -91,19 +78,12 @@ func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 	if got := metric(t, registry, "parley_outbox_refused"); got != 1 {
 		t.Errorf("the metric is %v", got)
 	}
-	limit(1 << 27)
+	broker.MaxMessage(1 << 27)
 	if out := h.gets("replay", "--from", "refused", "--all", "--dry-run"); !strings.Contains(out, "would replay") || len(h.handled) > 0 {
 		t.Errorf("a dry run says %s", out)
 	}
 	h.gets("replay", "--from", "refused", "--id", id)
-	select {
-	case got := <-h.handled:
-		if got != id {
-			t.Errorf("%s was handled", got)
-		}
-	case <-time.After(patience):
-		t.Fatal("what was replayed was not handled")
-	}
+	h.wantHandled(id)
 	h.until("[]", "refused", "--json")
 	if _, err := h.types("replay", "--from", "refused", "--id", id); !errors.Is(err, console.ErrFound) {
 		t.Errorf("replaying what is not refused answers %v", err)
@@ -113,9 +93,9 @@ func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 // A consumer whose database was set back hears again what it has forgotten; one
 // that has not ignores it.
 func TestPublishedEventsAreReplayed(t *testing.T) {
-	for name, url := range databases() {
-		t.Run(name, func(t *testing.T) { publishedEventsAreReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t))) })
-	}
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		publishedEventsAreReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t)))
+	})
 }
 
 func publishedEventsAreReplayed(t *testing.T, h *house) {
@@ -132,14 +112,7 @@ func publishedEventsAreReplayed(t *testing.T, h *house) {
 	}
 	h.gets("replay", "--from", "outbox", "--id", first, "--id", second)
 	for _, want := range []string{first, second} {
-		select {
-		case got := <-h.handled:
-			if got != want {
-				t.Errorf("%s was handled, not %s", got, want)
-			}
-		case <-time.After(patience):
-			t.Fatal("what was published again was not handled")
-		}
+		h.wantHandled(want)
 	}
 	h.gets("replay", "--from", "outbox", "--type", "Told", "--since", "1h")
 	h.until(`"pending":0`, "lag", "--json")
@@ -151,9 +124,9 @@ func publishedEventsAreReplayed(t *testing.T, h *house) {
 
 // One id that was mistyped is not noticed among others that were replayed.
 func TestNothingIsReplayedIfAnIDIsNotThere(t *testing.T) {
-	for name, url := range databases() {
-		t.Run(name, func(t *testing.T) { nothingIsReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t))) })
-	}
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		nothingIsReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t)))
+	})
 }
 
 func nothingIsReplayed(t *testing.T, h *house) {

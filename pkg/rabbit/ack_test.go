@@ -49,7 +49,7 @@ func newLateAck(t *testing.T) lateAck {
 // takeFirst has another consumer hold the first message, as soon as it is free.
 func (l lateAck) takeFirst(t *testing.T) {
 	t.Helper()
-	ch := foreign(t, l.broker)
+	ch := testenv.Channel(t, l.broker)
 	for ctx := patient(t); ; wait(ctx) {
 		d, ok, err := ch.Get("one-Told", false)
 		if err != nil || ctx.Err() != nil {
@@ -69,7 +69,7 @@ func (l lateAck) takeFirst(t *testing.T) {
 // left is what the queue holds once its consumers are gone.
 func (l lateAck) left(t *testing.T) map[string]bool {
 	t.Helper()
-	ch := foreign(t, l.broker)
+	ch := testenv.Channel(t, l.broker)
 	ids := map[string]bool{}
 	for ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second); ; wait(ctx) {
 		defer cancel()

@@ -64,7 +64,7 @@ func TestAListenerHearsWhatOtherServicesPublish(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	r := transport(t, rabbit.Config{URLs: []string{url}})
 	e := listen(t, r, "TariffChanged", "ProductActivated")
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	err := ch.Publish("lab-dotnet-micro", "productactivated", false, false, amqp.Publishing{MessageId: "7", Body: []byte("{}")})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWhatNobodyListensForIsPublishedOnce(t *testing.T) {
 	got, _ := subscribe(t, r, "one", "PolicyCreated", "TariffChanged")
 	publish(t, r, eventtest.Message("PolicyCreated"))
 	got.next(t)
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	tap, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
 		t.Fatal(err)

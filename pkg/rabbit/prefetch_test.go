@@ -26,7 +26,7 @@ type work struct {
 // consume works off what lies in the queue of Told, and looks at each batch.
 func (w *work) consume(r *rabbit.Transport) {
 	w.t.Helper()
-	look := foreign(w.t, w.url)
+	look := testenv.Channel(w.t, w.url)
 	w.done = make(chan struct{})
 	begin(w.t, r.Subscribe(event.Subscription{
 		Name: "one", Types: []string{"Told"},

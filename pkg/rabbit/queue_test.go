@@ -35,7 +35,7 @@ func TestWhatIsPublishedBeforeTheFirstStartOfAServiceWaitsForIt(t *testing.T) {
 func TestAQueueOfAnotherTypeIsNotInTheWayOfPublishing(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	name := rabbit.Queue("lab-payments-service", "Told")
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	if _, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: "quorum"}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 // confirms of all others: they must not be published with it for ever.
 func TestWhatTheBrokerNeverTakesIsFoundAmongOthers(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	broker.Ctl("eval", "application:set_env(rabbit, max_message_size, 65536).")
+	broker.MaxMessage(1 << 16)
 	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
 	got, _ := subscribe(t, r, "one", "Told")
 	listen(t, r, "Told")

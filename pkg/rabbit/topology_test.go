@@ -24,7 +24,7 @@ func TestTheTopologyIsAsItsNamesSay(t *testing.T) {
 
 	// Declaring it again with the same arguments, as the original's services
 	// do, is refused if anything differs.
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
 		t.Error(err)
 	}
@@ -40,7 +40,7 @@ func TestAForeignClientReadsAMessage(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	r := transport(t, rabbit.Config{URLs: []string{url}})
 	m := eventtest.Message("PolicyCreated")
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestAForeignMessageIsUnderstood(t *testing.T) {
 	got, _ := subscribe(t, r, "lab-chat-service", "ProductActivated")
 	publish(t, r, eventtest.Message("ProductActivated")) // Now its queue is there.
 	got.next(t)
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	at := time.Now().UTC().Truncate(time.Second)
 	tests := map[string]struct {
 		key  string
@@ -132,7 +132,7 @@ func TestAForeignMessageIsUnderstood(t *testing.T) {
 // one more thing to know.
 func TestAnotherTopologyIsExplainedUntilItIsMended(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}

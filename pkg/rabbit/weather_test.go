@@ -145,7 +145,7 @@ func TestAQueueThatSomebodyDeletesIsDeclaredAnew(t *testing.T) {
 	got, _ := subscribe(t, r, "one", "Told", "Asked")
 	publish(t, r, eventtest.Message("Told"))
 	got.next(t)
-	ch := foreign(t, url)
+	ch := testenv.Channel(t, url)
 	if _, err := ch.QueueDelete(rabbit.Queue("one", "Told"), false, false, false); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package testenv
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // Broker is a RabbitMQ node of its own, for a test that does it harm.
 type Broker struct {
@@ -55,6 +58,12 @@ func (b *Broker) CloseConnections(reason string) {
 func (b *Broker) Sync() {
 	b.tb.Helper()
 	b.Ctl("eval", "mnesia:sync_log().")
+}
+
+// MaxMessage sets how many bytes a message may have.
+func (b *Broker) MaxMessage(bytes int) {
+	b.tb.Helper()
+	b.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", bytes))
 }
 
 // Ctl runs rabbitmqctl against it, which takes half a second, and returns what

@@ -186,16 +186,7 @@ func pairs(t *testing.T, url, query string, args ...any) map[string]string {
 // foreign is a client of another service.
 func (c *company) foreign() *amqp.Channel {
 	c.t.Helper()
-	conn, err := amqp.Dial(c.broker.URL())
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return ch
+	return testenv.Channel(c.t, c.broker.URL())
 }
 
 // publish publishes as another service does.
