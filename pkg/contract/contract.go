@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 
 	"parley.internal/pkg/fault"
@@ -28,7 +29,8 @@ type Contract struct {
 type Operation struct {
 	ID, Method, Path string
 	Parameters       []*Parameter
-	Body             *Body // nil if it takes none
+	Body             *Body    // nil if it takes none
+	Roles            []string // x-roles: an agent needs one of them; nil if every agent may call it
 	answers          map[string]*answer
 
 	segments []string // of Path
@@ -81,6 +83,16 @@ func (c *Contract) Find(r *http.Request) *Operation {
 	handler, _ := c.mux.Handler(r)
 	o, _ := handler.(*Operation)
 	return o
+}
+
+// Operation returns the operation of a ServeMux pattern, "GET /books/{isbn}",
+// nil if the contract has none.
+func (c *Contract) Operation(pattern string) *Operation {
+	i := slices.IndexFunc(c.Operations, func(o *Operation) bool { return o.String() == pattern })
+	if i < 0 {
+		return nil
+	}
+	return c.Operations[i]
 }
 
 // ServeHTTP makes an operation something that a ServeMux finds.

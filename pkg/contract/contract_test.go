@@ -274,6 +274,19 @@ func TestSchemasAndMessagesAreFound(t *testing.T) {
 	}
 }
 
+func TestOperationKnowsItsRoles(t *testing.T) {
+	c := library(t)
+	if diff := cmp.Diff([]string{"LIBRARIAN", "ADMIN"}, c.Operation("POST /books").Roles); diff != "" {
+		t.Errorf("roles of POST /books (-want +got):\n%s", diff)
+	}
+	if roles := c.Operation("GET /books/{isbn}").Roles; roles != nil {
+		t.Errorf("GET /books/{isbn} needs the roles %v, want none", roles)
+	}
+	if o := c.Operation("GET /books/{number}"); o != nil {
+		t.Errorf("got operation %s for an unknown pattern", o)
+	}
+}
+
 func TestADocumentThatIsNotUnderstoodIsNotOpened(t *testing.T) {
 	const parameter = `openapi: 3.1.0
 paths: {/a: {get: {parameters: [{name: q, in: query, schema: %}], responses: {}}}}`
@@ -288,6 +301,9 @@ paths: {/a: {get: {parameters: [{name: q, in: query, schema: %}], responses: {}}
 		"a cookie":            strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "cookie"),
 		"a path without it":   strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "path"),
 		"a form":              `paths: {/a: {post: {requestBody: {content: {text/html: {schema: {}}}}}}}`,
+		"a role for a list":   `paths: {/a: {get: {x-roles: ADMIN, responses: {}}}}`,
+		"no role at all":      `paths: {/a: {get: {x-roles: [], responses: {}}}}`,
+		"a nameless role":     `paths: {/a: {get: {x-roles: [ADMIN, ""], responses: {}}}}`,
 		"an unknown answer":   `paths: {/a: {get: {responses: {"200": {$ref: "#/components/responses/No"}}}}}`,
 	}
 	for name, document := range tests {

@@ -15,6 +15,9 @@ func (l *loader) operation(method, path string, item, raw node) (*Operation, err
 		ID: raw.text("operationId"), Method: method, Path: path,
 		segments: strings.Split(path, "/"), answers: map[string]*answer{},
 	}
+	if err := o.readRoles(raw.get("x-roles")); err != nil {
+		return nil, err
+	}
 	for _, list := range []node{raw.get("parameters"), item.get("parameters")} {
 		for n := range list.items() {
 			if err := l.parameter(o, n); err != nil {
@@ -33,6 +36,25 @@ func (l *loader) operation(method, path string, item, raw node) (*Operation, err
 		o.answers[status] = a
 	}
 	return o, nil
+}
+
+// readRoles reads the extension x-roles, a list of names. An empty list is an
+// error: it could mean every agent or none.
+func (o *Operation) readRoles(n node) error {
+	if n.value == nil {
+		return nil
+	}
+	for item := range n.items() {
+		role, ok := item.value.(string)
+		if !ok || role == "" {
+			return fmt.Errorf("x-roles: %v is not a role's name", item.value)
+		}
+		o.Roles = append(o.Roles, role)
+	}
+	if len(o.Roles) == 0 {
+		return errors.New("x-roles must be a list of at least one role")
+	}
+	return nil
 }
 
 func (l *loader) parameter(o *Operation, n node) error {
