@@ -58,9 +58,9 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 	bind(tb, ch, name+"-"+eventType)
 	fill(tb, ch, n, poisonEach)
 	db := service(tb, testenv.Postgres(tb))
-	var router event.Router
+	var router event.Router[*database.Tx]
 	var handled atomic.Int64
-	event.Handle(&router, func(ctx context.Context, _ told) error {
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, _ told) error {
 		if work > 0 {
 			select {
 			case <-time.After(work):
@@ -125,7 +125,7 @@ func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	stop := background(tb, s.Run)
 	until(tb, func() bool {
 		var head int
-		_, err := database.One(tb.Context(), db.Query(tb.Context()), "SELECT head FROM stream WHERE id = 'Company'", nil, &head)
+		_, err := database.One(tb.Context(), db.Reader(), "SELECT head FROM stream WHERE id = 'Company'", nil, &head)
 		must(tb, err)
 		return head == n
 	})
@@ -145,8 +145,8 @@ func TestLatency(t *testing.T) {
 	seller, reader := service(t, testenv.Postgres(t)), service(t, testenv.Postgres(t))
 	broker := transport(t, url)
 	heard := make(chan time.Time, 1)
-	var router event.Router
-	event.Handle(&router, func(context.Context, told) error {
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(context.Context, *database.Tx, event.Message, told) error {
 		heard <- time.Now()
 		return nil
 	})
@@ -160,9 +160,9 @@ func TestLatency(t *testing.T) {
 	for i := range scaled(1000) {
 		<-apart.C
 		var committed time.Time
-		must(t, seller.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		must(t, seller.InTx(t.Context(), func(tx *database.Tx) error {
 			tx.AfterCommit(func() { committed = time.Now() })
-			return box.Write(ctx, tx, fmt.Sprintf("P-%d", i), fact(body(i)))
+			return box.Write(t.Context(), tx, fmt.Sprintf("P-%d", i), fact(body(i)))
 		}))
 		at := <-heard
 		if i >= 50 { // The first ones find connections to be made.
@@ -189,8 +189,8 @@ func TestDirect(t *testing.T) {
 			db, reader := service(t, databases[kind]()), service(t, databases[kind]())
 			box := outbox.New(db, "policy", log)
 			var direct event.Direct
-			var router event.Router
-			event.Handle(&router, func(context.Context, told) error { return nil })
+			var router event.Router[*database.Tx]
+			event.Handle(&router, func(context.Context, *database.Tx, event.Message, told) error { return nil })
 			inbox := outbox.NewInbox(reader, "direct", &router, log)
 			run := direct.Subscribe(inbox.Subscription())
 			record(t, db, box, n)

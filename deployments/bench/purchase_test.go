@@ -14,6 +14,7 @@ import (
 	"parley.internal/api"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/contract"
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/testenv"
@@ -28,10 +29,10 @@ import (
 type silent struct{ *store.Store }
 
 func (s silent) Buy(
-	ctx context.Context, viewer policy.Viewer, number string,
+	ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
 	buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
 ) error {
-	return s.Store.Buy(ctx, viewer, number, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
+	return s.Store.Buy(ctx, tx, viewer, number, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
 		p, _, err := buy(o)
 		return p, nil, err
 	})

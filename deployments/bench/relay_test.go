@@ -44,7 +44,7 @@ func service(tb testing.TB, url string) *database.DB {
 func record(tb testing.TB, db *database.DB, box *outbox.Outbox, n int) {
 	tb.Helper()
 	for i := 0; i < n; i += 500 {
-		must(tb, db.InTx(tb.Context(), func(ctx context.Context, tx *database.Tx) error {
+		must(tb, db.InTx(tb.Context(), func(tx *database.Tx) error {
 			for j := i; j < min(i+500, n); j += 2 {
 				key := fmt.Sprintf("P-%d-%d", time.Now().UnixNano(), j)
 				if err := box.Write(ctx, tx, key, fact(body(j)), fact(body(j))); err != nil {
@@ -94,7 +94,7 @@ func sent(tb testing.TB, db *database.DB) {
 	tb.Helper()
 	until(tb, func() bool {
 		var pending int
-		_, err := database.One(tb.Context(), db.Query(tb.Context()),
+		_, err := database.One(tb.Context(), db.Reader(),
 			"SELECT count(*) FROM outbox_event WHERE state = 'pending'", nil, &pending)
 		must(tb, err)
 		return pending == 0

@@ -85,12 +85,12 @@ func (h *house) run() {
 		h.t.Fatal(err)
 	}
 	h.broker = transport
-	var router event.Router
-	event.Handle(&router, func(ctx context.Context, e told) error {
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, m event.Message, e told) error {
 		if err := <-h.broken; err != nil {
 			return err
 		}
-		h.handled <- event.FromContext(ctx).ID
+		h.handled <- m.ID
 		return nil
 	})
 	inbox := outbox.NewInbox(h.db, "lab-chat-service", &router, quiet)
@@ -111,8 +111,8 @@ func (h *house) run() {
 
 func (h *house) tell(events ...event.Event) {
 	h.t.Helper()
-	err := h.db.InTx(h.t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		return h.outbox.Write(ctx, tx, "P-1", events...)
+	err := h.db.InTx(h.t.Context(), func(tx *database.Tx) error {
+		return h.outbox.Write(h.t.Context(), tx, "P-1", events...)
 	})
 	if err != nil {
 		h.t.Fatal(err)

@@ -50,7 +50,7 @@ func with(ctx context.Context, s Service, do func(context.Context, *opened) erro
 		o.outbox = outbox.New(db, s.Source, log)
 	}
 	if s.Consumer != "" {
-		o.inbox = outbox.NewInbox(db, s.Consumer, &event.Router{}, log)
+		o.inbox = outbox.NewInbox(db, s.Consumer, &event.Router[*database.Tx]{}, log)
 	}
 	return do(ctx, o)
 }

@@ -145,14 +145,8 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Query runs a query: inside the transaction that ctx is in, if it is in one
-// of this database, else on its own, seeing what has been committed.
-func (db *DB) Query(ctx context.Context) Querier {
-	if tx := db.txOf(ctx); tx != nil {
-		return tx
-	}
-	return db.read
-}
+// Reader runs queries outside of a transaction: each sees what has been committed.
+func (db *DB) Reader() Querier { return db.read }
 
 // Instant is t as the database stores it: microseconds since 1970, UTC.
 func Instant(t time.Time) int64 { return t.UnixMicro() }
@@ -160,11 +154,7 @@ func Instant(t time.Time) int64 { return t.UnixMicro() }
 // Time is the instant that the database stored as micros, in UTC.
 func Time(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// Exec runs one statement: inside the transaction that ctx is in, if it is in
-// one of this database, else in a transaction of its own.
+// Exec runs one statement in a transaction of its own.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if tx := db.txOf(ctx); tx != nil {
-		return tx.ExecContext(ctx, query, args...)
-	}
 	return db.write.ExecContext(ctx, query, args...)
 }

@@ -45,7 +45,7 @@ func insert(ctx context.Context, q database.Querier, id string) error {
 
 func count(t *testing.T, db *database.DB) (n int) {
 	t.Helper()
-	if _, err := database.One(t.Context(), db.Query(t.Context()), "SELECT count(*) FROM note", nil, &n); err != nil {
+	if _, err := database.One(t.Context(), db.Reader(), "SELECT count(*) FROM note", nil, &n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -57,9 +57,9 @@ func TestWhatHappensAfterACommitDoesNotHappenAfterARollback(t *testing.T) {
 		refused := errors.New("refused")
 		var after []string
 		for name, result := range map[string]error{"committed": nil, "rolled back": refused} {
-			err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+			err := db.InTx(t.Context(), func(tx *database.Tx) error {
 				tx.AfterCommit(func() { after = append(after, name) })
-				if err := insert(ctx, tx, name); err != nil {
+				if err := insert(t.Context(), tx, name); err != nil {
 					return err
 				}
 				return result
@@ -74,19 +74,19 @@ func TestWhatHappensAfterACommitDoesNotHappenAfterARollback(t *testing.T) {
 	})
 }
 
-func TestAnInnerTransactionJoinsTheOuterOne(t *testing.T) {
+func TestAReaderSeesOnlyWhatHasCommitted(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		refused := errors.New("refused")
-		err := db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-			err := db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") })
-			if err != nil {
+		err := db.InTx(t.Context(), func(tx *database.Tx) error {
+			if err := insert(t.Context(), tx, "a"); err != nil {
 				return err
 			}
-			var n int
-			_, err = database.One(ctx, db.Query(ctx), "SELECT count(*) FROM note", nil, &n)
-			if err != nil || n != 1 {
-				t.Errorf("inside its transaction a query counts %d rows, error %v", n, err)
+			for q, want := range map[database.Querier]int{tx: 1, db.Reader(): 0} {
+				var n int
+				if _, err := database.One(t.Context(), q, "SELECT count(*) FROM note", nil, &n); err != nil || n != want {
+					t.Errorf("%T counts %d rows, want %d; error %v", q, n, want, err)
+				}
 			}
 			return refused
 		})
@@ -101,8 +101,8 @@ func TestAPanicRollsBack(t *testing.T) {
 		db := open(t, url(t))
 		func() {
 			defer func() { _ = recover() }()
-			_ = db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-				if err := insert(ctx, tx, "a"); err != nil {
+			_ = db.InTx(t.Context(), func(tx *database.Tx) error {
+				if err := insert(t.Context(), tx, "a"); err != nil {
 					t.Error(err)
 				}
 				panic("bug")
@@ -117,8 +117,8 @@ func TestAPanicRollsBack(t *testing.T) {
 func TestASecondRowWithAKeyIsNotUnique(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-			return errors.Join(insert(ctx, tx, "a"), insert(ctx, tx, "a"))
+		err := db.InTx(t.Context(), func(tx *database.Tx) error {
+			return errors.Join(insert(t.Context(), tx, "a"), insert(t.Context(), tx, "a"))
 		})
 		if !database.IsUnique(err) {
 			t.Errorf("got error %v", err)
@@ -132,18 +132,18 @@ func TestASecondRowWithAKeyIsNotUnique(t *testing.T) {
 func TestASnapshotDoesNotSeeWhatCommitsMeanwhile(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		err := db.InSnapshot(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		err := db.InSnapshot(t.Context(), func(tx *database.Tx) error {
 			var before, after int
-			if _, err := database.One(ctx, tx, "SELECT count(*) FROM note", nil, &before); err != nil {
+			if _, err := database.One(t.Context(), tx, "SELECT count(*) FROM note", nil, &before); err != nil {
 				return err
 			}
-			err := db.InTx(context.WithoutCancel(t.Context()), func(ctx context.Context, tx *database.Tx) error {
-				return insert(ctx, tx, "meanwhile")
+			err := db.InTx(context.WithoutCancel(t.Context()), func(tx *database.Tx) error {
+				return insert(t.Context(), tx, "meanwhile")
 			})
 			if err != nil {
 				return err
 			}
-			if _, err := database.One(ctx, tx, "SELECT count(*) FROM note", nil, &after); err != nil {
+			if _, err := database.One(t.Context(), tx, "SELECT count(*) FROM note", nil, &after); err != nil {
 				return err
 			}
 			if before != 0 || after != 0 {
@@ -161,8 +161,8 @@ func TestASnapshotDoesNotSeeWhatCommitsMeanwhile(t *testing.T) {
 func TestALockedFileIsATimeout(t *testing.T) {
 	address := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	ours, theirs := open(t, address), open(t, address)
-	err := theirs.InTx(t.Context(), func(context.Context, *database.Tx) error {
-		err := ours.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") })
+	err := theirs.InTx(t.Context(), func(*database.Tx) error {
+		err := ours.InTx(t.Context(), func(tx *database.Tx) error { return insert(t.Context(), tx, "a") })
 		late, ok := errors.AsType[interface {
 			error
 			Timeout() bool
@@ -180,7 +180,7 @@ func TestALockedFileIsATimeout(t *testing.T) {
 func TestAFileIsItsUsersAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := open(t, "sqlite:"+path)
-	if err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "a") }); err != nil {
+	if err := db.InTx(t.Context(), func(tx *database.Tx) error { return insert(t.Context(), tx, "a") }); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{path, path + "-wal"} {
@@ -225,7 +225,7 @@ func TestAnUnknownDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
 func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
 	address := testenv.Postgres(t)
 	var setting string
-	if err := open(t, address).Query(t.Context()).QueryRowContext(t.Context(), "SHOW idle_in_transaction_session_timeout").Scan(&setting); err != nil || setting != "20s" {
+	if err := open(t, address).Reader().QueryRowContext(t.Context(), "SHOW idle_in_transaction_session_timeout").Scan(&setting); err != nil || setting != "20s" {
 		t.Errorf("it is %q, error %v", setting, err)
 	}
 	hasty, err := url.Parse(address)
@@ -236,14 +236,14 @@ func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
 	query.Set("idle_in_transaction_session_timeout", "100")
 	hasty.RawQuery = query.Encode()
 	held := make(chan struct{})
-	err = open(t, hasty.String()).InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
+	err = open(t, hasty.String()).InTx(t.Context(), func(tx *database.Tx) error {
+		if _, err := tx.ExecContext(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
 			return err
 		}
 		go func() {
 			defer close(held)
 			other := open(t, address)
-			if _, err := other.Query(t.Context()).ExecContext(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
+			if _, err := other.Reader().ExecContext(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -259,7 +259,7 @@ func TestATransactionWhoseTimeIsOverSaysSo(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		ctx, cancel := context.WithCancel(t.Context())
-		err := db.InTx(ctx, func(_ context.Context, tx *database.Tx) error {
+		err := db.InTx(ctx, func(tx *database.Tx) error {
 			cancel()
 			for !errors.Is(insert(t.Context(), tx, "a"), sql.ErrTxDone) { // It is undone soon.
 			}

@@ -36,7 +36,7 @@ func TestATableOfAnySizeIsOneStatement(t *testing.T) {
 		}
 		insert(nil, nil, nil)
 		insert([]string{`a'"<\`, "é"}, [][]byte{{0, 255}, {}}, []int64{-11, 1 << 53})
-		got, err := database.All(t.Context(), db.Query(t.Context()), func(scan func(...any) error) (n note, err error) {
+		got, err := database.All(t.Context(), db.Reader(), func(scan func(...any) error) (n note, err error) {
 			return n, scan(&n.ID, &n.Body, &n.At)
 		}, "SELECT id, body, at FROM note ORDER BY at")
 		want := []note{{`a'"<\`, []byte{0, 255}, -1}, {"é", []byte{}, 1<<53 + 10}}
@@ -51,11 +51,11 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 		db := open(t, url(t))
 		refused := errors.New("refused")
 		var after []string
-		err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			part := func(id string, result error) error {
-				return tx.Nested(ctx, func() error {
+				return tx.Nested(t.Context(), func() error {
 					tx.AfterCommit(func() { after = append(after, id) })
-					return errors.Join(insert(ctx, tx, id), result)
+					return errors.Join(insert(t.Context(), tx, id), result)
 				})
 			}
 			if err := part("first", nil); err != nil {
@@ -91,7 +91,7 @@ func TestADeadlockIsAConflict(t *testing.T) {
 			return
 		}
 		for _, id := range []string{"a", "b"} {
-			if err := insert(t.Context(), db.Query(t.Context()), id); err != nil {
+			if err := insert(t.Context(), db.Reader(), id); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,13 +103,13 @@ func TestADeadlockIsAConflict(t *testing.T) {
 		both := make(chan struct{})
 		for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
 			go func() {
-				results <- db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-					if err := take(ctx, tx, order[0]); err != nil {
+				results <- db.InTx(t.Context(), func(tx *database.Tx) error {
+					if err := take(t.Context(), tx, order[0]); err != nil {
 						return err
 					}
 					holds <- struct{}{}
 					<-both
-					return take(ctx, tx, order[1])
+					return take(t.Context(), tx, order[1])
 				})
 			}()
 		}

@@ -27,7 +27,7 @@ func Example() {
 		panic(err)
 	}
 
-	err = db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = db.InTx(ctx, func(tx *database.Tx) error {
 		tx.AfterCommit(func() { fmt.Println("committed") })
 		_, err := tx.ExecContext(ctx, "INSERT INTO note (id, body) VALUES ($1, $2)", 1, "hello")
 		return err

@@ -1,7 +1,6 @@
 package database_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 
 func (r replaced) insert(t *testing.T, id string) {
 	t.Helper()
-	err := r.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, id) })
+	err := r.db.InTx(t.Context(), func(tx *database.Tx) error { return insert(t.Context(), tx, id) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +56,7 @@ func (r replaced) check(t *testing.T, n int) {
 	}
 	reading.Wait()
 	var whole string
-	if _, err := database.One(t.Context(), r.db.Query(t.Context()), "PRAGMA integrity_check", nil, &whole); err != nil || whole != "ok" {
+	if _, err := database.One(t.Context(), r.db.Reader(), "PRAGMA integrity_check", nil, &whole); err != nil || whole != "ok" {
 		t.Errorf("the database is %q, error %v", whole, err)
 	}
 }
@@ -84,14 +83,14 @@ func TestAFileThatIsReplacedIsUsedFromThen(t *testing.T) {
 
 func TestWhatIsUnderWayEndsInTheFormerFile(t *testing.T) {
 	r := replaceable(t)
-	err := r.db.InSnapshot(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+	err := r.db.InSnapshot(t.Context(), func(tx *database.Tx) error {
 		if err := os.Rename(r.backup, r.path); err != nil {
 			return err
 		}
 		r.insert(t, "new")
 		r.insert(t, "newer")
 		var n int
-		if _, err := database.One(ctx, tx, "SELECT count(*) FROM note", nil, &n); err != nil || n != 2 {
+		if _, err := database.One(t.Context(), tx, "SELECT count(*) FROM note", nil, &n); err != nil || n != 2 {
 			t.Errorf("the snapshot has %d rows, error %v", n, err)
 		}
 		return nil
@@ -107,7 +106,7 @@ func TestAMissingFileIsWaitedForAndNotMadeAnew(t *testing.T) {
 	if err := os.Remove(r.path); err != nil {
 		t.Fatal(err)
 	}
-	err := r.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, "lost") })
+	err := r.db.InTx(t.Context(), func(tx *database.Tx) error { return insert(t.Context(), tx, "lost") })
 	late, ok := errors.AsType[interface {
 		error
 		Timeout() bool

@@ -16,7 +16,7 @@ func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		store := func(ctx context.Context, id string) error {
-			return db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return insert(ctx, tx, id) })
+			return db.InTx(ctx, func(tx *database.Tx) error { return insert(ctx, tx, id) })
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		if err := store(t.Context(), "a"); err != nil {
@@ -25,7 +25,7 @@ func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
 		if err := store(t.Context(), "a"); !database.IsUnique(err) {
 			t.Errorf("a second row with its key: %v", err)
 		}
-		err := db.InTx(t.Context(), func(_ context.Context, tx *database.Tx) error {
+		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			cancel()
 			return insert(gone, tx, "b")
 		})
@@ -46,19 +46,19 @@ func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
 func TestTheSameIsAskedWhileItsRowsAreRead(t *testing.T) {
 	db := open(t, "sqlite:"+t.TempDir()+"/test.db")
 	const query = "SELECT id FROM note WHERE id >= $1 ORDER BY id"
-	err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+	err := db.InTx(t.Context(), func(tx *database.Tx) error {
 		for _, id := range []string{"a", "b", "c"} {
-			if err := insert(ctx, tx, id); err != nil {
+			if err := insert(t.Context(), tx, id); err != nil {
 				return err
 			}
 		}
 		text := func(scan func(...any) error) (id string, err error) { return id, scan(&id) }
-		got, err := database.All(ctx, tx, func(scan func(...any) error) (string, error) {
+		got, err := database.All(t.Context(), tx, func(scan func(...any) error) (string, error) {
 			id, err := text(scan)
 			if err != nil {
 				return "", err
 			}
-			more, err := database.All(ctx, tx, text, query, id)
+			more, err := database.All(t.Context(), tx, text, query, id)
 			return id + ":" + strings.Join(more, ""), err
 		}, query, "a")
 		if all := strings.Join(got, " "); all != "a:abc b:bc c:c" {
@@ -98,7 +98,7 @@ func TestStatementsMayBeMany(t *testing.T) {
 			for n := range 300 {
 				var got int
 				query := fmt.Sprintf("SELECT %d + count(*) FROM note", n)
-				if _, err := database.One(t.Context(), db.Query(t.Context()), query, nil, &got); err != nil || got != n {
+				if _, err := database.One(t.Context(), db.Reader(), query, nil, &got); err != nil || got != n {
 					t.Fatalf("%s is %d, %v", query, got, err)
 				}
 			}

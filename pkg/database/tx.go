@@ -11,7 +11,6 @@ import (
 type Tx struct {
 	*sql.Tx
 
-	db     *DB
 	after  []func()
 	before []func() error
 	notes  map[any]any // what Gather has gathered, by key
@@ -57,45 +56,30 @@ func (tx *Tx) flush() error {
 	return nil
 }
 
-type txKey struct{ db *DB }
-
-func (db *DB) txOf(ctx context.Context) *Tx {
-	tx, _ := ctx.Value(txKey{db}).(*Tx)
-	return tx
-}
-
-// InTx runs fn in a transaction, and commits if it returns nil. If ctx already
-// is in a transaction of this database, fn joins that one, and the outermost
-// InTx commits. A write transaction on SQLite holds the only write lock from
-// its start: do nothing slow in fn.
-func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
-	if tx := db.txOf(ctx); tx != nil {
-		return fn(ctx, tx)
-	}
+// InTx runs fn in a transaction, and commits if it returns nil. Whoever is to
+// take part in it is given tx: a statement of db itself is not part of it, and
+// on SQLite waits for it in vain. A write transaction on SQLite holds the only
+// write lock from its start: do nothing slow in fn.
+func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.begin(ctx, db.write, nil, fn)
 }
 
 // InSnapshot runs fn in a transaction that only reads: all its queries see the
 // database as it was at the first one.
-func (db *DB) InSnapshot(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
-	if tx := db.txOf(ctx); tx != nil {
-		return fn(ctx, tx)
-	}
+func (db *DB) InSnapshot(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.begin(ctx, db.read, db.Dialect.snapshot(), fn)
 }
 
-func (db *DB) begin(
-	ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(context.Context, *Tx) error,
-) error {
+func (db *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
 	begun, err := pool.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", weather(err))
 	}
-	tx := &Tx{Tx: begun, db: db}
+	tx := &Tx{Tx: begun}
 	// After Commit this is a no-op; it is for errors and for a panic in fn.
 	defer begun.Rollback() //nolint:errcheck // The connection is discarded if it fails.
 
-	err = fn(context.WithValue(ctx, txKey{db}, tx), tx)
+	err = fn(tx)
 	if err == nil {
 		err = tx.flush()
 	}

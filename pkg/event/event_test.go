@@ -123,13 +123,13 @@ func TestDispatch(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var router event.Router
+			var router event.Router[string]
 			var got []string
-			event.Handle(&router, func(ctx context.Context, e renamed) error {
-				got = append(got, event.FromContext(ctx).ID, e.To)
+			event.Handle(&router, func(_ context.Context, tx string, m event.Message, e renamed) error {
+				got = append(got, tx, m.ID, e.To)
 				return nil
 			})
-			event.Handle(&router, func(context.Context, renamed) error {
+			event.Handle(&router, func(context.Context, string, event.Message, renamed) error {
 				if tt.panics {
 					panic("bug")
 				}
@@ -140,9 +140,9 @@ func TestDispatch(t *testing.T) {
 			if tt.typ != "" {
 				m.Type = tt.typ
 			}
-			err := router.Dispatch(t.Context(), m)
+			err := router.Dispatch(t.Context(), "tx", m)
 			if tt.want == "" {
-				if diff := cmp.Diff([]string{"7", "b", "second"}, got); err != nil || diff != "" {
+				if diff := cmp.Diff([]string{"tx", "7", "b", "second"}, got); err != nil || diff != "" {
 					t.Errorf("error %v, calls (-want +got):\n%s", err, diff)
 				}
 				return
@@ -155,11 +155,11 @@ func TestDispatch(t *testing.T) {
 }
 
 func TestTypesAreListedForTheTransport(t *testing.T) {
-	var router event.Router
+	var router event.Router[string]
 	if got := router.Types(); len(got) != 0 {
 		t.Errorf("an empty router handles %v", got)
 	}
-	event.Handle(&router, func(context.Context, renamed) error { return nil })
+	event.Handle(&router, func(context.Context, string, event.Message, renamed) error { return nil })
 	if diff := cmp.Diff([]string{"Renamed"}, router.Types()); diff != "" {
 		t.Error(diff)
 	}

@@ -11,26 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// Router knows the handlers of each type of event. The zero Router is ready.
-// Register everything before the first Dispatch; Dispatch is safe for
-// concurrent use.
-type Router struct {
-	handlers map[string][]func(context.Context, Message) error
+// Router knows the handlers of each type of event. They share a transaction of
+// type T. The zero Router is ready. Register everything before the first
+// Dispatch; Dispatch is safe for concurrent use.
+type Router[T any] struct {
+	handlers map[string][]handler[T]
 }
+
+type handler[T any] func(ctx context.Context, tx T, m Message) error
 
 // Validator is an event that knows which of its fields it cannot be without.
 type Validator interface{ Validate() error }
 
 // Handle registers fn for the type of E. A type may have several handlers; they
-// run in the order of their registration and share one transaction, the one in
-// the context. What does not decode into E, or does not pass its Validate, is a
+// run in the order of their registration and share one transaction, tx. What does not decode into E, or does not pass its Validate, is a
 // permanent error.
-func Handle[E Event](r *Router, fn func(context.Context, E) error) {
+func Handle[T any, E Event](r *Router[T], fn func(ctx context.Context, tx T, m Message, e E) error) {
 	var zero E
 	if r.handlers == nil {
-		r.handlers = make(map[string][]func(context.Context, Message) error)
+		r.handlers = make(map[string][]handler[T])
 	}
-	r.handlers[zero.Type()] = append(r.handlers[zero.Type()], func(ctx context.Context, m Message) error {
+	r.handlers[zero.Type()] = append(r.handlers[zero.Type()], func(ctx context.Context, tx T, m Message) error {
 		var e E
 		if !utf8.Valid(m.Data) {
 			return Permanent(fmt.Errorf("decode %s %s: it is not UTF-8", m.Type, m.ID))
@@ -43,17 +44,17 @@ func Handle[E Event](r *Router, fn func(context.Context, E) error) {
 				return Permanent(fmt.Errorf("decode %s %s: %w", m.Type, m.ID, err))
 			}
 		}
-		return fn(ctx, e)
+		return fn(ctx, tx, m, e)
 	})
 }
 
 // Types lists the types that have a handler, sorted.
-func (r *Router) Types() []string { return slices.Sorted(maps.Keys(r.handlers)) }
+func (r *Router[T]) Types() []string { return slices.Sorted(maps.Keys(r.handlers)) }
 
 // Dispatch calls the handlers of m's type, and stops at the first error. A
 // handler that panics has failed. A type without a handler is a permanent
 // error: somebody bound a queue to it and then forgot the handler.
-func (r *Router) Dispatch(ctx context.Context, m Message) (err error) {
+func (r *Router[T]) Dispatch(ctx context.Context, tx T, m Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("handle %s %s: panic: %v\n%s", m.Type, m.ID, p, debug.Stack())
@@ -63,22 +64,12 @@ func (r *Router) Dispatch(ctx context.Context, m Message) (err error) {
 	if len(handlers) == 0 {
 		return Permanent(fmt.Errorf("handle %s %s: no handler for this type", m.Type, m.ID))
 	}
-	ctx = context.WithValue(ctx, messageKey{}, m)
 	for _, handle := range handlers {
-		if err := handle(ctx, m); err != nil {
+		if err := handle(ctx, tx, m); err != nil {
 			return fmt.Errorf("handle %s %s: %w", m.Type, m.ID, err)
 		}
 	}
 	return nil
-}
-
-type messageKey struct{}
-
-// FromContext is the message that a handler was called for: its id, its time.
-// Outside of a handler it is the zero Message.
-func FromContext(ctx context.Context) Message {
-	m, _ := ctx.Value(messageKey{}).(Message)
-	return m
 }
 
 type permanentError struct{ error }

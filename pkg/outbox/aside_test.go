@@ -18,8 +18,8 @@ func holding(t *testing.T, db *database.DB) (release func()) {
 	t.Helper()
 	held, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-			_, err := tx.ExecContext(ctx, "UPDATE effect SET position = 1 WHERE what = 'hot'")
+		ended <- db.InTx(t.Context(), func(tx *database.Tx) error {
+			_, err := tx.ExecContext(t.Context(), "UPDATE effect SET position = 1 WHERE what = 'hot'")
 			close(held)
 			<-free
 			return err
@@ -47,14 +47,14 @@ func TestAWaitForALockIsNoFailedAttempt(t *testing.T) {
 	if _, err := db.Exec(t.Context(), "INSERT INTO effect (position, what) VALUES (0, 'hot')"); err != nil {
 		t.Fatal(err)
 	}
-	in := handling(t, db, func(ctx context.Context, e sold) error {
+	in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 		if e.Number == "free" {
-			return note(ctx, db, e.Number)
+			return note(ctx, tx, e.Number)
 		}
-		if _, err := db.Exec(ctx, "UPDATE effect SET position = position + 1 WHERE what = 'hot'"); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE effect SET position = position + 1 WHERE what = 'hot'"); err != nil {
 			return fmt.Errorf("change the hot row: %w", err)
 		}
-		return note(ctx, db, e.Number)
+		return note(ctx, tx, e.Number)
 	})
 	in.timeout = 2 * time.Second
 	release := holding(t, db)
@@ -86,12 +86,12 @@ func TestAWaitForALockIsNoFailedAttempt(t *testing.T) {
 func TestAHandlerThatTakesTooLongHasFailed(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		in := handling(t, db, func(ctx context.Context, e sold) error {
+		in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 			if e.Number == "slow" {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			return note(ctx, db, e.Number)
+			return note(ctx, tx, e.Number)
 		})
 		in.timeout = time.Second
 		deliver(t, in, [][]event.Message{{loose("a"), loose("slow"), loose("b")}})

@@ -62,7 +62,7 @@ func BenchmarkInboxWithAnEmptyHandler(b *testing.B) {
 	for _, size := range []int{256, 512} {
 		for _, lanes := range []int{1, 4, 16} {
 			b.Run(fmt.Sprintf("batch=%d/lanes=%d", size, lanes), func(b *testing.B) {
-				in := handling(b, open(b, testenv.Postgres(b)), func(context.Context, sold) error { return nil })
+				in := handling(b, open(b, testenv.Postgres(b)), func(context.Context, *database.Tx, sold) error { return nil })
 				in.Lanes = lanes
 				benchInbox(b, in, size)
 			})
@@ -73,7 +73,7 @@ func BenchmarkInboxWithAnEmptyHandler(b *testing.B) {
 func BenchmarkInboxWithAHandlerOf5ms(b *testing.B) {
 	for _, lanes := range []int{1, 16} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			in := handling(b, open(b, testenv.Postgres(b)), func(ctx context.Context, _ sold) error {
+			in := handling(b, open(b, testenv.Postgres(b)), func(ctx context.Context, tx *database.Tx, _ sold) error {
 				wait(ctx, 5*time.Millisecond)
 				return nil
 			})
@@ -97,13 +97,13 @@ func BenchmarkInboxWithARowThatAllChange(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			in := handling(b, db, func(ctx context.Context, e sold) error {
+			in := handling(b, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 				var head int64
-				_, err := database.One(ctx, db.Query(ctx), "SELECT head FROM stream WHERE id = 'company' FOR UPDATE", nil, &head)
+				_, err := database.One(ctx, tx, "SELECT head FROM stream WHERE id = 'company' FOR UPDATE", nil, &head)
 				if err == nil {
-					_, err = db.Exec(ctx, "UPDATE stream SET head = $1 WHERE id = 'company'", head+1)
+					_, err = tx.ExecContext(ctx, "UPDATE stream SET head = $1 WHERE id = 'company'", head+1)
 				}
-				return errors.Join(err, note(ctx, db, e.Number))
+				return errors.Join(err, note(ctx, tx, e.Number))
 			})
 			in.Lanes = lanes
 			benchInbox(b, in, 512)
@@ -117,9 +117,9 @@ func BenchmarkInboxWithPoison(b *testing.B) {
 	const size = 512
 	db := open(b, testenv.Postgres(b))
 	var poison sync.Map
-	in := handling(b, db, func(ctx context.Context, e sold) error {
+	in := handling(b, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 		_, is := poison.Load(e.Number)
-		return errors.Join(note(ctx, db, e.Number), poisoned(is))
+		return errors.Join(note(ctx, tx, e.Number), poisoned(is))
 	})
 	took := [2][]time.Duration{}
 	for n := range 2*b.N + 4 {
@@ -151,7 +151,7 @@ func poisoned(is bool) error {
 
 // purchases are what a purchase reads and writes: an offer, a policy, its first
 // version and four covers, and the request that it answers.
-func purchases(b *testing.B, db *database.DB) func(ctx context.Context, number string) error {
+func purchases(b *testing.B, db *database.DB) func(ctx context.Context, tx *database.Tx, number string) error {
 	b.Helper()
 	for _, statement := range []string{
 		"CREATE TABLE offer (number text PRIMARY KEY, status text NOT NULL)",
@@ -168,15 +168,15 @@ func purchases(b *testing.B, db *database.DB) func(ctx context.Context, number s
 		}
 	}
 	holder := strings.Repeat("x", 200)
-	return func(ctx context.Context, number string) error {
+	return func(ctx context.Context, tx *database.Tx, number string) error {
 		var status string
 		now := database.Instant(time.Now())
-		if _, err := database.One(ctx, db.Query(ctx), "SELECT status FROM offer WHERE number = $1"+db.Dialect.ForUpdate(),
+		if _, err := database.One(ctx, tx, "SELECT status FROM offer WHERE number = $1"+db.Dialect.ForUpdate(),
 			[]any{number}, &status); err != nil {
 			return err
 		}
 		var covers int
-		if _, err := database.One(ctx, db.Query(ctx), "SELECT count(*) FROM cover WHERE policy = $1", []any{number}, &covers); err != nil {
+		if _, err := database.One(ctx, tx, "SELECT count(*) FROM cover WHERE policy = $1", []any{number}, &covers); err != nil {
 			return err
 		}
 		for _, s := range []struct {
@@ -193,7 +193,7 @@ func purchases(b *testing.B, db *database.DB) func(ctx context.Context, number s
 			{"INSERT INTO cover (policy, position, premium) VALUES ($1, 4, 3)", []any{number}},
 			{"UPDATE request SET answer = $2 WHERE id = $1", []any{number, holder}},
 		} {
-			if _, err := db.Exec(ctx, s.statement, s.args...); err != nil {
+			if _, err := tx.ExecContext(ctx, s.statement, s.args...); err != nil {
 				return err
 			}
 		}
@@ -219,11 +219,11 @@ func BenchmarkWrite(b *testing.B) {
 					b.Fatal(err)
 				}
 				begun := time.Now()
-				err := db.InTx(b.Context(), func(ctx context.Context, tx *database.Tx) error {
-					if err := buy(ctx, number); err != nil || n%2 == 0 {
+				err := db.InTx(b.Context(), func(tx *database.Tx) error {
+					if err := buy(b.Context(), tx, number); err != nil || n%2 == 0 {
 						return err
 					}
-					return o.Write(ctx, tx, number, sold{Number: strings.Repeat("x", 300)})
+					return o.Write(b.Context(), tx, number, sold{Number: strings.Repeat("x", 300)})
 				})
 				if err != nil {
 					b.Fatal(err)

@@ -29,7 +29,7 @@ func (i *Inbox) learn(ctx context.Context) error {
 	}
 	before := i.clock.local()
 	var micros int64
-	_, err := database.One(ctx, i.db.Query(ctx), "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", nil, &micros)
+	_, err := database.One(ctx, i.db.Reader(), "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)", nil, &micros)
 	if err != nil {
 		return fmt.Errorf("ask the database for its time: %w", err)
 	}

@@ -37,8 +37,8 @@ func Example() {
 	}
 	log := slog.New(slog.DiscardHandler)
 
-	var router event.Router
-	event.Handle(&router, func(_ context.Context, e renewed) error {
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(_ context.Context, tx *database.Tx, _ event.Message, e renewed) error {
 		fmt.Println("told of", e.Number)
 		stop()
 		return nil
@@ -50,7 +50,7 @@ func Example() {
 	go func() { done <- subscribed(ctx) }()
 
 	box := outbox.New(db, "writer", log)
-	err = db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = db.InTx(ctx, func(tx *database.Tx) error {
 		return box.Write(ctx, tx, "P-1", renewed{Number: "P-1"})
 	})
 	if err != nil {

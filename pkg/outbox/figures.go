@@ -22,7 +22,7 @@ type Figures struct {
 func (o *Outbox) Figures(ctx context.Context) (Figures, error) {
 	var f Figures
 	var oldest int64
-	_, err := database.One(ctx, o.db.Query(ctx), `
+	_, err := database.One(ctx, o.db.Reader(), `
 		SELECT (SELECT count(*) FROM outbox_event WHERE state = 'pending'),
 			COALESCE((SELECT recorded_at FROM outbox_event WHERE state = 'pending' ORDER BY id LIMIT 1), 0),
 			(SELECT count(*) FROM outbox_event WHERE state = 'unroutable'),
@@ -78,12 +78,12 @@ func (i *Inbox) Counts() InboxCounts {
 func (i *Inbox) Figures(ctx context.Context) (InboxFigures, error) {
 	var f InboxFigures
 	var oldest int64
-	_, err := database.One(ctx, i.db.Query(ctx), `
+	_, err := database.One(ctx, i.db.Reader(), `
 		SELECT COALESCE(sum(CASE state WHEN 'waiting' THEN 1 ELSE 0 END), 0),
 			COALESCE(sum(CASE state WHEN 'retry' THEN 1 ELSE 0 END), 0), COALESCE(min(arrived_at), 0)
 		FROM inbox_parked WHERE consumer = $1 AND state <> 'dead'`, []any{i.consumer}, &f.Waiting, &f.Retry, &oldest)
 	if err == nil {
-		f.Dead, err = database.All(ctx, i.db.Query(ctx), func(scan func(...any) error) (d DeadLetters, err error) {
+		f.Dead, err = database.All(ctx, i.db.Reader(), func(scan func(...any) error) (d DeadLetters, err error) {
 			return d, scan(&d.Type, &d.Reason, &d.Events)
 		}, `SELECT type, reason, count(*) FROM inbox_parked WHERE consumer = $1 AND state = 'dead'
 			GROUP BY type, reason ORDER BY count(*) DESC, type, reason`, i.consumer)
@@ -110,13 +110,13 @@ const countMost = 200_000
 // or index; SQLite counts, but not beyond countMost.
 func about(ctx context.Context, db *database.DB, table, relation, where string) (n int64, err error) {
 	if db.Dialect == database.Postgres {
-		_, err := database.One(ctx, db.Query(ctx),
+		_, err := database.One(ctx, db.Reader(),
 			"SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = to_regclass('"+relation+"')", nil, &n)
 		if err != nil || n > aboutFrom {
 			return n, err
 		}
 	}
-	_, err = database.One(ctx, db.Query(ctx),
+	_, err = database.One(ctx, db.Reader(),
 		"SELECT count(*) FROM (SELECT 1 FROM "+table+" WHERE "+where+" LIMIT $1) AS counted", []any{countMost}, &n)
 	return n, err
 }

@@ -43,7 +43,7 @@ type Inbox struct {
 
 	db       *database.DB
 	consumer string
-	router   *event.Router
+	router   *event.Router[*database.Tx]
 	log      *slog.Logger
 
 	setTime  time.Duration
@@ -65,7 +65,7 @@ type Inbox struct {
 //
 // Messages with a partition key and a sequence are handled in that order: the
 // consumer must have a handler for every type that its publisher numbers.
-func NewInbox(db *database.DB, consumer string, router *event.Router, log *slog.Logger) *Inbox {
+func NewInbox(db *database.DB, consumer string, router *event.Router[*database.Tx], log *slog.Logger) *Inbox {
 	return &Inbox{
 		db: db, consumer: consumer, router: router, log: log,
 		setTime: setTime, patience: orderPatience, timeout: inboxTimeout, clock: clock{local: time.Now},
@@ -204,7 +204,7 @@ func (i *Inbox) transactOnce(ctx context.Context, work func(context.Context, *se
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
-	err := i.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := i.db.InTx(ctx, func(tx *database.Tx) error {
 		s.tx = tx
 		return work(ctx, s)
 	})

@@ -77,7 +77,7 @@ func TestWhatNeverMendsIsDeadWithItsBytes(t *testing.T) {
 		in.wantParked("b dead", "x dead")
 		var data []byte
 		var reason string
-		found, err := database.One(t.Context(), in.db.Query(t.Context()),
+		found, err := database.One(t.Context(), in.db.Reader(),
 			"SELECT data, error FROM inbox_parked WHERE id = 'x'", nil, &data, &reason)
 		if !found || err != nil || string(data) != string(broken.Data) || reason == "" {
 			t.Errorf("kept %q with error %q, %v", data, reason, err)

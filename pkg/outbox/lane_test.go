@@ -44,15 +44,15 @@ func TestAPartitionStaysInOneLane(t *testing.T) {
 }
 
 // handling is an inbox with a handler.
-func handling(t testing.TB, db *database.DB, handle func(context.Context, sold) error) *Inbox {
+func handling(t testing.TB, db *database.DB, handle func(context.Context, *database.Tx, sold) error) *Inbox {
 	t.Helper()
-	var router event.Router
-	event.Handle(&router, handle)
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e sold) error { return handle(ctx, tx, e) })
 	return NewInbox(db, "chat", &router, quiet)
 }
 
-func note(ctx context.Context, db *database.DB, what string) error {
-	_, err := db.Exec(ctx, "INSERT INTO effect (position, what) VALUES (0, $1)", what)
+func note(ctx context.Context, tx *database.Tx, what string) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO effect (position, what) VALUES (0, $1)", what)
 	return err
 }
 
@@ -72,7 +72,7 @@ func TestLanesWorkSideBySide(t *testing.T) {
 		for n := range int64(laneLeast) {
 			batch = append(batch, of("A", n+1), of("B", n+1))
 		}
-		in := handling(t, db, func(_ context.Context, e sold) error {
+		in := handling(t, db, func(_ context.Context, _ *database.Tx, e sold) error {
 			if strings.HasSuffix(e.Number, "-1") {
 				both.Done()
 				both.Wait()
@@ -91,7 +91,7 @@ func TestALaneInTroubleIsToldAndComesAgain(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		var trouble sync.Once
-		in := handling(t, db, func(ctx context.Context, e sold) error { return note(ctx, db, e.Number) })
+		in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error { return note(ctx, tx, e.Number) })
 		in.Lanes = 2
 		in.log = slogThat(func(message string) {
 			if message == "event handled" { // After the commit of one of them.
@@ -144,14 +144,14 @@ func TestWhatTakesLongIsDoneInSeveralTransactions(t *testing.T) {
 func TestAHandlerThatHidesAnErrorHarmsNoOther(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		in := handling(t, db, func(ctx context.Context, e sold) error {
+		in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 			if e.Number == "hides" {
-				_ = note(ctx, db, "hidden")
+				_ = note(ctx, tx, "hidden")
 				_, err := db.Exec(ctx, "INSERT INTO nothing VALUES (1)")
 				_ = err
 				return nil
 			}
-			return note(ctx, db, e.Number)
+			return note(ctx, tx, e.Number)
 		})
 		if err := in.Receive(t.Context(), []event.Message{loose("a"), loose("hides"), loose("b"), loose("c")}); err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestARefusedCommitHarmsNoOther(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		in := handling(t, db, func(ctx context.Context, e sold) error {
+		in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 			_, err := db.Exec(ctx, "INSERT INTO sale VALUES ($1)", e.Number)
 			return err
 		})

@@ -24,14 +24,14 @@ type heavy struct {
 func newHeavy(t *testing.T, db *database.DB) *heavy {
 	t.Helper()
 	h := &heavy{}
-	var router event.Router
-	event.Handle(&router, func(ctx context.Context, e sold) error {
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e sold) error {
 		if !h.mended {
 			return errNever
 		}
 		h.most = max(h.most, inUse())
 		number, _, _ := strings.Cut(e.Number, " ")
-		return note(ctx, db, number)
+		return note(ctx, tx, number)
 	})
 	h.told = &told{t: t, db: db, Inbox: NewInbox(db, "chat", &router, quiet)}
 	return h

@@ -41,7 +41,7 @@ func (o *Outbox) lead(ctx context.Context) (leadership, error) {
 		return leadSession(ctx, o.db, o.source)
 	}
 	var path string
-	_, err := database.One(ctx, o.db.Query(ctx), "SELECT file FROM pragma_database_list WHERE name = 'main'", nil, &path)
+	_, err := database.One(ctx, o.db.Reader(), "SELECT file FROM pragma_database_list WHERE name = 'main'", nil, &path)
 	if err != nil {
 		return nil, fmt.Errorf("find the database's file: %w", err)
 	}

@@ -105,8 +105,8 @@ func TestALeaderThatIsStoppedWhileItSettlesHoldsUpNobody(t *testing.T) {
 	write(t, db, stopped, "P-1", nil, "1")
 
 	// It settles when the test lets go of the row, and hears no answer.
-	err = db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		if _, err := tx.ExecContext(ctx, "SELECT 1 FROM outbox_event FOR UPDATE"); err != nil {
+	err = db.InTx(t.Context(), func(tx *database.Tx) error {
+		if _, err := tx.ExecContext(t.Context(), "SELECT 1 FROM outbox_event FOR UPDATE"); err != nil {
 			return err
 		}
 		close(locked)

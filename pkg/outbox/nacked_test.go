@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,8 +39,8 @@ func TestAFullQueueHoldsUpNobodyElse(t *testing.T) {
 		running(t, r)
 		until(t, "it is seen", func() bool { return len(r.Nacked()) == 1 })
 		for range 3 {
-			if err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-				return o.Write(ctx, tx, "", ended{})
+			if err := db.InTx(t.Context(), func(tx *database.Tx) error {
+				return o.Write(t.Context(), tx, "", ended{})
 			}); err != nil {
 				t.Fatal(err)
 			}

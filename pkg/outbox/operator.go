@@ -160,7 +160,7 @@ func (s shelf) list(ctx context.Context, f Filter) ([]Stored, error) {
 	if f.Bodies {
 		body = "data"
 	}
-	all, err := database.All(ctx, s.db.Query(ctx), s.scan, fmt.Sprintf(`
+	all, err := database.All(ctx, s.db.Reader(), s.scan, fmt.Sprintf(`
 		SELECT id, type, recorded_at, partition_key, sequence, traceparent, %s, state, %s FROM %s
 		WHERE %s ORDER BY %s LIMIT %d`, body, s.columns, s.table, where, s.newest, limit), args...)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s shelf) replay(ctx context.Context, f Filter, state, set string, dry bool
 		return Replayed{}, err
 	}
 	replayed := Replayed{Types: make(map[string]int64)}
-	_, err = database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (struct{}, error) {
+	_, err = database.All(ctx, s.db.Reader(), func(scan func(...any) error) (struct{}, error) {
 		var eventType string
 		var n, first, last int64
 		err := scan(&eventType, &n, &first, &last)
@@ -203,7 +203,7 @@ func (s shelf) replay(ctx context.Context, f Filter, state, set string, dry bool
 		return struct{}{}, err
 	}, fmt.Sprintf("SELECT type, count(*), min(%[1]s), max(%[1]s) FROM %[2]s WHERE %[3]s GROUP BY type", s.at, s.table, where), args...)
 	if err == nil && len(f.IDs) > 0 {
-		replayed.IDs, err = database.All(ctx, s.db.Query(ctx), scanID,
+		replayed.IDs, err = database.All(ctx, s.db.Reader(), scanID,
 			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s", s.table, where), args...)
 	}
 	if err == nil && !dry {
@@ -234,7 +234,7 @@ func (s shelf) change(ctx context.Context, where string, args []any, set string)
 	after := ""
 	for ctx.Err() == nil {
 		more := slices.Concat(args, []any{after})
-		ids, err := database.All(ctx, s.db.Query(ctx), scanID,
+		ids, err := database.All(ctx, s.db.Reader(), scanID,
 			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s AND id > $%d ORDER BY id LIMIT %d", s.table, where, len(more), cleanupChunk),
 			more...)
 		if err != nil || len(ids) == 0 {

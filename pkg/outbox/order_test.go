@@ -41,14 +41,18 @@ type queued struct {
 
 func newQueued(t *testing.T, db *database.DB, broker string, work time.Duration) *queued {
 	t.Helper()
-	var router event.Router
-	handled := func(ctx context.Context, number string) error {
+	var router event.Router[*database.Tx]
+	handled := func(ctx context.Context, tx *database.Tx, number string) error {
 		wait(ctx, work)
-		_, err := db.Exec(ctx, "INSERT INTO effect (position, what) VALUES ($1, $2)", time.Now().UnixNano(), number)
+		_, err := tx.ExecContext(ctx, "INSERT INTO effect (position, what) VALUES ($1, $2)", time.Now().UnixNano(), number)
 		return err
 	}
-	event.Handle(&router, func(ctx context.Context, e sold) error { return handled(ctx, e.Number) })
-	event.Handle(&router, func(ctx context.Context, e ended) error { return handled(ctx, e.Number) })
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e sold) error {
+		return handled(ctx, tx, e.Number)
+	})
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e ended) error {
+		return handled(ctx, tx, e.Number)
+	})
 	r, err := rabbit.New(rabbit.Config{
 		URLs: []string{broker}, Queues: []string{"chat-Sold", "chat-Ended"}, Prefetch: 50, Log: quiet,
 	})

@@ -74,7 +74,7 @@ func migrate(t testing.TB, db *database.DB) {
 func column(t *testing.T, db *database.DB, query string) []string {
 	t.Helper()
 	scan := func(scan func(...any) error) (s string, err error) { return s, scan(&s) }
-	all, err := database.All(t.Context(), db.Query(t.Context()), scan, query)
+	all, err := database.All(t.Context(), db.Reader(), scan, query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +83,12 @@ func column(t *testing.T, db *database.DB, query string) []string {
 
 func write(t *testing.T, db *database.DB, o *Outbox, key string, result error, numbers ...string) {
 	t.Helper()
-	err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+	err := db.InTx(t.Context(), func(tx *database.Tx) error {
 		var events []event.Event
 		for _, n := range numbers {
 			events = append(events, sold{Number: n})
 		}
-		return errors.Join(o.Write(ctx, tx, key, events...), result)
+		return errors.Join(o.Write(t.Context(), tx, key, events...), result)
 	})
 	if !errors.Is(err, result) {
 		t.Fatal(err)
@@ -204,11 +204,11 @@ func TestRelayKeepsWhatCommitsMeanwhile(t *testing.T) {
 		relay(t, o, publisher(func(m event.Message) error {
 			if string(m.Data) == `{"number":"first"}` {
 				// An event that was recorded earlier, and commits only now.
-				err := db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-					if err := o.Write(ctx, tx, "P-2", sold{Number: "meanwhile"}); err != nil {
+				err := db.InTx(t.Context(), func(tx *database.Tx) error {
+					if err := o.Write(t.Context(), tx, "P-2", sold{Number: "meanwhile"}); err != nil {
 						return err
 					}
-					_, err := tx.ExecContext(ctx, "UPDATE outbox_event SET id = '0' WHERE partition_key = 'P-2'")
+					_, err := tx.ExecContext(t.Context(), "UPDATE outbox_event SET id = '0' WHERE partition_key = 'P-2'")
 					return err
 				})
 				if err != nil {

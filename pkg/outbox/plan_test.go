@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -119,7 +118,7 @@ func (s statement) plan(t *testing.T, db *database.DB) string {
 		args = nil
 	}
 	var lines []string
-	err = db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+	err = db.InTx(t.Context(), func(tx *database.Tx) error {
 		explain := "EXPLAIN (ANALYZE, BUFFERS) "
 		line := func(scan func(...any) error) (l string, err error) { return l, scan(&l) }
 		if db.Dialect == database.SQLite {
@@ -129,7 +128,7 @@ func (s statement) plan(t *testing.T, db *database.DB) string {
 				return l, scan(&none, &none, &none, &l)
 			}
 		}
-		lines, err = database.All(ctx, tx, line, explain+fmt.Sprintf(s.text, text), append(s.args, args...)...)
+		lines, err = database.All(t.Context(), tx, line, explain+fmt.Sprintf(s.text, text), append(s.args, args...)...)
 		return errors.Join(err, errUndo)
 	})
 	if len(lines) == 0 {

@@ -37,9 +37,9 @@ func (tr *trials) next(number string) string {
 
 // tell writes down that an event was handled, as the nth of its partition, and
 // then may fail.
-func (tr *trials) tell(ctx context.Context, db *database.DB, number string) error {
+func (tr *trials) tell(ctx context.Context, tx *database.Tx, number string) error {
 	partition, _, _ := strings.Cut(number, "-")
-	_, err := db.Exec(ctx, `INSERT INTO effect (position, what)
+	_, err := tx.ExecContext(ctx, `INSERT INTO effect (position, what)
 		SELECT count(*), CAST($1 AS text) FROM effect WHERE what LIKE CAST($2 AS text)`, number, partition+"-%")
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (tr *trials) tell(ctx context.Context, db *database.DB, number string) erro
 	case "panic":
 		panic("a bug")
 	case "break the statement":
-		_, err = db.Exec(ctx, "INSERT INTO effect (position, what) VALUES (NULL, 'never')")
+		_, err = tx.ExecContext(ctx, "INSERT INTO effect (position, what) VALUES (NULL, 'never')")
 		if err == nil {
 			return nil
 		}
@@ -73,8 +73,10 @@ func TestEachEventTakesEffectOnceAndInOrderWhateverHappens(t *testing.T) {
 			events, want := anyEvents(rt, tr, run)
 			var inboxes []*Inbox
 			for _, db := range dbs {
-				var router event.Router
-				event.Handle(&router, func(ctx context.Context, e sold) error { return tr.tell(ctx, db, e.Number) })
+				var router event.Router[*database.Tx]
+				event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e sold) error {
+					return tr.tell(ctx, tx, e.Number)
+				})
 				in := NewInbox(db, fmt.Sprint("consumer", run), &router, quiet)
 				in.Lanes = rapid.IntRange(1, 4).Draw(rt, "lanes")
 				inboxes = append(inboxes, in)

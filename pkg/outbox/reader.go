@@ -181,7 +181,7 @@ var errFull = errors.New("there is no room for more")
 // read stops when it has relayBytes, whatever it was asked for.
 func (o *Outbox) read(ctx context.Context, where string, args ...any) (batch []event.Message, err error) {
 	room := relayBytes
-	_, err = database.All(ctx, o.db.Query(ctx), func(scan func(...any) error) (struct{}, error) {
+	_, err = database.All(ctx, o.db.Reader(), func(scan func(...any) error) (struct{}, error) {
 		m, err := o.scan(scan)
 		if err != nil {
 			return struct{}{}, err
@@ -210,7 +210,7 @@ func (o *Outbox) scan(scan func(...any) error) (event.Message, error) {
 // count looks how many events were put aside; partial indexes know.
 func (r *Relay) count(ctx context.Context) {
 	var unroutable, refused int64
-	_, err := database.One(ctx, r.outbox.db.Query(ctx), `
+	_, err := database.One(ctx, r.outbox.db.Reader(), `
 		SELECT (SELECT count(*) FROM outbox_event WHERE state = 'unroutable'),
 			(SELECT count(*) FROM outbox_event WHERE state = 'refused')`, nil, &unroutable, &refused)
 	if err == nil { // Else the next look says what is wrong.

@@ -85,7 +85,7 @@ func (i *Inbox) redo(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		due, err := database.All(ctx, i.db.Query(ctx), scanParked, nextDue,
+		due, err := database.All(ctx, i.db.Reader(), scanParked, nextDue,
 			i.consumer, i.instant(now), i.instant(i.waitedFrom(now)), redoBatch)
 		if err != nil {
 			return fmt.Errorf("read parked events: %w", err)

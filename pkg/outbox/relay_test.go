@@ -20,9 +20,9 @@ import (
 func fill(t testing.TB, o *Outbox, n int) {
 	t.Helper()
 	for done := 0; done < n; {
-		err := o.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		err := o.db.InTx(t.Context(), func(tx *database.Tx) error {
 			for range min(1000, n-done) {
-				if err := o.Write(ctx, tx, fmt.Sprint("P-", done), sold{Number: fmt.Sprint(done)}); err != nil {
+				if err := o.Write(t.Context(), tx, fmt.Sprint("P-", done), sold{Number: fmt.Sprint(done)}); err != nil {
 					return err
 				}
 				done++
@@ -149,9 +149,9 @@ func TestAnOpenTransactionDoesNotSlowEachLook(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	o := New(db, "test", quiet)
 	const n = 20_000
-	err := db.InSnapshot(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+	err := db.InSnapshot(t.Context(), func(tx *database.Tx) error {
 		var one int
-		if _, err := database.One(ctx, tx, "SELECT 1 FROM outbox_event", nil, &one); err != nil {
+		if _, err := database.One(t.Context(), tx, "SELECT 1 FROM outbox_event", nil, &one); err != nil {
 			return err
 		}
 		fill(t, o, n)
@@ -177,7 +177,7 @@ func TestAnOpenTransactionDoesNotSlowEachLook(t *testing.T) {
 // pagesOf is how many pages PostgreSQL looks at to find what is pending.
 func pagesOf(t *testing.T, db *database.DB, from string) (pages int) {
 	t.Helper()
-	plan, err := database.All(t.Context(), db.Query(t.Context()), func(scan func(...any) error) (line string, err error) {
+	plan, err := database.All(t.Context(), db.Reader(), func(scan func(...any) error) (line string, err error) {
 		return line, scan(&line)
 	}, "EXPLAIN (ANALYZE, BUFFERS) SELECT id FROM outbox_event WHERE "+fmt.Sprintf(firstPending, ""),
 		database.Instant(time.Now()), relayBatch, from)

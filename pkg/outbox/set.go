@@ -210,7 +210,7 @@ func (s *set) try(ctx context.Context, some []*item, until time.Time) (n int, er
 			if it.blocked() {
 				continue
 			}
-			if err := s.router.Dispatch(ctx, it.Message); err != nil {
+			if err := s.router.Dispatch(ctx, s.tx, it.Message); err != nil {
 				return &failure{item: it, err: err}
 			}
 			s.tx.AfterCommit(func() {

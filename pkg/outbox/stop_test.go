@@ -20,13 +20,13 @@ import (
 func handlingInTheMiddle(t *testing.T, db *database.DB) (in *Inbox, begun <-chan struct{}, frozen chan<- struct{}) {
 	t.Helper()
 	told, goesOn := make(chan struct{}, 1), make(chan struct{})
-	in = handling(t, db, func(ctx context.Context, e sold) error {
+	in = handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 		select {
 		case told <- struct{}{}:
 		default:
 		}
 		<-goesOn
-		return note(ctx, db, e.Number)
+		return note(ctx, tx, e.Number)
 	})
 	return in, told, goesOn
 }
@@ -62,7 +62,7 @@ func TestAnInboxStopsSoonWithoutItsDatabase(t *testing.T) {
 		t.Errorf("it stopped after %s", took)
 	}
 	again := connect(t, server.URL())
-	in = handling(t, again, func(ctx context.Context, e sold) error { return note(ctx, again, e.Number) })
+	in = handling(t, again, func(ctx context.Context, tx *database.Tx, e sold) error { return note(ctx, tx, e.Number) })
 	if err := in.Receive(t.Context(), batch); err != nil {
 		t.Error(err)
 	}
@@ -81,9 +81,9 @@ func TestAnInboxStopsWithWhatItHasBegun(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		ctx, stop := context.WithCancel(t.Context())
-		in := handling(t, db, func(ctx context.Context, e sold) error {
+		in := handling(t, db, func(ctx context.Context, tx *database.Tx, e sold) error {
 			stop()
-			return note(ctx, db, e.Number)
+			return note(ctx, tx, e.Number)
 		})
 		in.Lanes = 1
 		batch := sales(2 * setMost)

@@ -33,9 +33,9 @@ func newTold(t *testing.T, url string) *told {
 func newToldIn(t *testing.T, db *database.DB) *told {
 	t.Helper()
 	in := &told{t: t, db: db, failures: map[string][]error{}}
-	var router event.Router
-	event.Handle(&router, func(ctx context.Context, e sold) error {
-		if _, err := db.Exec(ctx, `INSERT INTO effect (position, what)
+	var router event.Router[*database.Tx]
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e sold) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO effect (position, what)
 			SELECT COALESCE(MAX(position), 0) + 1, CAST($1 AS text) FROM effect`, e.Number); err != nil {
 			return err
 		}

@@ -18,14 +18,14 @@ import (
 func announced[E chat.Announcement](t *testing.T, data string) (string, error) {
 	t.Helper()
 	var told string
-	var router event.Router
-	event.Handle(&router, func(_ context.Context, e E) error {
+	var router event.Router[any]
+	event.Handle(&router, func(_ context.Context, _ any, _ event.Message, e E) error {
 		stream, text := e.Notice()
 		told = stream + ": " + text
 		return nil
 	})
 	var e E
-	err := router.Dispatch(t.Context(), event.Message{ID: "1", Type: e.Type(), Data: []byte(data)})
+	err := router.Dispatch(t.Context(), nil, event.Message{ID: "1", Type: e.Type(), Data: []byte(data)})
 	if err != nil && !event.IsPermanent(err) {
 		t.Errorf("%v may mend", err)
 	}

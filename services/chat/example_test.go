@@ -17,8 +17,8 @@ func TestTheContractsEventsAreTold(t *testing.T) {
 		t.Fatalf("%d examples, error %v", len(files), err)
 	}
 	var told []string
-	var router event.Router
-	chat.Announce(&router, func(_ context.Context, stream, text string) error {
+	var router event.Router[any]
+	chat.Announce(&router, func(_ context.Context, _ any, _ event.Message, stream, text string) error {
 		told = append(told, stream+": "+text)
 		return nil
 	})
@@ -30,7 +30,7 @@ func TestTheContractsEventsAreTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			name := strings.TrimSuffix(file.Name(), ".json")
-			if err := router.Dispatch(t.Context(), event.Message{ID: "1", Type: name, Data: data}); err != nil {
+			if err := router.Dispatch(t.Context(), nil, event.Message{ID: "1", Type: name, Data: data}); err != nil {
 				t.Fatal(err)
 			}
 			if len(told) != 1 || strings.Contains(told[0], "  ") {

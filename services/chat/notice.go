@@ -16,7 +16,7 @@ type Announcement interface {
 }
 
 // Announce has a router announce each event that agents are told of.
-func Announce(r *event.Router, announce Announcer) {
+func Announce[T any](r *event.Router[T], announce Announcer[T]) {
 	tell[PolicyCreated](r, announce)
 	tell[PolicyTerminated](r, announce)
 	tell[ProductActivated](r, announce)
@@ -25,13 +25,13 @@ func Announce(r *event.Router, announce Announcer) {
 	tell[PaymentReceived](r, announce)
 }
 
-// Announcer stores a notice in a stream.
-type Announcer func(ctx context.Context, stream, text string) error
+// Announcer stores the notice of a message in a stream, in a transaction.
+type Announcer[T any] func(ctx context.Context, tx T, m event.Message, stream, text string) error
 
-func tell[E Announcement](r *event.Router, announce Announcer) {
-	event.Handle(r, func(ctx context.Context, e E) error {
+func tell[E Announcement, T any](r *event.Router[T], announce Announcer[T]) {
+	event.Handle(r, func(ctx context.Context, tx T, m event.Message, e E) error {
 		stream, text := e.Notice()
-		return announce(ctx, stream, text)
+		return announce(ctx, tx, m, stream, text)
 	})
 }
 

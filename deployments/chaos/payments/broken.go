@@ -15,7 +15,7 @@ import (
 // receiver is what a consumer is to do, inbox.Receive, or what it must not: the
 // fault run breaks a guarantee to show that it would notice.
 func receiver(
-	broken string, inbox *outbox.Inbox, db *database.DB, router *event.Router, group *errgroup.Group,
+	broken string, inbox *outbox.Inbox, db *database.DB, router *event.Router[*database.Tx], group *errgroup.Group,
 ) (func(context.Context, []event.Message) error, error) {
 	switch broken {
 	case "":
@@ -33,7 +33,7 @@ func receiver(
 	case "inbox": // Does not remember what it has had, nor in which order.
 		return func(ctx context.Context, batch []event.Message) error {
 			for _, m := range batch {
-				err := db.InTx(ctx, func(ctx context.Context, _ *database.Tx) error { return router.Dispatch(ctx, m) })
+				err := db.InTx(ctx, func(tx *database.Tx) error { return router.Dispatch(ctx, tx, m) })
 				if err != nil {
 					return fmt.Errorf("handle without an inbox: %w", err)
 				}

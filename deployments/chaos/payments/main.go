@@ -61,8 +61,8 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer) erro
 		return errors.Join(err, db.Close())
 	}
 
-	var router event.Router
-	books := accounts{db}
+	var router event.Router[*database.Tx]
+	books := accounts{}
 	event.Handle(&router, books.open)
 	event.Handle(&router, books.closed)
 	inbox := outbox.NewInbox(db, service, &router, log)

@@ -7,6 +7,7 @@ import (
 	"parley.internal/chat"
 	"parley.internal/chat/hub"
 	"parley.internal/pkg/console"
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/telemetry"
 )
@@ -25,7 +26,7 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 
 // Told is the service by its events, for an operator.
 func Told(databaseURL string) console.Service {
-	var router event.Router
+	var router event.Router[*database.Tx]
 	chat.Announce(&router, nil) // Only the types are asked for.
 	return console.Service{Name: "chat", DatabaseURL: databaseURL, Consumer: consumer, Types: router.Types()}
 }

@@ -63,7 +63,7 @@ type Server struct {
 	lobby    *hub.Lobby
 	delivery *hub.Delivery
 	inbox    *outbox.Inbox
-	router   *event.Router
+	router   *event.Router[*database.Tx]
 	events   func(context.Context) error // takes in events; nil if nobody brings any
 	broker   *rabbit.Transport           // nil if there is none
 	log      *slog.Logger
@@ -78,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	s := &Server{db: db, router: &event.Router{}, log: cfg.Log}
+	s := &Server{db: db, router: &event.Router[*database.Tx]{}, log: cfg.Log}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
 	}
@@ -153,11 +153,11 @@ func (s *Server) connect(cfg Config) (err error) {
 // listen has the agents told of events, each once: the entry has the event's id,
 // if it has one.
 func (s *Server) listen(log *store.Store) {
-	chat.Announce(s.router, func(ctx context.Context, stream, text string) error {
-		m := event.FromContext(ctx)
-		return log.Note(ctx, chat.Draft{
+	chat.Announce(s.router, func(ctx context.Context, tx *database.Tx, m event.Message, stream, text string) error {
+		log.Note(ctx, tx, chat.Draft{
 			Stream: stream, Source: m.Source, ID: cmp.Or(m.ID, uuid.NewString()), Kind: chat.Notice, Body: text,
 		})
+		return nil
 	})
 	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
 }

@@ -13,7 +13,7 @@ import (
 
 // Introduce makes agents known, or renames those who are.
 func (s *Store) Introduce(ctx context.Context, profiles []chat.Profile) error {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, p := range profiles {
 			if err := introduce(ctx, tx, p); err != nil {
 				return err
@@ -42,7 +42,7 @@ func introduce(ctx context.Context, tx *database.Tx, p chat.Profile) error {
 
 // Seen makes an agent known who is here at a time.
 func (s *Store) Seen(ctx context.Context, p chat.Profile, at time.Time) error {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
 		if err := introduce(ctx, tx, p); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *Store) Seen(ctx context.Context, p chat.Profile, at time.Time) error {
 
 // Left notes when agents have gone.
 func (s *Store) Left(ctx context.Context, left []chat.Presence) error {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, p := range left {
 			if err := see(ctx, tx, p.Login, p.At); err != nil {
 				return err
@@ -79,7 +79,7 @@ func see(ctx context.Context, tx *database.Tx, login string, at time.Time) error
 // Agents lists those who are known, by login, after one. They are offline, for
 // all that the database knows.
 func (s *Store) Agents(ctx context.Context, after string, limit int) ([]chat.Agent, error) {
-	agents, err := database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (chat.Agent, error) {
+	agents, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (chat.Agent, error) {
 		a := chat.Agent{State: chat.Offline}
 		var seen sql.NullInt64
 		err := scan(&a.Login, &a.Name, &a.Avatar, &seen)

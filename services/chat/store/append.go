@@ -19,7 +19,7 @@ import (
 // until the transaction ends, so entries commit in sequence.
 func (s *Store) Append(ctx context.Context, d chat.Draft) (chat.Entry, error) {
 	var entries []chat.Entry
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) (err error) {
+	err := s.db.InTx(ctx, func(tx *database.Tx) (err error) {
 		entries, err = s.appendAll(ctx, tx, []chat.Draft{d})
 		return err
 	})

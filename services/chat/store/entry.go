@@ -22,7 +22,7 @@ func scanEntry(scan func(...any) error) (chat.Entry, error) {
 
 // After is what a stream holds after a sequence, oldest first, at most limit.
 func (s *Store) After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
-	entries, err := database.All(ctx, s.db.Query(ctx), scanEntry, `
+	entries, err := database.All(ctx, s.db.Reader(), scanEntry, `
 		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
 		stream, sequence, limit)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Before(ctx context.Context, stream string, sequence int64, limit
 	if sequence == 0 {
 		sequence = math.MaxInt64
 	}
-	entries, err := database.All(ctx, s.db.Query(ctx), scanEntry, `
+	entries, err := database.All(ctx, s.db.Reader(), scanEntry, `
 		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3`,
 		stream, sequence, limit)
 	if err != nil {

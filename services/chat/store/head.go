@@ -14,7 +14,7 @@ import (
 // Heads is where each stream ends that got an entry since a time, the newest
 // first.
 func (s *Store) Heads(ctx context.Context, since time.Time) ([]chat.Head, error) {
-	heads, err := database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (h chat.Head, err error) {
+	heads, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (h chat.Head, err error) {
 		return h, scan(&h.Stream, &h.Sequence, &h.Tag)
 	}, `
 		SELECT s.id, s.head, COALESCE(e.tag, '') FROM stream s LEFT JOIN entry e ON e.stream = s.id AND e.sequence = s.head
@@ -75,7 +75,7 @@ func (s *Store) held(ctx context.Context, page chat.Cursor) (map[string]bool, er
 		where = append(where, "stream = "+n[0]+" AND sequence = "+n[1]+" AND tag = "+n[2])
 		args = append(args, stream, p.Sequence, p.Tag)
 	}
-	streams, err := database.All(ctx, s.db.Query(ctx), func(scan func(...any) error) (stream string, err error) {
+	streams, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (stream string, err error) {
 		return stream, scan(&stream)
 	}, "SELECT stream FROM entry WHERE "+strings.Join(where, " OR "), args...)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // Streams lists the streams of an agent.
 func (s *Store) Streams(ctx context.Context, login string) ([]chat.Stream, error) {
 	var streams []chat.Stream
-	err := s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, id := range chat.Readable(login) {
 			stream, err := look(ctx, tx, login, id)
 			if err != nil {
@@ -31,7 +31,7 @@ func (s *Store) Streams(ctx context.Context, login string) ([]chat.Stream, error
 // so that what is stored after it is what follows its heads.
 func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursor) (chat.Snapshot, error) {
 	all := chat.Snapshot{Resync: []string{}}
-	err := s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, id := range chat.Readable(login) {
 			stream, err := look(ctx, tx, login, id)
 			if err != nil {

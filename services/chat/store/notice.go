@@ -12,17 +12,13 @@ import (
 
 type noticesKey struct{}
 
-// Note appends a notice. In a transaction it does so at the end, for all of the
-// transaction's notices at once; an id that its stream has already of the same
-// source is not stored again.
-func (s *Store) Note(ctx context.Context, d chat.Draft) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		database.Gather(tx, noticesKey{}, d, func(all []chat.Draft) error {
-			if _, err := s.appendAll(ctx, tx, all); err != nil {
-				return fmt.Errorf("append %d notices: %w", len(all), err)
-			}
-			return nil
-		})
+// Note appends a notice at the end of a transaction, all of its notices at once;
+// an id that its stream has already of the same source is not stored again.
+func (s *Store) Note(ctx context.Context, tx *database.Tx, d chat.Draft) {
+	database.Gather(tx, noticesKey{}, d, func(all []chat.Draft) error {
+		if _, err := s.appendAll(ctx, tx, all); err != nil {
+			return fmt.Errorf("append %d notices: %w", len(all), err)
+		}
 		return nil
 	})
 }
@@ -32,7 +28,7 @@ func (s *Store) Note(ctx context.Context, d chat.Draft) error {
 // chat.ErrNoAgent, if the owner of an own feed is not known, and
 // chat.ErrIDReused if the author announced something else under this id.
 func (s *Store) Announce(ctx context.Context, drafts []chat.Draft) error {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
 		var streams []string
 		for _, d := range drafts {
 			streams = append(streams, d.Stream)

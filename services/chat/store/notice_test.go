@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,38 +13,48 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-func (l *log) note(ctx context.Context, stream, id, body string) {
-	l.t.Helper()
-	l.noteOf(ctx, "policy", stream, id, body)
+func (l *log) note(tx *database.Tx, stream, id, body string) {
+	l.noteOf(tx, "policy", stream, id, body)
 }
 
 // noteOf notes what another service has published.
-func (l *log) noteOf(ctx context.Context, source, stream, id, body string) {
-	l.t.Helper()
-	if err := l.Note(ctx, chat.Draft{Stream: stream, Source: source, ID: id, Kind: chat.Notice, Body: body}); err != nil {
-		l.t.Error(err)
-	}
+func (l *log) noteOf(tx *database.Tx, source, stream, id, body string) {
+	l.Note(l.t.Context(), tx, chat.Draft{Stream: stream, Source: source, ID: id, Kind: chat.Notice, Body: body})
+}
+
+// noteAlone notes in a transaction of its own.
+func (l *log) noteAlone(d chat.Draft) error {
+	return l.db.InTx(l.t.Context(), func(tx *database.Tx) error {
+		l.Note(l.t.Context(), tx, d)
+		return nil
+	})
 }
 
 // Ids are their publisher's: two may count alike, and say the same.
 func TestTwoPublishersNoticesAreTwoThoughTheyAreAlike(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
+		alone := func(id, body string) {
+			t.Helper()
+			if err := l.noteAlone(chat.Draft{Stream: chat.Company, Source: "policy", ID: id, Kind: chat.Notice, Body: body}); err != nil {
+				t.Error(err)
+			}
+		}
 		both := func() {
 			t.Helper()
-			err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-				l.noteOf(ctx, "payment", chat.Company, "7", "Tariff changed for PET")
-				l.noteOf(ctx, "policy", chat.Company, "7", "Tariff changed for PET")
+			err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+				l.noteOf(tx, "payment", chat.Company, "7", "Tariff changed for PET")
+				l.noteOf(tx, "policy", chat.Company, "7", "Tariff changed for PET")
 				return nil
 			})
 			if err != nil {
 				t.Error(err)
 			}
 		}
-		l.noteOf(t.Context(), "policy", chat.Company, "7", "Tariff changed for PET")
+		alone("7", "Tariff changed for PET")
 		both()
 		both()
-		l.noteOf(t.Context(), "policy", chat.Company, "7", "in other words")
+		alone("7", "in other words")
 		entries := l.after(chat.Company, 0)
 		if diff := cmp.Diff([]string{"1 1 Tariff changed for PET", "2 2 Tariff changed for PET"}, bodies(entries)); diff != "" {
 			t.Errorf("the company feed (-want +got):\n%s", diff)
@@ -68,13 +77,19 @@ func bodies(entries []chat.Entry) (all []string) {
 func TestNoticesOfATransactionAreStoredTogether(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
-		l.note(t.Context(), chat.Company, "1", "alone")
-		err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-			l.note(ctx, chat.Company, "2", "first")
-			l.note(ctx, chat.Own("jimmy"), "2", "for jimmy")
-			l.note(ctx, chat.Company, "1", "alone")
-			l.note(ctx, chat.Company, "2", "first")
-			l.noteOf(ctx, "payment", chat.Company, "2", "another publisher's")
+		alone := func(id, body string) {
+			t.Helper()
+			if err := l.noteAlone(chat.Draft{Stream: chat.Company, Source: "policy", ID: id, Kind: chat.Notice, Body: body}); err != nil {
+				t.Error(err)
+			}
+		}
+		alone("1", "alone")
+		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+			l.note(tx, chat.Company, "2", "first")
+			l.note(tx, chat.Own("jimmy"), "2", "for jimmy")
+			l.note(tx, chat.Company, "1", "alone")
+			l.note(tx, chat.Company, "2", "first")
+			l.noteOf(tx, "payment", chat.Company, "2", "another publisher's")
 			return nil
 		})
 		if err != nil {
@@ -101,13 +116,13 @@ func TestNoticesAreUndoneWithTheirTransaction(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
 		refused := errors.New("refused")
-		err := l.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-			l.note(ctx, chat.Company, "1", "before")
-			err := tx.Nested(ctx, func() error {
-				l.note(ctx, chat.Company, "2", "undone")
+		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+			l.note(tx, chat.Company, "1", "before")
+			err := tx.Nested(t.Context(), func() error {
+				l.note(tx, chat.Company, "2", "undone")
 				return refused
 			})
-			l.note(ctx, chat.Company, "3", "after")
+			l.note(tx, chat.Company, "3", "after")
 			if !errors.Is(err, refused) {
 				return err
 			}
@@ -116,14 +131,14 @@ func TestNoticesAreUndoneWithTheirTransaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-			l.note(ctx, chat.Company, "4", "undone too")
+		err = l.db.InTx(t.Context(), func(tx *database.Tx) error {
+			l.note(tx, chat.Company, "4", "undone too")
 			return refused
 		})
 		if !errors.Is(err, refused) {
 			t.Errorf("got error %v", err)
 		}
-		err = l.Note(t.Context(), chat.Draft{Stream: "nowhere", ID: "5", Kind: chat.Notice})
+		err = l.noteAlone(chat.Draft{Stream: "nowhere", ID: "5", Kind: chat.Notice})
 		if !errors.Is(err, chat.ErrNoStream) {
 			t.Errorf("got error %v", err)
 		}
@@ -141,10 +156,10 @@ func TestNoticesAndMessagesOfManyLeaveNoHole(t *testing.T) {
 		for w := range writers {
 			wg.Go(func() {
 				for i := range times {
-					err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+					err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
 						for j := range each {
 							id := fmt.Sprintf("%d-%d-%d", w, i, j)
-							l.note(ctx, []string{chat.Company, chat.Own("jimmy"), chat.General}[j%3], id, id)
+							l.note(tx, []string{chat.Company, chat.Own("jimmy"), chat.General}[j%3], id, id)
 						}
 						return nil
 					})
@@ -194,9 +209,9 @@ func TestTransactionsToldInAnyOrderDoNotDeadlock(t *testing.T) {
 						at := (a*(1-2*(w%2)) + w + agents) % agents
 						drafts = append(drafts, chat.Draft{Stream: chat.Own(fmt.Sprint(at)), ID: id, Kind: chat.Notice, Body: id})
 					}
-					err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
+					err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
 						for _, d := range drafts {
-							l.note(ctx, d.Stream, d.ID, d.Body)
+							l.note(tx, d.Stream, d.ID, d.Body)
 						}
 						return nil
 					})

@@ -14,7 +14,7 @@ func (s *Store) MarkRead(ctx context.Context, login, stream string, sequence int
 	if err := chat.CheckReadable(login, stream); err != nil {
 		return false, err
 	}
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InTx(ctx, func(tx *database.Tx) error {
 		var head, ordinal int64
 		_, err := database.One(ctx, tx, `
 			SELECT s.head, COALESCE(e.ordinal, 0) FROM stream s LEFT JOIN entry e ON e.stream = s.id AND e.sequence = $2

@@ -48,7 +48,7 @@ func (s *Store) page(
 	begin func(ctx context.Context, tx *database.Tx, stream string) (chat.Position, error),
 ) (chat.Page, error) {
 	page := chat.Page{Entries: []chat.Entry{}, Cursor: chat.Cursor{}}
-	err := s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, stream := range chat.Readable(login) {
 			p, err := begin(ctx, tx, stream)
 			if err != nil {

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,8 +129,11 @@ func TestARolledBackEntryLeavesNoHole(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
 		refused := errors.New("refused")
-		err := l.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-			_, err := l.Append(ctx, chat.Draft{Stream: chat.Company, ID: "lost", Kind: chat.Notice})
+		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+			err := tx.Nested(t.Context(), func() error {
+				l.Note(t.Context(), tx, chat.Draft{Stream: chat.Company, ID: "lost", Kind: chat.Notice})
+				return nil
+			})
 			return errors.Join(err, refused)
 		})
 		if !errors.Is(err, refused) {

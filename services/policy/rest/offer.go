@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
@@ -29,8 +30,8 @@ func (a *API) MakeOffer(ctx context.Context, request MakeOfferRequestObject) (Ma
 		if err != nil {
 			return nil, fmt.Errorf("offer %s: %w", product.Code, err)
 		}
-		return func(ctx context.Context) (policy.Reply, error) {
-			if err := a.Offers.AddOffer(ctx, offer); err != nil {
+		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
+			if err := a.Offers.AddOffer(ctx, tx, offer); err != nil {
 				return policy.Reply{}, err
 			}
 			return replyOf(http.StatusCreated, "", offered(offer))
@@ -53,9 +54,9 @@ func (a *API) BuyOffer(ctx context.Context, request BuyOfferRequestObject) (BuyO
 		return nil, policy.ErrOfferUnknown
 	}
 	return a.once(ctx, request.Params.IdempotencyKey, func(_ context.Context, viewer policy.Viewer) (commit, error) {
-		return func(ctx context.Context) (policy.Reply, error) {
+		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
 			number := newNumber()
-			err := a.Offers.Buy(ctx, viewer, purchase.OfferNumber,
+			err := a.Offers.Buy(ctx, tx, viewer, purchase.OfferNumber,
 				func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
 					return offer.Buy(number, purchase.PolicyHolder, purchase.PolicyHolderAddress, a.Now())
 				})

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
@@ -36,9 +37,9 @@ func identified(next http.Handler) http.Handler {
 	})
 }
 
-// commit does what was prepared. It may run in a transaction, and does nothing
-// slow.
-type commit func(context.Context) (policy.Reply, error)
+// commit does what was prepared, in a transaction, or in its own if that is nil.
+// It does nothing slow.
+type commit func(context.Context, *database.Tx) (policy.Reply, error)
 
 // once does what is asked for, once for each key, or replays the reply of the
 // first time. A request without a key is done each time.
@@ -80,7 +81,7 @@ func (a *API) done(
 	if key != nil {
 		return a.Requests.Once(ctx, r, do)
 	}
-	reply, err = do(ctx)
+	reply, err = do(ctx, nil)
 	return reply, false, err
 }
 

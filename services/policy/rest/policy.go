@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
@@ -58,9 +59,9 @@ func (a *API) TerminatePolicy(
 		return nil, policy.ErrPolicyUnknown
 	}
 	return a.once(ctx, request.Params.IdempotencyKey, func(_ context.Context, viewer policy.Viewer) (commit, error) {
-		return func(ctx context.Context) (policy.Reply, error) {
+		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
 			var toReturn policy.Money
-			err := a.Policies.Terminate(ctx, viewer, number, func(p *policy.Policy) (events []event.Event, err error) {
+			err := a.Policies.Terminate(ctx, tx, viewer, number, func(p *policy.Policy) (events []event.Event, err error) {
 				toReturn, events, err = p.Terminate(request.Body.TerminationDate)
 				return events, err
 			})

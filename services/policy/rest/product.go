@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
@@ -48,9 +49,9 @@ func (a *API) ActivateProduct(
 		return nil, policy.ErrProductUnknown
 	}
 	return a.once(ctx, request.Params.IdempotencyKey, func(context.Context, policy.Viewer) (commit, error) {
-		return func(ctx context.Context) (policy.Reply, error) {
+		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
 			var activated *policy.Product
-			err := a.Catalogue.Activate(ctx, request.Code, func(p *policy.Product) ([]event.Event, error) {
+			err := a.Catalogue.Activate(ctx, tx, request.Code, func(p *policy.Product) ([]event.Event, error) {
 				activated = p
 				return p.Activate()
 			})
@@ -80,9 +81,9 @@ func (a *API) ChangeTariff(ctx context.Context, request ChangeTariffRequestObjec
 		return nil, policy.ErrProductUnknown
 	}
 	return a.once(ctx, nil, func(context.Context, policy.Viewer) (commit, error) {
-		return func(ctx context.Context) (policy.Reply, error) {
+		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
 			var changed policy.Tariff
-			err := a.Catalogue.ChangeTariff(ctx, request.Code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
+			err := a.Catalogue.ChangeTariff(ctx, tx, request.Code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
 				events, err := t.Change(p, *request.Body, a.Compile)
 				changed = *t
 				return events, err

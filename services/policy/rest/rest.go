@@ -13,6 +13,7 @@ import (
 
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/contract"
+	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
@@ -25,18 +26,21 @@ type Products interface {
 	Tariff(ctx context.Context, productCode string) (*policy.Product, policy.Pricer, error)
 }
 
+// What changes something takes part in the transaction tx, or has its own if that
+// is nil.
+
 // Catalogue is where products and tariffs are changed.
 type Catalogue interface {
-	Activate(ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error)) error
+	Activate(ctx context.Context, tx *database.Tx, code string, activate func(*policy.Product) ([]event.Event, error)) error
 	Tariff(ctx context.Context, productCode string) (policy.Tariff, error)
-	ChangeTariff(ctx context.Context, productCode string,
+	ChangeTariff(ctx context.Context, tx *database.Tx, productCode string,
 		change func(*policy.Product, *policy.Tariff) ([]event.Event, error)) error
 }
 
 // Offers is where offers are kept until they are bought.
 type Offers interface {
-	AddOffer(ctx context.Context, offer *policy.Offer) error
-	Buy(ctx context.Context, viewer policy.Viewer, offerNumber string,
+	AddOffer(ctx context.Context, tx *database.Tx, offer *policy.Offer) error
+	Buy(ctx context.Context, tx *database.Tx, viewer policy.Viewer, offerNumber string,
 		buy func(*policy.Offer) (*policy.Policy, []event.Event, error)) error
 }
 
@@ -44,14 +48,14 @@ type Offers interface {
 type Policies interface {
 	Policy(ctx context.Context, viewer policy.Viewer, number string) (*policy.Policy, error)
 	Policies(ctx context.Context, viewer policy.Viewer, after policy.Position, limit int) ([]*policy.Policy, error)
-	Terminate(ctx context.Context, viewer policy.Viewer, number string,
+	Terminate(ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
 		terminate func(*policy.Policy) ([]event.Event, error)) error
 }
 
 // Requests remembers what was answered to requests with a key.
 type Requests interface {
 	Recall(ctx context.Context, r policy.Request) (reply policy.Reply, replayed bool, err error)
-	Once(ctx context.Context, r policy.Request, do func(context.Context) (policy.Reply, error)) (
+	Once(ctx context.Context, r policy.Request, do func(context.Context, *database.Tx) (policy.Reply, error)) (
 		reply policy.Reply, replayed bool, err error)
 }
 

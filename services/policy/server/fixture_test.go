@@ -233,7 +233,7 @@ func (s *service) rows(t *testing.T) map[string]int {
 		"outbox_event", sale,
 	} {
 		var n int
-		_, err := database.One(t.Context(), s.db.Query(t.Context()), "SELECT count(*) FROM "+table, nil, &n)
+		_, err := database.One(t.Context(), s.db.Reader(), "SELECT count(*) FROM "+table, nil, &n)
 		must(t, err)
 		counts[table] = n
 	}

@@ -35,7 +35,7 @@ func (s *service) reprice(t *testing.T, premium string) {
 	}
 	within(t, "the event was not published", func() bool {
 		var pending int
-		_, err := database.One(t.Context(), s.db.Query(t.Context()),
+		_, err := database.One(t.Context(), s.db.Reader(),
 			"SELECT count(*) FROM outbox_event WHERE state = 'pending'", nil, &pending)
 		must(t, err)
 		return pending == 0

@@ -31,7 +31,7 @@ func ExampleStore_Once() {
 
 	request := policy.Request{AgentLogin: "jimmy.solid", Method: "POST", Path: "/api/offers", Key: "k1"}
 	for range 2 {
-		reply, replayed, err := s.Once(ctx, request, func(context.Context) (policy.Reply, error) {
+		reply, replayed, err := s.Once(ctx, request, func(context.Context, *database.Tx) (policy.Reply, error) {
 			fmt.Println("done")
 			return policy.Reply{Status: 201, Body: []byte("{}")}, nil
 		})

@@ -10,8 +10,8 @@ import (
 )
 
 // AddOffer stores a new offer.
-func (s *Store) AddOffer(ctx context.Context, o *policy.Offer) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+func (s *Store) AddOffer(ctx context.Context, tx *database.Tx, o *policy.Offer) error {
+	return s.in(ctx, tx, func(tx *database.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO offer (number, product_code, cover_from, cover_to, total, agent_login, created_at, status)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -34,10 +34,10 @@ func (s *Store) AddOffer(ctx context.Context, o *policy.Offer) error {
 
 // Buy stores the policy that buy makes of the offer, and what it says happened.
 func (s *Store) Buy(
-	ctx context.Context, viewer policy.Viewer, offerNumber string,
+	ctx context.Context, tx *database.Tx, viewer policy.Viewer, offerNumber string,
 	buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
 ) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	return s.in(ctx, tx, func(tx *database.Tx) error {
 		offer, err := s.lockOffer(ctx, tx, viewer, offerNumber)
 		if err != nil {
 			return err

@@ -13,10 +13,10 @@ import (
 // it says happened. Two at once are one after the other: the second finds the
 // policy terminated.
 func (s *Store) Terminate(
-	ctx context.Context, viewer policy.Viewer, number string,
+	ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
 	terminate func(*policy.Policy) ([]event.Event, error),
 ) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	return s.in(ctx, tx, func(tx *database.Tx) error {
 		p, err := s.policy(ctx, tx, viewer, number, s.db.Dialect.ForUpdate())
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (s *Store) Terminate(
 
 // Policy is one policy.
 func (s *Store) Policy(ctx context.Context, viewer policy.Viewer, number string) (p *policy.Policy, err error) {
-	err = s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		p, err = s.policy(ctx, tx, viewer, number, "")
 		return err
 	})
@@ -85,7 +85,7 @@ func (s *Store) Policies(
 		query += fmt.Sprintf(" AND (created_at, number) < ($%d, $%d)", len(args)-1, len(args))
 	}
 	query += " ORDER BY created_at DESC, number DESC LIMIT $1"
-	err = s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		policies, err = database.All(ctx, tx, scanPolicy, query, args...)
 		if err != nil {
 			return fmt.Errorf("list policies: %w", err)

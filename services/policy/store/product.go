@@ -13,7 +13,7 @@ import (
 // Seed adds the products of a catalogue that the database does not have, with
 // their tariffs. Those it has are left as they are.
 func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	return s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, product := range catalogue.Products {
 			definition, err := json.Marshal(product)
 			if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 // Catalogue is all products, drafts too, and their tariffs, in the order of
 // their codes.
 func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err error) {
-	err = s.db.InSnapshot(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		catalogue.Products, err = database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product ORDER BY code")
 		if err != nil {
 			return err
@@ -64,9 +64,9 @@ func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err 
 // Activate stores what activate did to the product, and what it says happened.
 // Two at once are one after the other.
 func (s *Store) Activate(
-	ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error),
+	ctx context.Context, tx *database.Tx, code string, activate func(*policy.Product) ([]event.Event, error),
 ) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	return s.in(ctx, tx, func(tx *database.Tx) error {
 		product, err := s.product(ctx, tx, code, s.db.Dialect.ForUpdate())
 		if err != nil {
 			return err

@@ -22,16 +22,16 @@ func keyOf(r policy.Request) requestKey { return requestKey{r.AgentLogin, r.Meth
 
 // Recall is the reply to a request that was made before, if it was.
 func (s *Store) Recall(ctx context.Context, r policy.Request) (reply policy.Reply, replayed bool, err error) {
-	return recall(ctx, s.db.Query(ctx), r)
+	return recall(ctx, s.db.Reader(), r)
 }
 
 // Once does what is asked for and keeps the reply with it, in one transaction,
-// the one in do's context. If it was done before, it replays that reply. What
+// the one that do is given. If it was done before, it replays that reply. What
 // failed was not done: do is tried again with the next request.
 func (s *Store) Once(
-	ctx context.Context, r policy.Request, do func(context.Context) (policy.Reply, error),
+	ctx context.Context, r policy.Request, do func(context.Context, *database.Tx) (policy.Reply, error),
 ) (reply policy.Reply, replayed bool, err error) {
-	reply, replayed, err = recall(ctx, s.db.Query(ctx), r)
+	reply, replayed, err = recall(ctx, s.db.Reader(), r)
 	if err != nil || replayed {
 		return reply, replayed, err
 	}
@@ -40,7 +40,7 @@ func (s *Store) Once(
 	}
 	defer s.end(keyOf(r))
 
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InTx(ctx, func(tx *database.Tx) error {
 		claimed, err := claim(ctx, tx, r)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func (s *Store) Once(
 			reply, replayed, err = recall(ctx, tx, r)
 			return err
 		}
-		if reply, err = do(ctx); err != nil {
+		if reply, err = do(ctx, tx); err != nil {
 			return err
 		}
 		return keep(ctx, tx, r, reply)
@@ -131,7 +131,7 @@ func (s *Store) ForgetKeys(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) forgetSome(ctx context.Context, before int64) (deleted int64, err error) {
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	err = s.db.InTx(ctx, func(tx *database.Tx) error {
 		deleted, err = database.Affected(tx.ExecContext(ctx, `
 			DELETE FROM idempotency_key WHERE (agent_login, method, path, key) IN (
 				SELECT agent_login, method, path, key FROM idempotency_key WHERE created_at < $1 LIMIT $2)`,

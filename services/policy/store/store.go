@@ -30,7 +30,8 @@ func Migrate(ctx context.Context, db *database.DB) error {
 	return database.Migrate(ctx, db, "policy", files)
 }
 
-// Store is safe for concurrent use.
+// Store is safe for concurrent use. A method with a tx takes part in that
+// transaction, or has one of its own if it is nil.
 type Store struct {
 	db      *database.DB
 	outbox  *outbox.Outbox
@@ -38,6 +39,14 @@ type Store struct {
 
 	mu       sync.Mutex
 	inFlight map[requestKey]struct{} // at most one for each HTTP request under way
+}
+
+// in runs fn in tx, or in a transaction of its own if tx is nil.
+func (s *Store) in(ctx context.Context, tx *database.Tx, fn func(*database.Tx) error) error {
+	if tx != nil {
+		return fn(tx)
+	}
+	return s.db.InTx(ctx, fn)
 }
 
 // New is the store in db, which has been migrated. After a commit that changed

@@ -12,16 +12,16 @@ import (
 
 // Tariff is a product's tariff as it is now, a draft's too.
 func (s *Store) Tariff(ctx context.Context, productCode string) (policy.Tariff, error) {
-	return tariff(ctx, s.db.Query(ctx), productCode, "")
+	return tariff(ctx, s.db.Reader(), productCode, "")
 }
 
 // ChangeTariff stores what change did to the tariff of a product, and what it
 // says happened. Two at once are one after the other: the second finds the
 // version of the first.
 func (s *Store) ChangeTariff(
-	ctx context.Context, productCode string, change func(*policy.Product, *policy.Tariff) ([]event.Event, error),
+	ctx context.Context, tx *database.Tx, productCode string, change func(*policy.Product, *policy.Tariff) ([]event.Event, error),
 ) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+	return s.in(ctx, tx, func(tx *database.Tx) error {
 		current, err := tariff(ctx, tx, productCode, s.db.Dialect.ForUpdate())
 		if err != nil {
 			return err

@@ -86,7 +86,7 @@ func (c cookies) read(r *http.Request) (ticket, error) {
 		return ticket{}, ErrNoSession
 	}
 	var until int64
-	ended, err := database.One(r.Context(), c.db.Query(r.Context()),
+	ended, err := database.One(r.Context(), c.db.Reader(),
 		"SELECT until FROM ended_session WHERE id = $1", []any{t.ID}, &until)
 	if err != nil {
 		return ticket{}, fmt.Errorf("look up an ended session: %w", err)

@@ -41,7 +41,7 @@ func seeding(t *testing.T, f *fixture) {
 }
 
 func (f *fixture) activate(ctx context.Context, code string) error {
-	return f.Activate(ctx, code, (*policy.Product).Activate)
+	return f.Activate(ctx, nil, code, (*policy.Product).Activate)
 }
 
 func (f *fixture) product(t *testing.T, code string) policy.Product {
@@ -55,7 +55,7 @@ func (f *fixture) product(t *testing.T, code string) policy.Product {
 // told is the type, key and data of each event in the outbox.
 func (f *fixture) told(t *testing.T) []string {
 	t.Helper()
-	events, err := database.All(t.Context(), f.db.Query(t.Context()), func(scan func(...any) error) (string, error) {
+	events, err := database.All(t.Context(), f.db.Reader(), func(scan func(...any) error) (string, error) {
 		var eventType, key string
 		var data []byte
 		err := scan(&eventType, &key, &data)
@@ -118,7 +118,7 @@ func dearer(version int, premium string) policy.Tariff {
 }
 
 func (f *fixture) change(ctx context.Context, code string, to policy.Tariff) error {
-	return f.ChangeTariff(ctx, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
+	return f.ChangeTariff(ctx, nil, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
 		return t.Change(p, to, compile)
 	})
 }
@@ -183,8 +183,8 @@ func concurrentTariffs(t *testing.T, f *fixture) {
 
 func changedCatalogue(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	must(t, f.db.InTx(ctx, func(ctx context.Context, _ *database.Tx) error {
-		err := f.activate(ctx, "PET")
+	must(t, f.db.InTx(ctx, func(tx *database.Tx) error {
+		err := f.Activate(ctx, tx, "PET", (*policy.Product).Activate)
 		if f.changes.Load() > 0 {
 			t.Error("told before the commit")
 		}

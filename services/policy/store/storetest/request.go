@@ -25,9 +25,9 @@ func request(key, body string) policy.Request {
 }
 
 // selling buys an offer and then ends with err.
-func selling(f *fixture, offer, number string, err error) func(context.Context) (policy.Reply, error) {
-	return func(ctx context.Context) (policy.Reply, error) {
-		if _, err := f.buy(ctx, jimmy, offer, number, start); err != nil {
+func selling(f *fixture, offer, number string, err error) func(context.Context, *database.Tx) (policy.Reply, error) {
+	return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
+		if _, err := f.buyIn(ctx, tx, jimmy, offer, number, start); err != nil {
 			return policy.Reply{}, err
 		}
 		return sold, err
@@ -36,7 +36,7 @@ func selling(f *fixture, offer, number string, err error) func(context.Context) 
 
 func once(t *testing.T, f *fixture) {
 	done := 0
-	do := func(context.Context) (policy.Reply, error) {
+	do := func(context.Context, *database.Tx) (policy.Reply, error) {
 		done++
 		return sold, nil
 	}
@@ -68,7 +68,7 @@ func once(t *testing.T, f *fixture) {
 
 func failed(t *testing.T, f *fixture) {
 	for range 2 {
-		_, _, err := f.Once(t.Context(), request("a", "body"), func(context.Context) (policy.Reply, error) {
+		_, _, err := f.Once(t.Context(), request("a", "body"), func(context.Context, *database.Tx) (policy.Reply, error) {
 			return policy.Reply{}, policy.ErrOfferUnknown
 		})
 		if !errors.Is(err, policy.ErrOfferUnknown) {
@@ -76,7 +76,7 @@ func failed(t *testing.T, f *fixture) {
 		}
 	}
 	// Mended, the body differs: the key was not used.
-	_, _, err := f.Once(t.Context(), request("a", "mended"), func(context.Context) (policy.Reply, error) { return sold, nil })
+	_, _, err := f.Once(t.Context(), request("a", "mended"), func(context.Context, *database.Tx) (policy.Reply, error) { return sold, nil })
 	must(t, err)
 }
 
@@ -88,9 +88,9 @@ func concurrentRequests(t *testing.T, f *fixture) {
 	var answered atomic.Int32
 	for i := range clients {
 		group.Go(func() error {
-			reply, _, err := f.Once(t.Context(), request("a", "body"), func(ctx context.Context) (policy.Reply, error) {
+			reply, _, err := f.Once(t.Context(), request("a", "body"), func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
 				done.Add(1)
-				return selling(f, "O-1", fmt.Sprintf("P-%d", i), nil)(ctx)
+				return selling(f, "O-1", fmt.Sprintf("P-%d", i), nil)(ctx, tx)
 			})
 			switch {
 			case errors.Is(err, policy.ErrKeyInFlight):
@@ -110,7 +110,7 @@ func concurrentRequests(t *testing.T, f *fixture) {
 		t.Errorf("done %d times, answered %d, %d policies", done.Load(), answered.Load(), f.count(t, "policy"))
 	}
 	// One that is under way is told so.
-	_, _, err := f.Once(t.Context(), request("b", "body"), func(context.Context) (policy.Reply, error) {
+	_, _, err := f.Once(t.Context(), request("b", "body"), func(context.Context, *database.Tx) (policy.Reply, error) {
 		_, _, err := f.Once(t.Context(), request("b", "body"), selling(f, "O-1", "P-X", nil))
 		return policy.Reply{}, err
 	})
@@ -120,16 +120,21 @@ func concurrentRequests(t *testing.T, f *fixture) {
 }
 
 func forgotten(t *testing.T, f *fixture) {
-	must(t, f.db.InTx(t.Context(), func(ctx context.Context, _ *database.Tx) error {
-		for i := range 1500 { // more than a chunk
-			_, _, err := f.Once(ctx, request(fmt.Sprint(i), ""), func(context.Context) (policy.Reply, error) { return sold, nil })
+	reply := func(context.Context, *database.Tx) (policy.Reply, error) { return sold, nil }
+	_, _, err := f.Once(t.Context(), request("0", ""), reply)
+	must(t, err)
+	must(t, f.db.InTx(t.Context(), func(tx *database.Tx) error {
+		for i := range 1499 { // with the first one more than a chunk
+			_, err := tx.ExecContext(t.Context(), `
+				INSERT INTO idempotency_key (agent_login, method, path, key, digest, status, location, body, created_at)
+				SELECT agent_login, method, path, CAST($1 AS text), digest, status, location, body, CAST($2 AS bigint)
+				FROM idempotency_key WHERE key = '0'`, fmt.Sprint(i+1), database.Instant(start))
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	f.exec(t, "UPDATE idempotency_key SET created_at = $1 WHERE key <> '0'", database.Instant(start))
 
 	must(t, f.ForgetKeys(t.Context(), start.Add(7*24*time.Hour)))
 	if n := f.count(t, "idempotency_key"); n != 1500 {
@@ -143,8 +148,8 @@ func forgotten(t *testing.T, f *fixture) {
 
 func (f *fixture) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
-	must(t, f.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		_, err := tx.ExecContext(ctx, query, args...)
+	must(t, f.db.InTx(t.Context(), func(tx *database.Tx) error {
+		_, err := tx.ExecContext(t.Context(), query, args...)
 		return err
 	}))
 }

@@ -99,7 +99,7 @@ func must(t *testing.T, err error) {
 
 func (f *fixture) count(t *testing.T, table string) (n int) {
 	t.Helper()
-	_, err := database.One(t.Context(), f.db.Query(t.Context()), "SELECT count(*) FROM "+table, nil, &n)
+	_, err := database.One(t.Context(), f.db.Reader(), "SELECT count(*) FROM "+table, nil, &n)
 	must(t, err)
 	return n
 }
@@ -118,13 +118,19 @@ func (f *fixture) offer(t *testing.T, number string) *policy.Offer {
 		CreatedAt:   start,
 		Status:      policy.OfferNew,
 	}
-	must(t, f.AddOffer(t.Context(), o))
+	must(t, f.AddOffer(t.Context(), nil, o))
 	return o
 }
 
 func (f *fixture) buy(ctx context.Context, viewer policy.Viewer, offer, number string, at time.Time) (*policy.Policy, error) {
+	return f.buyIn(ctx, nil, viewer, offer, number, at)
+}
+
+func (f *fixture) buyIn(
+	ctx context.Context, tx *database.Tx, viewer policy.Viewer, offer, number string, at time.Time,
+) (*policy.Policy, error) {
 	var bought *policy.Policy
-	err := f.Buy(ctx, viewer, offer, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
+	err := f.Buy(ctx, tx, viewer, offer, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
 		p, events, err := o.Buy(number, anna, home, at)
 		bought = p
 		return p, events, err
@@ -133,7 +139,7 @@ func (f *fixture) buy(ctx context.Context, viewer policy.Viewer, offer, number s
 }
 
 func (f *fixture) terminate(ctx context.Context, viewer policy.Viewer, number string, on policy.Date) error {
-	return f.Terminate(ctx, viewer, number, func(p *policy.Policy) ([]event.Event, error) {
+	return f.Terminate(ctx, nil, viewer, number, func(p *policy.Policy) ([]event.Event, error) {
 		_, events, err := p.Terminate(on)
 		return events, err
 	})
