@@ -9,7 +9,7 @@ COMMANDS       = $(patsubst %/main.go,./%,$(wildcard services/*/cmd/*/main.go))
 TOOL           = "$$(GOWORK=off go -C $(CURDIR)/deployments/tools tool -n $(1))"
 NPM            = npm --prefix frontend
 # What the hub's benchmark compares with.
-SOCKETIO       = deployments/bench/hub/socketio
+SOCKETIO       = deployments/test/bench/hub/socketio
 # What follows from the contracts.
 GENERATED      = api/asyncapi/events.yaml $(patsubst %,services/%/rest/api.gen.go,policy chat) \
                  $(patsubst %,frontend/src/api/%.gen.ts,policy chat portal events hubs)
@@ -59,9 +59,9 @@ check: frontend/node_modules contracts ## what needs no server: format, lint, im
 	@dead=$$($(call TOOL,deadcode) -test work); echo "$${dead:-no dead code}"; [[ -z $$dead ]]
 	@# A workspace lets any module import any other; alone, go.mod decides.
 	@for m in $(MODULES); do echo "alone: $$m"; (cd $$m; export GOWORK=off; go mod tidy -diff; go build ./...); done
-	@for m in verify chaos bench bench/hub; do echo "outside: $$m"; (cd deployments/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
+	@for m in verify chaos bench bench/hub; do echo "outside: $$m"; (cd deployments/test/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
 	@# The cache of tests does not see files outside the module, so no cache.
-	GOWORK=off go -C deployments/verify test -count=1 ./...
+	GOWORK=off go -C deployments/test/verify test -count=1 ./...
 	$(NPM) run check
 
 fmt: frontend/node_modules ## format Go and the front end
@@ -74,21 +74,21 @@ test: frontend/node_modules $(SOCKETIO)/node_modules ## every test; installs wha
 	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
 	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on -timeout 20m work
 	@# A short fault run, and each guarantee broken once to see that it is missed.
-	GOWORK=off go -C deployments/chaos test -count=1 -timeout 15m ./...
+	GOWORK=off go -C deployments/test/chaos test -count=1 -timeout 15m ./...
 	@# A short run of the benchmark that needs no broker, so that it stays one.
-	GOWORK=off go -C deployments/bench/hub test -count=1 -timeout 5m -short ./...
+	GOWORK=off go -C deployments/test/bench/hub test -count=1 -timeout 5m -short ./...
 	$(NPM) test
 	$(NPM) run e2e
 
 BREAK         =
 QUEUES        = classic
 chaos: ## 50 faults over 100,000 events; QUEUES=quorum: a cluster; BREAK=inbox, ack or outbox: to see it fail
-	GOWORK=off go -C deployments/chaos test -count=1 -timeout 60m -v -run Nothing . \
+	GOWORK=off go -C deployments/test/chaos test -count=1 -timeout 60m -v -run Nothing . \
 		-policies 50000 -rate 5000 -faults 50 -queues $(QUEUES) -break '$(BREAK)'
 
 bench: $(SOCKETIO)/node_modules ## side by side with what one would use instead; BENCH='hub -run Fanout -rounds 9'
-	$(if $(filter hub,$(BENCH)),,GOWORK=off go -C deployments/bench test -count=1 -timeout 60m -v . $(filter-out events,$(BENCH)))
-	$(if $(filter events,$(BENCH)),,GOWORK=off go -C deployments/bench/hub test -count=1 -timeout 4h -v . $(filter-out hub,$(BENCH)))
+	$(if $(filter hub,$(BENCH)),,GOWORK=off go -C deployments/test/bench test -count=1 -timeout 60m -v . $(filter-out events,$(BENCH)))
+	$(if $(filter events,$(BENCH)),,GOWORK=off go -C deployments/test/bench/hub test -count=1 -timeout 4h -v . $(filter-out hub,$(BENCH)))
 
 audit: ## known vulnerabilities in what each module calls
 	deployments/tools/audit.sh $(MODULES)

@@ -1,7 +1,8 @@
 -- Runs once, when PostgreSQL starts with an empty volume: a database for each
--- service, with a role that cannot reach the other's.
+-- service, with a role that cannot reach the others.
 \getenv policy POLICY_DATABASE_PASSWORD
 \getenv chat CHAT_DATABASE_PASSWORD
+\getenv payments PAYMENTS_DATABASE_PASSWORD
 
 CREATE ROLE policy LOGIN PASSWORD :'policy';
 CREATE DATABASE policy OWNER policy;
@@ -10,3 +11,7 @@ REVOKE ALL ON DATABASE policy FROM PUBLIC;
 CREATE ROLE chat LOGIN PASSWORD :'chat';
 CREATE DATABASE chat OWNER chat;
 REVOKE ALL ON DATABASE chat FROM PUBLIC;
+
+CREATE ROLE payments LOGIN PASSWORD :'payments';
+CREATE DATABASE payments OWNER payments;
+REVOKE ALL ON DATABASE payments FROM PUBLIC;

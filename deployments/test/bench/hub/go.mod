@@ -2,7 +2,7 @@ module parley.internal/bench/hub
 
 go 1.26.8
 
-replace parley.internal/pkg => ../../../pkg
+replace parley.internal/pkg => ../../../../pkg
 
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 

@@ -20,7 +20,9 @@ import (
 func build(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	for module, main := range map[string]string{"../../services/policy": "./cmd/policyd", ".": "./payments"} {
+	for main, module := range map[string]string{
+		"./cmd/policyd": "../../../services/policy", "./cmd/paymentsd": "../../../services/payments", "./broken": ".",
+	} {
 		out, err := exec.Command("go", "-C", module, "build", "-o", folder+"/", main).CombinedOutput()
 		if err != nil {
 			t.Fatalf("build the programs: %v\n%s", err, out)

@@ -26,7 +26,7 @@ func (ps programs) build(tb testing.TB) {
 	folder := string(ps)
 	for module, packages := range map[string][]string{
 		".":                      {"./parley", "./centrifuge", "./gorilla", "./bare"},
-		"../../../services/chat": {"./cmd/chatd"},
+		"../../../../services/chat": {"./cmd/chatd"},
 	} {
 		cmd := exec.CommandContext(tb.Context(), "go", append([]string{"-C", module, "build", "-o", folder + "/"}, packages...)...)
 		cmd.Env = append(os.Environ(), "GOWORK=off")

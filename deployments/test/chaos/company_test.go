@@ -60,8 +60,12 @@ func open(t *testing.T, queues, broken string) *company {
 	var urls []string
 	for _, brokers := range [][]string{straight, proxied} {
 		broker := "RABBITMQ_URL=" + strings.Join(brokers, ",")
-		payments := newProgram(t, filepath.Join(folder, "payments"), c.flow, broker, "EVENTS_QUEUE_TYPE="+queues,
-			"PAYMENTS_DATABASE_URL="+c.paymentsDB.URL(), "PAYMENTS_BREAK="+map[string]string{"inbox": "inbox", "ack": "ack"}[broken])
+		consumer := "paymentsd"
+		if broken == "inbox" || broken == "ack" {
+			consumer = "broken"
+		}
+		payments := newProgram(t, filepath.Join(folder, consumer), c.flow, broker, "EVENTS_QUEUE_TYPE="+queues,
+			"PAYMENTS_DATABASE_URL="+c.paymentsDB.URL(), "PAYMENTS_ADDR="+address(t), "PAYMENTS_BREAK="+broken)
 		c.consumers = append(c.consumers, payments)
 		payments.start()
 		at := address(t)

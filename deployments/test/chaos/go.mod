@@ -3,20 +3,21 @@ module parley.internal/chaos
 go 1.26.8
 
 replace (
-	parley.internal/api => ../../api
-	parley.internal/chat => ../../services/chat
-	parley.internal/pkg => ../../pkg
-	parley.internal/policy => ../../services/policy
-	parley.internal/portal => ../../services/portal
+	parley.internal/api => ../../../api
+	parley.internal/chat => ../../../services/chat
+	parley.internal/payments => ../../../services/payments
+	parley.internal/pkg => ../../../pkg
+	parley.internal/policy => ../../../services/policy
+	parley.internal/portal => ../../../services/portal
 )
 
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 require (
-	github.com/govalues/decimal v0.1.36
 	github.com/jackc/pgx/v5 v5.12.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sync v0.24.0
+	parley.internal/payments v0.0.0
 	parley.internal/pkg v0.0.0
 	parley.internal/portal v0.0.0-00010101000000-000000000000
 )
@@ -25,6 +26,7 @@ require (
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/govalues/decimal v0.1.36 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect

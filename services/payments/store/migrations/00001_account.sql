@@ -2,14 +2,14 @@
 CREATE TABLE account (
     policy_number text PRIMARY KEY,
     state         text NOT NULL CHECK (state IN ('open', 'closed')),
-    balance       bigint NOT NULL -- what the policy holder owes, in minor units
+    balance       bigint NOT NULL -- the policy holder's debt, in minor units
 );
 
--- What was booked, in the order of booking. Nothing here keeps a movement from
--- being booked twice, or too early: that is the inbox's promise.
+-- Movements in the order of booking. No constraint keeps a movement from being
+-- booked twice or too early: that is the inbox's promise.
 CREATE TABLE movement (
     policy_number text NOT NULL,
-    position      bigint NOT NULL, -- how many came before it
+    position      bigint NOT NULL, -- number of earlier movements of the policy
     kind          text NOT NULL,   -- opened, closed
     amount        bigint NOT NULL,
     event_id      text NOT NULL

@@ -2,7 +2,7 @@ module parley.internal/verify
 
 go 1.26.8
 
-replace parley.internal/pkg => ../../pkg
+replace parley.internal/pkg => ../../../pkg
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2

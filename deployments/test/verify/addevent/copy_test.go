@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const repository = "../../.."
+const repository = "../../../.."
 
 // scratch is a copy of the repository as it is now, committed or not, that goes
 // with the test. The front end's tools are shared.

@@ -16,7 +16,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-const dockerfile = "../Dockerfile"
+const dockerfile = "../../compose/Dockerfile"
 
 // stages are the Dockerfile's, as BuildKit reads them.
 func stages(t *testing.T) []instructions.Stage {
@@ -132,7 +132,7 @@ func TestNothingOfThisMachineGetsIntoAnImage(t *testing.T) {
 		".parley/secret":                          true,
 		"services/portal/.parley/secret":          true,
 		"frontend/node_modules/vite/package.json": true,
-		"deployments/.env":                        true,
+		"deployments/compose/.env":                true,
 		".env":                                    true,
 		"services/portal/web/dist/index.html":     true,
 		"services/portal/web/dist/.gitkeep":       false, // else there is nothing to embed
@@ -166,7 +166,7 @@ func TestPackagesThatTheDockerfileBuildsAreThere(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"policyd", "chatd", "parley"}; !slices.Equal(programs, want) {
+	if want := []string{"policyd", "chatd", "paymentsd", "parley"}; !slices.Equal(programs, want) {
 		t.Errorf("built are %v, want %v", programs, want)
 	}
 }

@@ -1,0 +1,52 @@
+// Package store keeps accounts and their movements in the service's database,
+// SQLite or PostgreSQL.
+//
+// It books every movement that it is given, also a duplicate or one out of
+// order: to deduplicate and to order is the inbox's promise.
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"parley.internal/payments"
+	"parley.internal/pkg/database"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrate creates the tables of payments in db. Those of the inbox are not among
+// them.
+func Migrate(ctx context.Context, db *database.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("read migrations of payments: %w", err)
+	}
+	return database.Migrate(ctx, db, "payments", files)
+}
+
+var states = map[string]string{payments.Opened: "open", payments.Closed: "closed"}
+
+// Book stores a movement and changes the balance of its account.
+func Book(ctx context.Context, tx *database.Tx, m payments.Movement) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO account (policy_number, state, balance) VALUES ($1, $2, $3)
+		ON CONFLICT (policy_number) DO UPDATE
+		SET state = excluded.state, balance = account.balance + excluded.balance`,
+		m.PolicyNumber, states[m.Kind], int64(m.Amount))
+	if err != nil {
+		return fmt.Errorf("update account of policy %s: %w", m.PolicyNumber, err)
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO movement (policy_number, position, kind, amount, event_id)
+		SELECT CAST($1 AS text), count(*), CAST($2 AS text), CAST($3 AS bigint), CAST($4 AS text)
+		FROM movement WHERE policy_number = $1`,
+		m.PolicyNumber, m.Kind, int64(m.Amount), m.EventID)
+	if err != nil {
+		return fmt.Errorf("insert movement of policy %s: %w", m.PolicyNumber, err)
+	}
+	return nil
+}
