@@ -47,7 +47,7 @@ func record(tb testing.TB, db *database.DB, box *outbox.Outbox, n int) {
 		must(tb, db.InTx(tb.Context(), func(tx *database.Tx) error {
 			for j := i; j < min(i+500, n); j += 2 {
 				key := fmt.Sprintf("P-%d-%d", time.Now().UnixNano(), j)
-				if err := box.Write(ctx, tx, key, fact(body(j)), fact(body(j))); err != nil {
+				if err := box.Write(tb.Context(), tx, key, fact(body(j)), fact(body(j))); err != nil {
 					return err
 				}
 			}
