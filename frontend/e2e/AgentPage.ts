@@ -61,7 +61,7 @@ export class AgentPage {
     await page.getByRole('button', { name: 'Buy the policy' }).click()
     await expect(page.getByRole('heading', { name: 'Policy sold' })).toBeVisible()
     const number = await page.locator('main strong').innerText()
-    await page.getByRole('link', { name: 'Open the policy' }).click()
+    await page.getByRole('link', { name: 'View policy' }).click()
     await expect(
       page.getByRole('heading', { name: 'Safe Traveller for Anna Kowalska' }),
     ).toBeVisible()

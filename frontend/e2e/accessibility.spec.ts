@@ -81,7 +81,7 @@ async function visit(agent: AgentPage, look: (page: Page, where: string) => Prom
   await look(page, 'account menu')
   await page.keyboard.press('Escape')
   await page.goto(new URL('/policies/P-0', page.url()).href)
-  await expect(page.getByText('There is no such policy', { exact: true })).toBeVisible()
+  await expect(page.getByText('Policy not found', { exact: true })).toBeVisible()
   await expect(page.getByRole('button', { name: 'Try again' })).toBeHidden()
   await look(page, 'no such policy')
   await page.goto(new URL('/nowhere', page.url()).href)
@@ -101,13 +101,13 @@ async function visitAdmin(agent: AgentPage, look: (page: Page, where: string) =>
   await page.keyboard.press('Escape')
   await page.getByRole('link', { name: 'Tariff of Happy House' }).click()
   await page.getByRole('textbox', { name: 'Premium' }).first().fill('AREA * ROOMS')
-  await page.getByRole('button', { name: 'Change the tariff' }).click()
+  await page.getByRole('button', { name: 'Save tariff' }).click()
   await expect(page.locator('[aria-invalid=true]').first()).toBeVisible()
   await look(page, 'refused tariff')
   await agent.goTo('Admin')
   await page.getByRole('link', { name: 'Announcement' }).click()
   await page.getByRole('radio', { name: 'Chosen agents' }).click()
-  await page.getByRole('button', { name: 'Announce it' }).click()
+  await page.getByRole('button', { name: 'Send announcement' }).click()
   await expect(page.getByText('Choose at least one agent.')).toBeVisible()
   await look(page, 'announcement')
   await agent.goTo('Chat')
@@ -153,7 +153,7 @@ test('every page for administrators fits a screen of 360 pixels, and is accessib
   })
 })
 
-test('a theme that is chosen stays, and System gives it back', async ({ open }) => {
+test('a chosen theme is kept, and System follows the system', async ({ open }) => {
   const agent = await open({ colorScheme: 'light' })
   const { page } = agent
   const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)
@@ -169,7 +169,7 @@ test('a theme that is chosen stays, and System gives it back', async ({ open }) 
   await expect.poll(scheme).toBe('light dark')
 })
 
-test('all of it works by keyboard: the skip link, the form, the menu', async ({ open }) => {
+test('the skip link, the form and the menu work by keyboard', async ({ open }) => {
   const agent = await open()
   const { page } = agent
   await agent.arrive('jimmy.solid')

@@ -1,6 +1,6 @@
 import { expect, test } from './fixtures'
 
-test('an administrator activates a product, and agents can sell it at once', async ({ open }) => {
+test('an activated product can be sold at once', async ({ open }) => {
   const [admin, jimmy] = [await open(), await open()]
   await Promise.all([admin.arrive('admin', 'admin'), jimmy.arrive('jimmy.solid')])
   const products = jimmy.page.getByRole('main')
@@ -18,7 +18,7 @@ test('an administrator activates a product, and agents can sell it at once', asy
   await expect(products.getByRole('heading', { level: 2 })).toHaveCount(5)
 })
 
-test('a broken tariff is refused at its field, a good one prices the next offer', async ({
+test('an invalid tariff is refused at its field, a valid one prices the next offer', async ({
   open,
 }) => {
   const [admin, jimmy] = [await open(), await open()]
@@ -29,7 +29,7 @@ test('a broken tariff is refused at its field, a good one prices the next offer'
   const rule = admin.page.getByRole('listitem', { name: 'Base rule 1', exact: true })
   const premium = rule.getByRole('textbox', { name: 'Premium' })
   const before = await premium.inputValue()
-  const save = admin.page.getByRole('button', { name: 'Change the tariff' })
+  const save = admin.page.getByRole('button', { name: 'Save tariff' })
 
   await premium.fill('NUM_OF_TEENAGERS * 2')
   await save.click()
@@ -48,7 +48,7 @@ test('a broken tariff is refused at its field, a good one prices the next offer'
   await expect(summary).toContainText('124.00')
 })
 
-test('who changes a tariff that somebody else changed is told so', async ({ open }) => {
+test('a concurrent tariff change is reported', async ({ open }) => {
   const [one, other] = [await open(), await open()]
   for (const editor of [one, other]) {
     await editor.arrive('admin', 'admin')
@@ -56,21 +56,21 @@ test('who changes a tariff that somebody else changed is told so', async ({ open
     await editor.page.getByRole('link', { name: 'Tariff of Safe Traveller' }).click()
     await expect(editor.page.getByText('Version 1. Offers')).toBeVisible()
   }
-  const save = { name: 'Change the tariff' }
+  const save = { name: 'Save tariff' }
   await one.page.getByRole('button', save).click()
   await expect(one.page.getByText('Version 2. Offers')).toBeVisible()
   await other.page.getByRole('button', save).click()
-  await other.page.getByRole('button', { name: 'Load the tariff as it is now' }).click()
+  await other.page.getByRole('button', { name: 'Reload the tariff' }).click()
   await expect(other.page.getByText('Version 2. Offers')).toBeVisible()
 })
 
-test('an announcement reaches an agent who is away when they come back', async ({ open }) => {
+test('an announcement reaches an offline agent at the next sign-in', async ({ open }) => {
   const admin = await open()
   await admin.arrive('admin', 'admin')
   await admin.goTo('Admin')
   const { page } = admin
   await page.getByRole('link', { name: 'Announcement' }).click()
-  const send = page.getByRole('button', { name: 'Announce it' })
+  const send = page.getByRole('button', { name: 'Send announcement' })
   await page.getByRole('radio', { name: 'Chosen agents' }).click()
   await send.click()
   await expect(page.getByRole('textbox', { name: 'Text' })).toBeFocused()
@@ -78,12 +78,12 @@ test('an announcement reaches an agent who is away when they come back', async (
   await page.getByRole('textbox', { name: 'Text' }).fill('Danny, call the office')
   await page.getByRole('checkbox', { name: /danny\.solid/ }).click()
   await send.click()
-  await expect(page.getByText('It is announced to 1 agent.')).toBeVisible()
+  await expect(page.getByText('Sent to 1 agent.')).toBeVisible()
 
   await page.getByRole('radio', { name: 'Everybody' }).click()
   await page.getByRole('textbox', { name: 'Text' }).fill('The office is closed on Friday')
   await send.click()
-  await expect(page.getByText('It is announced to everybody.')).toBeVisible()
+  await expect(page.getByText('Sent to everybody.')).toBeVisible()
 
   const [danny, jimmy] = [await open(), await open()]
   await Promise.all([danny.arrive('danny.solid'), jimmy.arrive('jimmy.solid')])
@@ -97,7 +97,7 @@ test('an announcement reaches an agent who is away when they come back', async (
   ])
 })
 
-test('only administrators see the pages for them', async ({ open }) => {
+test('only administrators see the administration', async ({ open }) => {
   const jimmy = await open()
   const { page } = jimmy
   await jimmy.arrive('jimmy.solid')

@@ -1,6 +1,6 @@
 import { expect, test } from './fixtures'
 
-test('one agent sells and ends a policy, and the other is told at once', async ({ open }) => {
+test('a sale and a termination reach another agent at once', async ({ open }) => {
   const [jimmy, danny] = [await open(), await open()]
   await Promise.all([jimmy.arrive('jimmy.solid'), danny.arrive('danny.solid')])
 
@@ -51,7 +51,7 @@ test('one agent sells and ends a policy, and the other is told at once', async (
   await expect((await danny.openNotices()).getByRole('listitem')).toHaveCount(2)
 })
 
-test('agents talk, and what they write stays text', async ({ open }) => {
+test('messages reach other agents and stay text', async ({ open }) => {
   const [jimmy, danny] = [await open(), await open()]
   await jimmy.arrive('jimmy.solid')
   await jimmy.goTo('Chat')

@@ -9,10 +9,7 @@ const pages = {
   hubs: 'sendOptions.replyTo',
 }
 
-test('the contracts are documented, and nothing is fetched from elsewhere', async ({
-  page,
-  parley,
-}) => {
+test('the contracts are documented without foreign requests', async ({ page, parley }) => {
   const problems: string[] = []
   page.on('pageerror', ({ message }) => problems.push(message))
   page.on('console', message => {
@@ -36,7 +33,7 @@ test('the documentation of REST can be searched', async ({ page, parley }) => {
 })
 
 for (const colorScheme of ['light', 'dark'] as const)
-  test(`the portal's own pages of it are accessible when they are ${colorScheme}`, async ({
+  test(`the documentation's own pages are accessible when ${colorScheme}`, async ({
     page,
     parley,
   }) => {

@@ -1,9 +1,6 @@
 import { expect, test } from './fixtures'
 
-test('an agent who was cut off by kill -9 comes back by themselves and misses nothing', async ({
-  open,
-  parley,
-}) => {
+test('an agent reconnects after kill -9 and misses nothing', async ({ open, parley }) => {
   const [jimmy, danny] = [await open(), await open()]
   await Promise.all([jimmy.arrive('jimmy.solid'), danny.arrive('danny.solid')])
   await Promise.all([jimmy.goTo('Chat'), danny.goTo('Chat')])
@@ -43,10 +40,7 @@ test('an agent who was cut off by kill -9 comes back by themselves and misses no
     await expect(agent.message('said into the void')).toHaveCount(1)
 })
 
-test('when the database is put back, everybody sees the log as it is then', async ({
-  open,
-  parley,
-}) => {
+test('after a database restore every agent sees the restored log', async ({ open, parley }) => {
   const [jimmy, danny] = [await open(), await open()]
   await Promise.all([jimmy.arrive('jimmy.solid'), danny.arrive('danny.solid')])
   await Promise.all([jimmy.goTo('Chat'), danny.goTo('Chat')])
@@ -74,7 +68,7 @@ test('when the database is put back, everybody sees the log as it is then', asyn
     await expect(agent.message('said in its place')).toHaveCount(1)
 })
 
-test('a window reads back to the beginning, and on another device it is read', async ({ open }) => {
+test('a window loads all pages, and another device counts them as read', async ({ open }) => {
   const [desk, phone, danny] = [await open(), await open(), await open()]
   await danny.arrive('danny.solid')
   await danny.goTo('Chat')

@@ -19,7 +19,7 @@ test('a wrong password is refused like an unknown login', async ({ open }) => {
   await expect(refusal).toHaveText(words)
 })
 
-test('a page without a session asks for none', async ({ open }) => {
+test('a page without a session sends no refresh', async ({ open }) => {
   const { page } = await open()
   const asked: string[] = []
   page.on('request', request => asked.push(new URL(request.url()).pathname))
@@ -28,7 +28,7 @@ test('a page without a session asks for none', async ({ open }) => {
   expect(asked.filter(path => path.startsWith('/api/'))).toEqual([])
 })
 
-test('a session survives a reload, and its end reaches every window', async ({ open }) => {
+test('a session survives a reload, and a sign-out reaches every window', async ({ open }) => {
   const jimmy = await open()
   const { page } = jimmy
   await jimmy.arrive('jimmy.solid')
@@ -51,7 +51,7 @@ test('a session survives a reload, and its end reaches every window', async ({ o
   await expect(page).toHaveURL(/\/sign-in\?next=/)
 })
 
-test('after signing in the agent is where they wanted to go', async ({ open }) => {
+test('a sign-in leads to the requested page', async ({ open }) => {
   const { page } = await open()
   await page.goto(new URL('/chat', page.url()).href)
   await page.getByLabel('Login').fill('jimmy.solid')

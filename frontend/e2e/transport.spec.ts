@@ -7,7 +7,7 @@ const blocked = {
 }
 
 for (const [what, globals] of Object.entries(blocked)) {
-  test(`an agent whose network lets through ${what} misses nothing`, async ({ open }) => {
+  test(`an agent behind a network with ${what} misses nothing`, async ({ open }) => {
     const [jimmy, danny] = [await open(), await open()]
     await danny.page.addInitScript(names => {
       for (const name of names) Reflect.deleteProperty(window, name)

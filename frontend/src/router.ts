@@ -5,7 +5,7 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** Shown without a session. */
     open?: boolean
-    /** Shown to administrators only; to others there is no such page. */
+    /** Shown to administrators only; other agents get the page for unknown addresses. */
     admin?: boolean
   }
 }

@@ -1,5 +1,5 @@
-// What this browser remembers. Where storage is forbidden or full it remembers
-// nothing, and nothing fails for it.
+// Values stored in this browser. Where storage is forbidden or full, reads answer
+// null and writes are ignored.
 
 export function recall(key: string): string | undefined {
   try {
@@ -13,7 +13,7 @@ export function remember(key: string, value: string) {
   try {
     localStorage.setItem(key, value)
   } catch {
-    // Not remembered.
+    // Not stored.
   }
 }
 
@@ -21,6 +21,6 @@ export function forget(key: string) {
   try {
     localStorage.removeItem(key)
   } catch {
-    // What cannot be reached was not remembered.
+    // Unreachable storage holds no value.
   }
 }

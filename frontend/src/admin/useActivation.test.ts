@@ -8,7 +8,7 @@ beforeEach(() => setActivePinia(createPinia()))
 
 const call = 'POST /api/products/PET/activation'
 
-it('activates with the same key until it is known to have worked', async () => {
+it('retries an activation with the same key', async () => {
   const server = new FakeServer().on(call, () => Promise.reject(new TypeError('network')))
   const { failure, activate } = inScope(() => useActivation('PET', vi.fn()))
   expect(await activate()).toBeUndefined()
@@ -20,7 +20,7 @@ it('activates with the same key until it is known to have worked', async () => {
   expect(second).toBe(first)
 })
 
-it('says that the list is outdated when somebody else did it', async () => {
+it('reports an outdated list after another activation', async () => {
   new FakeServer().on(call, () => refusal(409, 'product-active', 'it is on sale already'))
   const outdated = vi.fn()
   const { failure, activate } = inScope(() => useActivation('PET', outdated))

@@ -5,8 +5,8 @@ import { isRefusal, reason } from '@/api/problem'
 import { useApi } from '@/session/useApi'
 
 /**
- * Putting a product on sale: once, however often it has to be tried. `outdated`
- * is called when somebody else did it.
+ * Activates a product: once, however often the request is retried. `outdated` is
+ * called when another administrator has activated the product already.
  */
 export function useActivation(code: string, outdated: () => void) {
   const api = useApi()

@@ -3,7 +3,7 @@ import { shallowRef } from 'vue'
 import type { AgentPage, KnownAgent } from '@/api/chat.gen'
 import { useApi } from '@/session/useApi'
 
-/** The agents who can be reached, by login. */
+/** All agents, by login. */
 export const useAgentsStore = defineStore('agents', () => {
   const api = useApi()
   const agents = shallowRef<KnownAgent[]>([])

@@ -9,7 +9,7 @@ beforeEach(() => setActivePinia(createPinia()))
 const call = 'POST /api/notifications'
 const answer = { id: 'x', streams: ['Company'] }
 
-it('announces to everybody, or to those who are chosen', async () => {
+it('sends to all agents or to chosen agents', async () => {
   const server = new FakeServer().on(call, () => json(answer, 202))
   const { text, everybody, chosen, send } = inScope(useAnnouncement)
   text.value = ' Closed on Friday '
@@ -25,7 +25,7 @@ it('announces to everybody, or to those who are chosen', async () => {
   ])
 })
 
-it('announces under the same id until it is known to have worked', async () => {
+it('retries an announcement under the same id', async () => {
   const server = new FakeServer().on(call, () => Promise.reject(new TypeError('network')))
   const { text, failure, send } = inScope(useAnnouncement)
   text.value = 'Closed on Friday'
@@ -40,13 +40,13 @@ it('announces under the same id until it is known to have worked', async () => {
   expect(ids[2]).not.toBe(ids[0])
 })
 
-it('sends nothing without words, or without anybody to hear them', async () => {
+it('sends no announcement without text or recipients', async () => {
   const server = new FakeServer()
   const { text, everybody, errors, send } = inScope(useAnnouncement)
   everybody.value = 'no'
   await send()
   expect(errors.value).toEqual({
-    text: 'Write what is announced.',
+    text: 'Write the announcement.',
     audience: 'Choose at least one agent.',
   })
   text.value = 'Closed on Friday'
@@ -54,7 +54,7 @@ it('sends nothing without words, or without anybody to hear them', async () => {
   expect(server.received).toEqual([])
 })
 
-it('says that an agent is not known, and keeps the words', async () => {
+it('reports an unknown agent and keeps the text', async () => {
   new FakeServer().on(call, () => refusal(404, 'agent-unknown', 'there is no agent x'))
   const { text, failure, send } = inScope(useAnnouncement)
   text.value = 'Closed on Friday'

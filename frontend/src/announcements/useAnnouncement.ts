@@ -5,10 +5,10 @@ import { fieldErrors } from '@/api/fieldErrors'
 import { reason } from '@/api/problem'
 import { useApi } from '@/session/useApi'
 
-/** How many agents one announcement can be for, unless it is for all. */
+/** Maximum number of agents of one announcement, unless it is for all. */
 const most = 200
 
-/** Something to announce, and announcing it: once, however often it has to be tried. */
+/** The form of an announcement and its sending: once, however often the request is retried. */
 export function useAnnouncement() {
   const api = useApi()
   const text = ref('')
@@ -24,7 +24,7 @@ export function useAnnouncement() {
 
   const errors = computed(() => ({
     text:
-      tried.value && !text.value.trim() ? 'Write what is announced.' : refused.value.get('#/text'),
+      tried.value && !text.value.trim() ? 'Write the announcement.' : refused.value.get('#/text'),
     audience: tried.value ? wrongAudience() : undefined,
   }))
 

@@ -1,24 +1,24 @@
 import { uuid } from './uuid'
 
 /**
- * A name for what is being tried, by which the server knows a retry: the same
- * while the same is tried, until it is done.
+ * The idempotency key of a request: unchanged while the same request is retried,
+ * until it has succeeded.
  */
 export function makeAttempt() {
   let tried: string | undefined
   let key = ''
 
   return {
-    keyFor(what: string) {
-      if (tried !== what) {
-        tried = what
+    keyFor(request: string) {
+      if (tried !== request) {
+        tried = request
         key = uuid()
       }
       return key
     },
-    /** Whether what is being tried goes by this name. */
+    /** Whether the current attempt has this key. */
     is: (name: string) => tried !== undefined && key === name,
-    /** It is known to have worked: the same again is something new. */
+    /** Ends the attempt after a success: the same request again is a new one. */
     done: () => (tried = undefined),
   }
 }

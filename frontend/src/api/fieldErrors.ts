@@ -1,8 +1,8 @@
 import { Problem, sentence } from './problem'
 
 /**
- * What the server found wrong in a request's body, by JSON pointer such as
- * `#/policyHolder/taxId`: the first thing of each place.
+ * The server's errors in a request body, by JSON pointer such as
+ * `#/policyHolder/taxId`: the first error of each location.
  */
 export function fieldErrors(error: unknown): Map<string, string> {
   const found = new Map<string, string>()

@@ -1,7 +1,7 @@
 import { NoAnswer } from './noAnswer'
 import { Problem } from './problem'
 
-/** Longer than any answer that is still worth waiting for. */
+/** Timeout of a request in milliseconds. */
 const deadline = 15_000
 
 export interface Call {
@@ -12,8 +12,8 @@ export interface Call {
 }
 
 /**
- * One request to the portal's server. It throws a Problem for what the server
- * refused, and NoAnswer when there was none in time, or nobody waited for it.
+ * Sends one request to the portal's server. Throws a Problem for an error response,
+ * and NoAnswer when no response arrived in time or the request was aborted.
  */
 export async function http<T>(path: string, call: Call = {}): Promise<T> {
   const { method = 'GET', body, headers, signal } = call
@@ -33,7 +33,7 @@ export async function http<T>(path: string, call: Call = {}): Promise<T> {
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 
-/** All of an answer: it can also break off in the middle. */
+/** Reads a whole response, which can also break off in the middle. */
 async function exchange(path: string, sent: RequestInit) {
   try {
     const response = await fetch(path, sent)
@@ -44,7 +44,7 @@ async function exchange(path: string, sent: RequestInit) {
 }
 
 function problem(response: Response, text: string): Problem['body'] {
-  // What stands between us and the server, a proxy say, answers in its own way.
+  // A proxy may answer in its own format.
   if (!response.headers.get('Content-Type')?.includes('json')) return {}
   try {
     return JSON.parse(text) as Problem['body']

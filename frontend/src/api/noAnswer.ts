@@ -1,4 +1,4 @@
-/** There was no answer, or not in time. What was asked may have been done all the same. */
+/** No response arrived in time. The request may have taken effect. */
 export class NoAnswer extends Error {
   constructor(cause: unknown) {
     super('no answer from the server', { cause })

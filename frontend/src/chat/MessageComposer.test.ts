@@ -56,7 +56,7 @@ async function composer({ deaf = false, show = MessageComposer as Component } = 
   }
 }
 
-it('clears the text when it was sent, and not before', async () => {
+it('clears the text after sending, not before', async () => {
   const { connection, text, write, enter, cleared } = await composer()
   let answer: () => void = () => undefined
   const sent = { stream: 'General', sequence: 1, tag: 't', at: '2026-11-21T09:30:00Z' }
@@ -69,7 +69,7 @@ it('clears the text when it was sent, and not before', async () => {
   await cleared()
 })
 
-it('sends again after the next connection, under the same id, and says it once', async () => {
+it('resends after a reconnect under the same id', async () => {
   const { connection, broken, works, write, enter, says, cleared, ids, log, reconnect } =
     await composer()
   connection.answer('Send', broken)
@@ -85,7 +85,7 @@ it('sends again after the next connection, under the same id, and says it once',
   expect(second).toBe(first)
 })
 
-it('says it once when only the answer was lost', async () => {
+it('stores a message once when its answer was lost', async () => {
   const { connection, chat, broken, write, enter, says, cleared, works, log, reconnect } =
     await composer({ deaf: true })
   connection.answer('Send', (_, id, body) => {
@@ -101,7 +101,7 @@ it('says it once when only the answer was lost', async () => {
   expect(log()).toEqual(['hello'])
 })
 
-it('does not send by itself what was changed since', async () => {
+it('does not resend an edited text by itself', async () => {
   const { connection, page, broken, text, works, write, enter, says, ids, reconnect } =
     await composer()
   connection.answer('Send', broken)
@@ -116,7 +116,7 @@ it('does not send by itself what was changed since', async () => {
   expect(ids()).toHaveLength(1)
 })
 
-it('takes another id for the next message, also for the same words', async () => {
+it('uses another id for the next message with the same text', async () => {
   const { write, enter, cleared, ids, log } = await composer()
   for (let n = 0; n < 2; n++) {
     await write('hello')
@@ -127,7 +127,7 @@ it('takes another id for the next message, also for the same words', async () =>
   expect(new Set(ids()).size).toBe(2)
 })
 
-it('clears the text when the log shows what got no answer', async () => {
+it('clears the text when its entry arrives without an answer', async () => {
   const { page, connection, broken, chat, write, enter, cleared, says, ids } = await composer()
   connection.answer('Send', broken)
   await write('hello')
@@ -138,7 +138,7 @@ it('clears the text when the log shows what got no answer', async () => {
   expect(page.find('[role=alert]').exists()).toBe(false)
 })
 
-it('keeps the text when the log shows the same words of somebody else', async () => {
+it('keeps the text when another agent sends the same text', async () => {
   const { connection, broken, chat, text, write, enter, says, ids } = await composer()
   connection.answer('Send', broken)
   await write('hello')
@@ -148,7 +148,7 @@ it('keeps the text when the log shows the same words of somebody else', async ()
   await vi.waitFor(() => expect(text()).toBe('hello'))
 })
 
-it("tells the server's own reason, and does not send again by itself", async () => {
+it("shows the server's reason and does not resend", async () => {
   const { connection, page, text, write, enter, says, ids, reconnect } = await composer()
   const words = 'too-fast: that is too many messages at once'
   connection.answer('Send', () => Promise.reject(new Error(words)))
@@ -161,7 +161,7 @@ it("tells the server's own reason, and does not send again by itself", async () 
   expect([text(), ids().length]).toEqual(['hello', 1])
 })
 
-it('breaks the line with Shift, and sends nothing empty or too long', async () => {
+it('breaks the line with Shift+Enter and sends no empty or long text', async () => {
   const { page, write, enter, cleared, ids } = await composer()
   await write('hello')
   await enter({ shiftKey: true })
@@ -177,7 +177,7 @@ it('breaks the line with Shift, and sends nothing empty or too long', async () =
   expect(ids()).toHaveLength(1)
 })
 
-it('answers the message that was chosen, shows what is answered, and only once', async () => {
+it('replies to the chosen message, once', async () => {
   new FakeServer()
   const { page, chat, connection, write, enter, cleared, text } = await composer({ show: ChatPage })
   chat.say('Coffee?')

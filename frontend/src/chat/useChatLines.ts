@@ -12,16 +12,16 @@ export type ChatLine =
       avatar: string
       body: string
       at: string
-      /** Follows one of the same author closely, so it need not name them again. */
+      /** Follows a message of the same author closely, so the author is not repeated. */
       continued: boolean
       sequence: number
-      /** What it answers: nothing of it where it is further back than what is here. */
+      /** The message replied to; without content when that message is not loaded. */
       quote?: Partial<Pick<Entry, 'author' | 'body'>>
     }
 
 const close = 5 * 60_000
 
-/** The newest `most` messages as lines: days, who came and went, and what was said. */
+/** The newest `most` messages as lines, with lines for days and for agents who joined or left. */
 export function useChatLines(feed: Feed, most: Ref<number>) {
   return computed(() => {
     const all = feed.messages.value

@@ -5,9 +5,9 @@ import { Problem, isPassing, reason } from '@/api/problem'
 import { injectFeed } from '@/feed/useFeed'
 
 /**
- * A message that is written, and saying it: once, however often it has to be
- * tried. When the connection breaks on it, it is sent again by itself after the
- * next one, under the same id.
+ * A draft and its sending: stored once, however often the call is retried. When the
+ * connection breaks during the call, the draft is sent again under the same id after
+ * the next connection.
  */
 export function useMessage(replyTo: Ref<number | undefined>) {
   const feed = injectFeed()
@@ -15,7 +15,7 @@ export function useMessage(replyTo: Ref<number | undefined>) {
   const failure = ref('')
   const busy = ref(false)
   const attempt = makeAttempt()
-  /** What got no answer, until there is a connection to send it again. */
+  /** The draft without an answer, until a connection exists to send it again. */
   let unanswered = ''
 
   const wanted = () => JSON.stringify([text.value.trim(), replyTo.value])
@@ -31,7 +31,7 @@ export function useMessage(replyTo: Ref<number | undefined>) {
       await feed.say(clientId, said, replyTo.value ? { replyTo: replyTo.value } : {})
       if (attempt.is(clientId)) clear(said)
     } catch (error) {
-      // Unless it was heard meanwhile.
+      // Unless its entry has arrived meanwhile.
       if (!attempt.is(clientId)) return
       failure.value = explain(error)
       if (error instanceof NoAnswer) unanswered = wish
@@ -43,7 +43,7 @@ export function useMessage(replyTo: Ref<number | undefined>) {
   function clear(said: string) {
     attempt.done()
     failure.value = unanswered = ''
-    // What was typed meanwhile stays.
+    // Text typed meanwhile stays.
     if (text.value.trim() !== said) return
     text.value = ''
     replyTo.value = undefined
@@ -51,12 +51,12 @@ export function useMessage(replyTo: Ref<number | undefined>) {
 
   watch(feed.status, status => {
     if (status !== 'open' || !unanswered) return
-    // What was changed since is not what the agent wanted to say then.
+    // A text edited since then is another message.
     if (wanted() === unanswered) void send()
     else failure.value = unanswered = ''
   })
 
-  // What got no answer may have been said all the same.
+  // A draft without an answer may have been stored.
   watch(feed.messages, messages => {
     const mine = messages.findLast(({ id, author }) => author === feed.login && attempt.is(id))
     if (mine) clear(mine.body)
@@ -67,8 +67,8 @@ export function useMessage(replyTo: Ref<number | undefined>) {
 
 function explain(error: unknown): string {
   if (error instanceof NoAnswer)
-    return 'There is no connection. Your message is sent as soon as it is back.'
+    return 'You are offline. Your message will be sent when the connection is back.'
   if (error instanceof Problem && (error.status === 429 || !isPassing(error)))
     return `Not sent. ${reason(error)}`
-  return 'The server could not take it. Your text is kept: send it again, it is said only once.'
+  return 'Your message could not be sent. Your text is kept; try again.'
 }

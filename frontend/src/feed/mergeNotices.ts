@@ -2,9 +2,9 @@ import type { Entry } from '@/api/hubs.gen'
 import { hasOlder, type Stream } from './stream'
 
 /**
- * The notices of several streams, the newest first. Those that are older than
- * the first one here of a stream that goes on are left out: others may belong
- * between them.
+ * Merges the notices of several streams, newest first. Notices older than the first
+ * loaded entry of a stream with older pages are left out: unloaded notices may
+ * belong between them.
  */
 export function mergeNotices(streams: Stream[]): Entry[] {
   const horizon = Math.max(0, ...streams.filter(hasOlder).map(beginning))
@@ -14,7 +14,7 @@ export function mergeNotices(streams: Stream[]): Entry[] {
     .sort((a, b) => Date.parse(b.at) - Date.parse(a.at) || b.sequence - a.sequence)
 }
 
-/** The streams whose older entries have to be known before more can be shown. */
+/** The streams whose older entries must be loaded before more notices can be shown. */
 export function nextOlder(streams: Stream[]): Stream[] {
   const going = streams.filter(hasOlder)
   const horizon = Math.max(0, ...going.map(beginning))

@@ -1,37 +1,37 @@
 import type { Cursor, Entry, JoinedStream, StreamID, StreamKind } from '@/api/hubs.gen'
 
-/** Entries kept of one stream; the oldest go first, the server still has them. */
+/** Maximum number of loaded entries of one stream; the oldest are dropped, the server still has them. */
 const most = 5_000
 
-/** What this window has of a stream. */
+/** The loaded part of a stream in this window. */
 export interface Stream {
   id: StreamID
   kind: StreamKind
   title: string
-  /** Without a hole, the oldest first. Nothing else is shown. */
+  /** Entries without a gap, oldest first. Only these are shown. */
   entries: Entry[]
-  /** Up to here nothing is missing. */
+  /** The last sequence without a gap before it. */
   last: number
-  /** The newest that was heard of: what lies between it and `last` is missing. */
+  /** The newest known sequence: entries between `last` and it are missing. */
   head: number
-  /** Beyond what is missing. */
+  /** Entries after the gap. */
   held: Entry[]
-  /** Up to where the agent has read it, and how many messages and notices that is. */
+  /** The read cursor: its sequence, and its number of messages and notices. */
   read: number
   readOrdinal: number
-  /** Up to where the server knows that. */
+  /** The read cursor that the server knows. */
   told: number
 }
 
 export interface Taken {
   stream: Stream
-  /** What can be shown now, and could not before. */
+  /** Entries that have just become visible. */
   added: Entry[]
-  /** Another entry stands where one is known: the log was set back. */
+  /** An entry contradicts a loaded one: the log was rolled back. */
   torn: boolean
 }
 
-/** A stream of which nothing was known. */
+/** A stream without loaded entries. */
 export function begin(joined: JoinedStream): Stream {
   const { id, kind, title, head, read, unread, entries } = joined
   const last = entries.at(-1)?.sequence ?? head
@@ -50,7 +50,7 @@ export function begin(joined: JoinedStream): Stream {
   return { ...stream, readOrdinal: ordinalAt(stream, head) - unread }
 }
 
-/** What followed the cursor of a stream. */
+/** Applies the entries after the cursor of a stream. */
 export function resume(known: Stream, joined: JoinedStream): Taken {
   const { title, head, read, unread, entries } = joined
   const taken = take({ ...known, title, head, held: [], told: read }, entries)
@@ -59,7 +59,7 @@ export function resume(known: Stream, joined: JoinedStream): Taken {
   return { ...taken, stream: { ...taken.stream, read, readOrdinal } }
 }
 
-/** Adds entries, in whatever order and however often they come. */
+/** Adds entries in any order, ignoring duplicates. */
 export function take(stream: Stream, entries: Entry[]): Taken {
   const torn = entries.some(entry => (at(stream, entry.sequence)?.tag ?? entry.tag) !== entry.tag)
   const waiting = new Map(stream.held.concat(entries).map(entry => [entry.sequence, entry]))
@@ -75,27 +75,27 @@ export function take(stream: Stream, entries: Entry[]): Taken {
   return { stream: { ...stream, entries: all, last, head, held }, added, torn }
 }
 
-/** Adds what precedes the first entry. */
+/** Adds entries before the first one. */
 export function prepend(stream: Stream, older: Entry[]): Stream {
   const fitting = older.filter(({ sequence }) => sequence < first(stream))
   if (fitting.at(-1)?.sequence !== first(stream) - 1) return stream
   return { ...stream, entries: [...fitting, ...stream.entries] }
 }
 
-/** Read up to there; only ever forward. */
+/** Moves the read cursor, forward only. */
 export function mark(stream: Stream, sequence: number, told = stream.told): Stream {
   const heard = { ...stream, told: Math.max(stream.told, told) }
   if (sequence <= stream.read) return heard
   return { ...heard, read: sequence, readOrdinal: ordinalAt(stream, sequence) }
 }
 
-/** Messages and notices that were not read, but for those that the agent caused. */
+/** Unread messages and notices, without the agent's own. */
 export function unread(stream: Stream, isOwn: (entry: Entry) => boolean): number {
   const own = stream.entries.filter(entry => entry.sequence > stream.read && isOwn(entry))
   return Math.max(0, ordinalAt(stream, stream.head) - stream.readOrdinal - own.length)
 }
 
-/** Where to go on; none where only the number is known. */
+/** The cursor to continue from; undefined where only the sequence is known. */
 export function cursor({ entries, last }: Stream): Cursor | undefined {
   const tag = entries.at(-1)?.tag ?? ''
   return last === 0 || tag ? { sequence: last, tag } : undefined
@@ -103,14 +103,14 @@ export function cursor({ entries, last }: Stream): Cursor | undefined {
 
 export const first = ({ entries, last }: Stream) => entries[0]?.sequence ?? last + 1
 export const hasOlder = (stream: Stream) => first(stream) > 1
-/** There is something, and none of it is here. */
+/** Whether the stream has entries and none is loaded. */
 export const isBare = ({ entries, last }: Stream) => last > 0 && entries.length === 0
 export const hasGap = ({ last, head }: Stream) => last < head
 
 const at = (stream: Stream, sequence: number): Entry | undefined =>
   stream.entries[sequence - first(stream)] ?? stream.held.find(entry => entry.sequence === sequence)
 
-/** Known for what is here. Beyond that every entry counts as a message or a notice. */
+/** The ordinal at a sequence: exact for loaded entries; beyond them every entry counts. */
 function ordinalAt(stream: Stream, sequence: number): number {
   const entry = at(stream, sequence)
   if (entry) return entry.ordinal

@@ -40,7 +40,7 @@ const shows = (window: Window, bodies: string[]) =>
   eventually(() => expect(window.shown()).toEqual(bodies))
 
 describe('the feed', () => {
-  it('shows what Join answers, and what follows it as it comes', async () => {
+  it('shows joined and pushed entries', async () => {
     const chat = new FakeChat()
     chat.say('one')
     const window = await windowOn(chat)
@@ -51,7 +51,7 @@ describe('the feed', () => {
     expect(window.connection.calls('Join')).toEqual([[{}]])
   })
 
-  it('takes what is heard before the answer to Join after it', async () => {
+  it('applies entries pushed before the answer of Join', async () => {
     const chat = new FakeChat()
     chat.say('one')
     const window = await windowOn(chat)
@@ -69,7 +69,7 @@ describe('the feed', () => {
     expect(window.asked).not.toHaveBeenCalled()
   })
 
-  it('goes on from its cursors after a lost connection, and misses nothing', async () => {
+  it('continues from its cursors after a lost connection', async () => {
     const chat = new FakeChat()
     const one = chat.say('one')
     const window = await windowOn(chat, { deaf: true })
@@ -84,7 +84,7 @@ describe('the feed', () => {
     ])
   })
 
-  it('shows nothing twice', async () => {
+  it('shows no entry twice', async () => {
     const chat = new FakeChat()
     const window = await windowOn(chat)
     const entry = chat.say('once')
@@ -95,7 +95,7 @@ describe('the feed', () => {
     expect(window.unreadMessages.value).toBe(1)
   })
 
-  it('shows an entry that leaves a gap only when the gap is filled', async () => {
+  it('shows an entry after a gap once the gap is filled', async () => {
     const chat = new FakeChat()
     let answer: () => void = () => undefined
     const asked = new Promise<void>(resolve => (answer = resolve))
@@ -114,7 +114,7 @@ describe('the feed', () => {
     expect(window.asked).toHaveBeenCalledTimes(1)
   })
 
-  it('fetches what Join had no room for', async () => {
+  it('loads entries beyond the limit of Join', async () => {
     const chat = new FakeChat()
     chat.page = 2
     const window = await windowOn(chat, { deaf: true })
@@ -126,7 +126,7 @@ describe('the feed', () => {
     expect(window.unreadMessages.value).toBe(5)
   })
 
-  it('tries again to fill a gap when the server has a bad moment', async () => {
+  it('retries a gap after a server error', async () => {
     const chat = new FakeChat()
     let failures = 1
     const readAfter: ReadAfter = async (stream, after) => {
@@ -140,7 +140,7 @@ describe('the feed', () => {
     expect(window.asked).toHaveBeenCalledTimes(2)
   })
 
-  it('joins again when what is missing is not there to be had', async () => {
+  it('joins again when missing entries do not exist', async () => {
     const chat = new FakeChat()
     chat.say('one')
     const window = await windowOn(chat, { deaf: true, readAfter: async () => [] })
@@ -149,7 +149,7 @@ describe('the feed', () => {
     await shows(window, ['one', 'lost with the log'])
   })
 
-  it('forgets a stream that was set back, and only that', async () => {
+  it('discards only the stream that was rolled back', async () => {
     const chat = new FakeChat()
     for (const body of ['kept', 'lost', 'lost too']) chat.say(body)
     chat.notice('news')
@@ -162,7 +162,7 @@ describe('the feed', () => {
     expect(window.told).toEqual([])
   })
 
-  it('forgets everything at Resync, and joins without cursors', async () => {
+  it('discards all streams at Resync and joins without cursors', async () => {
     const chat = new FakeChat()
     for (const body of ['kept', 'lost']) chat.say(body)
     const window = await windowOn(chat)
@@ -174,7 +174,7 @@ describe('the feed', () => {
     await shows(window, ['kept', 'new'])
   })
 
-  it('finds out by itself that another entry stands where one is known', async () => {
+  it('detects a rolled back log by a contradicting entry', async () => {
     const chat = new FakeChat()
     for (const body of ['kept', 'lost']) chat.say(body)
     const window = await windowOn(chat)
@@ -183,7 +183,7 @@ describe('the feed', () => {
     await shows(window, ['kept', 'in its place'])
   })
 
-  it('joins again with its cursors when it is behind', async () => {
+  it('joins again with its cursors after Behind', async () => {
     const chat = new FakeChat()
     chat.say('one')
     const window = await windowOn(chat, { deaf: true })
@@ -211,7 +211,7 @@ describe('the feed', () => {
     expect([feed.status.value, feed.loading.value]).toEqual(['open', false])
   })
 
-  it('reads further back, up to the beginning', async () => {
+  it('loads older pages up to the first entry', async () => {
     const chat = new FakeChat()
     chat.page = 2
     for (const body of ['a', 'b', 'c', 'd', 'e']) chat.say(body)
@@ -222,7 +222,7 @@ describe('the feed', () => {
     expect(window.hasOlderMessages.value).toBe(false)
   })
 
-  it('shows notices of both feeds by time, without a hole between them', async () => {
+  it('merges the notices of both feeds by time', async () => {
     const chat = new FakeChat()
     chat.page = 1
     chat.notice('first, for all')
@@ -235,7 +235,7 @@ describe('the feed', () => {
     expect(window.notices()).toEqual(['third, for all', 'second, for jimmy', 'first, for all'])
   })
 
-  it('fetches the last page of a stream for which Join had no room at all', async () => {
+  it('loads the last page of a stream left out by Join', async () => {
     const chat = new FakeChat()
     chat.page = 0
     chat.notice('news')
@@ -245,8 +245,8 @@ describe('the feed', () => {
   })
 })
 
-describe('what is unread', () => {
-  it('is what the server counts, and what comes; on all devices of the agent alike', async () => {
+describe('the unread count', () => {
+  it('follows the server and other devices', async () => {
     const chat = new FakeChat()
     chat.page = 2
     for (const body of ['a', 'b', 'c', 'd', 'e']) chat.say(body)
@@ -262,7 +262,7 @@ describe('what is unread', () => {
     expect([desk.unreadMessages.value, phone.unreadMessages.value]).toEqual([1, 1])
   })
 
-  it('is not what the agent did themselves', async () => {
+  it('leaves out own actions', async () => {
     const chat = new FakeChat()
     const window = await windowOn(chat)
     chat.notice('jimmy.solid just sold policy for TRI!!!')
@@ -272,7 +272,7 @@ describe('what is unread', () => {
     expect(window.told).toEqual(['jimmy.solider just sold policy for TRI!!!'])
   })
 
-  it('tells the server what was read without a connection after the next one', async () => {
+  it('sends offline reads after the next connection', async () => {
     const chat = new FakeChat()
     chat.notice('news')
     const window = await windowOn(chat)
@@ -285,7 +285,7 @@ describe('what is unread', () => {
     expect(window.unreadNotices.value).toBe(0)
   })
 
-  it('tells one mark at a time, and only the newest of those that waited', async () => {
+  it('sends one read cursor at a time, the newest last', async () => {
     const chat = new FakeChat()
     const window = await windowOn(chat)
     let answer: () => void = () => undefined
@@ -304,7 +304,7 @@ describe('what is unread', () => {
     )
   })
 
-  it('is counted anew when the log was set back while it was marked', async () => {
+  it('is recounted after a rollback of the log', async () => {
     const chat = new FakeChat()
     for (const body of ['a', 'b']) chat.say(body)
     const window = await windowOn(chat)
@@ -315,8 +315,8 @@ describe('what is unread', () => {
   })
 })
 
-describe('who is here', () => {
-  it('is told by name, and who comes and goes by a line', async () => {
+describe('presence', () => {
+  it('lists online agents and shows joins and leaves', async () => {
     const chat = new FakeChat()
     const window = await windowOn(chat)
     const at = '2026-11-21T09:29:58Z'

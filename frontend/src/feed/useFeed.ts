@@ -5,18 +5,18 @@ import { mergeNotices, nextOlder } from './mergeNotices'
 import { hasOlder, isBare, unread } from './stream'
 import { useGaps, type ReadAfter } from './useGaps'
 import { useJoin } from './useJoin'
-import { useMarks } from './useMarks'
-import { useOlder } from './useOlder'
+import { useReadCursors } from './useReadCursors'
+import { useHistory } from './useHistory'
 import { usePresence } from './usePresence'
 import { useStreams } from './useStreams'
 
-/** The stream of the room that all agents share. */
+/** The stream of the room General. */
 const general = 'General'
 
 /**
- * What an agent sees of chat and notices: the log, as the hub tells it. What it
- * leaves out is fetched before anything after it is shown; nothing is shown
- * twice. `told` hears of notices by others that came since the agent is here.
+ * The agent's messages and notices: the log, as pushed by the hub. A gap is filled
+ * before the entries after it are shown; no entry is shown twice. `told` receives
+ * notices caused by other agents that arrive while this window is open.
  */
 export function useFeed(
   login: string,
@@ -27,14 +27,14 @@ export function useFeed(
   const streams = useStreams()
   const presence = usePresence(login, () => room.value?.last ?? 0)
   const join = useJoin(hub, streams.cursors, joined, entry => add(entry.stream, [entry]))
-  const older = useOlder(hub, streams)
+  const older = useHistory(hub, streams)
   useGaps(streams, readAfter, add, join.join)
-  useMarks(hub, streams, join.status, join.join)
+  useReadCursors(hub, streams, join.status, join.join)
 
   function joined(answer: Joined, asked: Cursors) {
     presence.begin(answer.presence)
     tell(streams.join(answer, asked))
-    // An answer is short: another stream may have left no room for this one's entries.
+    // The answer's size is bounded: it may hold no entries of this stream.
     void older([...streams.all.value.values()].filter(isBare))
   }
 
@@ -49,7 +49,7 @@ export function useFeed(
     if (news.length > 0) told(news)
   }
 
-  /** What the agent did: they know. A notice of an event names first who caused it. */
+  /** Whether the agent caused the notice. A notice of an event names the actor first. */
   const isOwn = ({ kind, author, body }: Entry) =>
     author === login || (kind === 'notice' && author === '' && body.startsWith(`${login} `))
 
@@ -78,7 +78,7 @@ export function useFeed(
     unreadNotices: computed(() =>
       feeds.value.reduce((sum, stream) => sum + unread(stream, isOwn), 0),
     ),
-    /** All that is here of it was on the screen. */
+    /** Marks every loaded entry of a stream as read. */
     seenMessages: () => seen([room.value?.id]),
     seenNotices: () => seen(feeds.value.map(({ id }) => id)),
     hasOlderMessages: computed(() => !!room.value && hasOlder(room.value)),
@@ -87,17 +87,17 @@ export function useFeed(
     olderNotices: () => older(nextOlder(feeds.value)),
     online: presence.online,
     presence: presence.lines,
-    /** Says something in the room: once for each client id. */
+    /** Sends a message to the room: stored once per client id. */
     say: (clientId: string, body: string, options: SendOptions = {}) =>
       hub.invoke('Send', general, clientId, body, options),
   }
 }
 
-/** Keeps the connection's right to be: a token lives shorter than a window. */
+/** Refreshes the connection's token: a token expires sooner than a window closes. */
 export function useFreshToken(hub: Hub, token: () => string) {
   watch(token, fresh => {
-    // Where it is refused, or lost, the connection ends with its old token, and
-    // comes back with a new one.
+    // After a refusal or a lost call, the connection ends with its old token and
+    // reconnects with a new one.
     if (fresh && hub.status.value === 'open')
       hub.invoke('RefreshToken', fresh).catch(() => undefined)
   })
@@ -108,7 +108,7 @@ export type Feed = ReturnType<typeof useFeed>
 const feedKey: InjectionKey<Feed> = Symbol('feed')
 export const provideFeed = (feed: Feed) => provide(feedKey, feed)
 
-/** The feed of the agent who is signed in; for components inside the shell. */
+/** The feed of the signed-in agent; for components inside the shell. */
 export function injectFeed(): Feed {
   const feed = inject(feedKey)
   if (!feed) throw new Error('no feed: this component belongs inside the shell')

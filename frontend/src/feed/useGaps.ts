@@ -8,12 +8,12 @@ import type { Streams } from './useStreams'
 /** Reads a page of a stream's entries after a sequence. */
 export type ReadAfter = (stream: string, after: number, signal: AbortSignal) => Promise<Entry[]>
 
-/** Fetches what is missing of a stream. `lost` hears that it is not there to be had. */
+/** Fills the gaps of a stream. `onRollback` is called when the missing entries do not exist. */
 export function useGaps(
   streams: Streams,
   readAfter: ReadAfter,
   found: (stream: string, entries: Entry[]) => void,
-  lost: () => void,
+  onRollback: () => void,
 ) {
   const filling = new Set<string>()
   const timers = new Set<ReturnType<typeof setTimeout>>()
@@ -42,13 +42,13 @@ export function useGaps(
         if (wanted.signal.aborted) return
         if (era !== streams.era()) continue
         found(id, entries)
-        if (streams.get(id)?.last === gap.last) return later(lost)
+        if (streams.get(id)?.last === gap.last) return later(onRollback)
       }
     } catch (error) {
-      // The session's end is told by the session.
+      // The session store reports the end of the session.
       if (wanted.signal.aborted || (error instanceof Problem && error.status === 401)) return
       later(() => void fill(id, tries + 1), tries)
-      // Weather; a mistake is tried again too, but seen.
+      // A transient error is retried; other errors are retried as well, but logged.
       if (!isPassing(error)) throw error
     } finally {
       filling.delete(id)

@@ -5,9 +5,9 @@ import { backoff } from '@/hub/backoff'
 import type { Hub, HubStatus } from '@/hub/useHub'
 
 /**
- * Joins after each connection, and whenever it is asked to; only the newest
- * answer counts. What the server sends right behind an answer may be heard
- * before the answer is taken over: it waits until then.
+ * Joins after each connection and on request; only the newest answer counts. Pushes
+ * right behind an answer may arrive before the answer is applied: they are buffered
+ * until then.
  */
 export function useJoin(
   hub: Hub,
@@ -16,7 +16,7 @@ export function useJoin(
   heard: (entry: Entry) => void,
 ) {
   const live = ref(false)
-  /** There has been an answer. */
+  /** Whether an answer has been applied. */
   const known = ref(false)
   let early: Entry[] | undefined
   let asking = 0
@@ -34,7 +34,7 @@ export function useJoin(
       if (mine !== asking) return
       early = undefined
       live.value = false
-      // The next connection joins by itself.
+      // The next connection joins anyway.
       if (error instanceof NoAnswer) return
       timer = setTimeout(join, backoff(tries), tries + 1)
     }

@@ -1,17 +1,17 @@
 import { shallowRef } from 'vue'
 import type { Presence } from '@/api/hubs.gen'
 
-/** Lines about who came and went; the oldest go first. They are stored nowhere. */
+/** Maximum number of presence lines; the oldest are dropped. The server does not store them. */
 const keptLines = 50
 
-/** A line that is never stored, placed after the entry that was last when it came. */
+/** A presence line, placed after the last entry at its arrival. The server does not store it. */
 export interface PresenceLine {
   key: number
   text: string
   after: number
 }
 
-/** Who is here, and who came and went while this window was open. */
+/** Online agents, and agents who joined or left while this window was open. */
 export function usePresence(login: string, lastSequence: () => number) {
   const online = shallowRef<ReadonlySet<string>>(new Set())
   const lines = shallowRef<PresenceLine[]>([])

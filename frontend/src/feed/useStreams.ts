@@ -2,10 +2,10 @@ import { shallowRef } from 'vue'
 import type { Cursors, Entry, Joined } from '@/api/hubs.gen'
 import { begin, cursor, mark, prepend, resume, take, type Stream } from './stream'
 
-/** The agent's streams, as far as this window has them. */
+/** The agent's streams, as far as they are loaded in this window. */
 export function useStreams() {
   const all = shallowRef<ReadonlyMap<string, Stream>>(new Map())
-  // Counts how often it began anew: what was asked for before is not wanted any more.
+  // Counts restarts: responses to requests from before a restart are dropped.
   let era = 0
 
   const get = (id: string) => all.value.get(id)
@@ -20,7 +20,7 @@ export function useStreams() {
     return found
   }
 
-  /** Takes over what Join answered to these cursors. Returns what followed them. */
+  /** Applies Join's answer to these cursors. Returns the entries after the cursors. */
   function join({ streams, resync }: Joined, asked: Cursors): Entry[] {
     era++
     const missed: Entry[] = []
@@ -39,7 +39,7 @@ export function useStreams() {
     return missed
   }
 
-  /** Takes entries of one stream. */
+  /** Adds entries of one stream. */
   function add(id: string, entries: Entry[]): { added: Entry[]; torn: boolean } {
     const known = get(id)
     if (!known) return { added: [], torn: true }
@@ -61,7 +61,7 @@ export function useStreams() {
     add,
     era: () => era,
     prepend: (id: string, older: Entry[]) => change(id, stream => prepend(stream, older)),
-    /** The agent has read so far; `told` says that the server knows it. */
+    /** Moves the read cursor; `told` marks a position that the server knows. */
     mark: (id: string, sequence: number, told?: number) =>
       change(id, stream => mark(stream, sequence, told)),
     forget() {

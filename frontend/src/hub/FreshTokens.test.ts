@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { FreshTokens } from './FreshTokens'
 
-test('each request carries the token of its time', async () => {
+test('sends the current token with each request', async () => {
   const fetched = vi
     .spyOn(globalThis, 'fetch')
     .mockImplementation(() => Promise.resolve(new Response('', { status: 200 })))

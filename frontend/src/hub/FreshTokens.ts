@@ -1,8 +1,8 @@
 import { DefaultHttpClient, type HttpRequest, NullLogger } from '@microsoft/signalr'
 
 /**
- * Sends each request with the token of its time. The client itself keeps the one that it connected
- * with, which a stream, or polls, outlive.
+ * Sends each request with the current token. The SignalR client keeps the token of its first
+ * request, which expires before an event stream or a series of polls ends.
  */
 export class FreshTokens extends DefaultHttpClient {
   constructor(private readonly token: () => Promise<string>) {

@@ -42,7 +42,7 @@ async function danny() {
   return { ...feed, connection, token }
 }
 
-it('understands what Join returns', async () => {
+it('decodes the answer of Join', async () => {
   const { messages, notices, unreadMessages, unreadNotices, online } = await danny()
   expect(messages.value.map(({ body }) => body)).toEqual([
     'Good morning!',
@@ -54,7 +54,7 @@ it('understands what Join returns', async () => {
   expect([...online.value]).toEqual(['jimmy.solid'])
 })
 
-it('understands what the server calls', async () => {
+it('decodes the calls from the server', async () => {
   const { connection, notices, messages, unreadMessages, online, status } = await danny()
   connection.tell('Entry', ...example<[Entry]>('Entry'))
   expect(notices.value).toHaveLength(1)
@@ -69,7 +69,7 @@ it('understands what the server calls', async () => {
   expect(status.value).toBe('open')
 })
 
-it('calls the server as the contract says', async () => {
+it('calls the server by the contract', async () => {
   const { connection, say, seenMessages, olderMessages, messages, token } = await danny()
   const [stream, clientId, body, options] =
     example<[string, string, string, { replyTo: number }]>('Send')

@@ -13,8 +13,8 @@ import { backoff } from './backoff'
 import { FreshTokens } from './FreshTokens'
 
 /**
- * What the server calls on `/hub`. Nothing is done about `Draining`: the server
- * then ends the connection, and one that ended is opened again anyway.
+ * Calls from the server on `/hub`. `Draining` needs no handler: the server closes
+ * the connection next, and a closed connection is reopened anyway.
  */
 export interface HubEvents {
   Entry: (entry: Entry) => void
@@ -24,7 +24,7 @@ export interface HubEvents {
   Resync: () => void
 }
 
-/** What can be called on `/hub`. */
+/** Calls from the client on `/hub`. */
 export interface HubMethods {
   Join: (cursors: Cursors) => Joined
   Send: (stream: StreamID, clientId: string, body: string, options?: SendOptions) => Sent
@@ -34,8 +34,8 @@ export interface HubMethods {
 }
 
 /**
- * A connection to `/hub` that tries for ever; `failed` hears why each try did not work. Where a
- * network lets no socket through, it is a stream, or polls.
+ * A connection to `/hub` that retries for ever; `failed` receives the error of each attempt. Where
+ * a network blocks WebSockets, it falls back to server-sent events or long polling.
  */
 export function connect(token: () => Promise<string>, failed: (why: unknown) => void) {
   return new HubConnectionBuilder()
@@ -50,5 +50,5 @@ export function connect(token: () => Promise<string>, failed: (why: unknown) => 
     .build()
 }
 
-/** Whether a connection was refused for its token. The client says it in words only. */
+/** Whether a connection was refused for its token. The SignalR client reports this only in the error text. */
 export const isUnauthorized = (why: unknown) => String(why).includes("'401'")

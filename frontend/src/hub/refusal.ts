@@ -2,9 +2,9 @@ import { NoAnswer } from '@/api/noAnswer'
 import { Problem } from '@/api/problem'
 
 /**
- * Why an invocation failed. What the hub refuses it says as `<code>: <detail>`.
- * When the connection broke, nobody knows what was done; while it is `open`, the
- * server failed in another way.
+ * Turns a failed invocation into an error. A refusal by the hub has the text
+ * `<code>: <detail>`. After a broken connection the outcome is unknown; on an `open`
+ * connection the server failed in another way.
  */
 export function refusal(error: unknown, open: boolean): Problem | NoAnswer {
   const [, code, detail] =

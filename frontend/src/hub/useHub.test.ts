@@ -24,7 +24,7 @@ function hubOn(connection: FakeHub) {
 }
 
 describe('a hub', () => {
-  it('retries the first connection until it is there', async () => {
+  it('retries the first connection until it opens', async () => {
     const connection = new FakeHub()
     connection.refuse = 3
     const hub = hubOn(connection)
@@ -36,7 +36,7 @@ describe('a hub', () => {
     expect(hub.failed).toHaveBeenCalledTimes(3)
   })
 
-  it('says when the connection is lost and when it is back', async () => {
+  it('reports a lost and a restored connection', async () => {
     const connection = new FakeHub()
     const hub = hubOn(connection)
     await hub.open()
@@ -46,7 +46,7 @@ describe('a hub', () => {
     expect(hub.status.value).toBe('open')
   })
 
-  it('opens again what the server closed', async () => {
+  it('reopens a connection closed by the server', async () => {
     const connection = new FakeHub()
     const hub = hubOn(connection)
     await hub.open()
@@ -57,7 +57,7 @@ describe('a hub', () => {
     expect(connection.starts).toBe(2)
   })
 
-  it('passes on what the server calls', async () => {
+  it('passes calls from the server on', async () => {
     const connection = new FakeHub()
     const hub = hubOn(connection)
     await hub.open()
@@ -65,7 +65,7 @@ describe('a hub', () => {
     expect(hub.heard).toEqual(['General'])
   })
 
-  it('ends with its scope, and does not come back', async () => {
+  it('closes with its scope and does not reconnect', async () => {
     const connection = new FakeHub()
     connection.refuse = Infinity
     const hub = hubOn(connection)
@@ -101,20 +101,20 @@ describe('an invocation', () => {
   )
 })
 
-it('tells a failure of the server from the end of the connection', async () => {
+it('distinguishes a server error from a lost connection', async () => {
   const connection = new FakeHub().answer('MarkRead', () => Promise.reject(new Error('Sorry.')))
   const hub = hubOn(connection)
   await hub.open()
   await expect(hub.invoke('MarkRead', 'x', 1)).rejects.toMatchObject({ status: 500 })
 })
 
-it('knows a connection that was refused for its token', () => {
+it('recognises a connection refused for its token', () => {
   const negotiation = 'Failed to complete negotiation with the server: Error: '
   expect(isUnauthorized(new Error(`${negotiation}Unauthorized: Status code '401'`))).toBe(true)
   expect(isUnauthorized(new Error(`${negotiation}Bad Gateway: Status code '502'`))).toBe(false)
 })
 
-describe('the time between two tries', () => {
+describe('the reconnect delay', () => {
   it('grows from half a second to 15 seconds', () => {
     for (let tries = 0; tries < 100; tries++) {
       expect(backoff(tries)).toBeGreaterThanOrEqual(500)

@@ -6,16 +6,16 @@ import { refusal } from './refusal'
 
 export type HubStatus = 'connecting' | 'open' | 'reconnecting'
 
-/** What useHub needs of a connection. */
+/** The part of a HubConnection that useHub uses. */
 export type Connection = Pick<
   HubConnection,
   'start' | 'stop' | 'on' | 'off' | 'invoke' | 'onclose' | 'onreconnecting' | 'onreconnected'
 >
 
 /**
- * A SignalR connection as long-lived as the scope that asked for it. It never
- * gives up: SignalR retries a connection it lost, this also the first one and
- * one that the server ended. `failed` hears why each try did not work.
+ * A SignalR connection owned by the calling scope. It never gives up: SignalR
+ * retries a lost connection; useHub also retries the first one and a connection
+ * closed by the server. `failed` receives the error of each attempt.
  */
 export function useHub(connection: Connection, failed: (why: unknown) => void) {
   const status = shallowRef<HubStatus>('connecting')
@@ -59,7 +59,7 @@ export function useHub(connection: Connection, failed: (why: unknown) => void) {
     onScopeDispose(() => connection.off(name, listener))
   }
 
-  /** Throws a Problem for what the hub refused, and NoAnswer when the connection broke. */
+  /** Throws a Problem when the hub refuses the call, and NoAnswer when the connection broke. */
   async function invoke<Name extends keyof HubMethods>(
     name: Name,
     ...args: Parameters<HubMethods[Name]>

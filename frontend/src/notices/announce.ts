@@ -3,10 +3,10 @@ import { h } from 'vue'
 import { toast } from 'vue-sonner'
 import type { Entry } from '@/api/hubs.gen'
 
-/** More at once than this are counted, not told one by one. */
+/** Above this number, notices that arrive together are counted in one toast. */
 const most = 3
 
-/** Tells notices as they come, or what came while the connection was lost. */
+/** Shows toasts for new notices, and for notices that arrived while the connection was lost. */
 export function announce(notices: Entry[]) {
   if (notices.length > most) show(`${notices.length} notices came while you were away`)
   else for (const { body } of notices) show(body)

@@ -57,8 +57,8 @@ beforeEach(() => {
   onTestFinished(() => void vi.useRealTimers())
 })
 
-describe('the form of an offer', () => {
-  it('is made from the product: its questions in order, its usual covers, a year from today', () => {
+describe('the offer form', () => {
+  it('starts with the questions, mandatory covers and a year from today', () => {
     const form = inScope(() => useOfferForm(product))
     expect(form.questions.map(({ questionCode }) => questionCode)).toEqual([
       'DESTINATION',
@@ -69,7 +69,7 @@ describe('the form of an offer', () => {
     expect([form.policyFrom.value, form.policyTo.value]).toEqual(['2026-11-20', '2027-11-20'])
   })
 
-  it('becomes the request that the contract asks for', () => {
+  it('becomes a request by the contract', () => {
     const form = answered()
     form.covers.value = ['C3', 'C1']
     expect(form.validate()).toBe(true)
@@ -122,7 +122,7 @@ describe('the form of an offer', () => {
     expect(form.errors.value).toEqual(errors)
   })
 
-  it('asks each question by its type, and sends nothing before all are answered', async () => {
+  it('validates each question by its type before a request', async () => {
     setActivePinia(createPinia())
     const offer = { offerNumber: 'O-1', totalPrice: 26, coversPrices: { C1: 26 } }
     const server = new FakeServer().on('POST /api/offers', () => json(offer, 201))
@@ -143,7 +143,7 @@ describe('the form of an offer', () => {
     expect(server.received[0]?.body).toEqual(form.request())
   })
 
-  it('shows at its field what the server refused', () => {
+  it('shows a server error at its field', () => {
     const form = answered()
     const refused = (pointer: string) =>
       form.refuse(new Problem(400, { errors: [{ pointer, detail: 'is wrong' }] }))

@@ -3,25 +3,25 @@ import { fieldErrors } from '@/api/fieldErrors'
 import type { OfferRequest, Product, Question } from '@/api/policy.gen'
 import { today, yearsAfter } from '@/ui/format'
 
-/** Where the form shows what the request holds. */
+/** Form fields by their JSON pointers in the request. */
 const fields: Record<string, string> = {
   policyFrom: 'policyFrom',
   policyTo: 'policyTo',
   selectedCovers: 'covers',
 }
 
-/** What an offer needs to know, made from what its product asks. */
+/** The form of an offer, made from the questions and covers of its product. */
 export function useOfferForm(product: Product) {
   const questions = [...product.questions].sort((a, b) => a.index - b.index)
   const policyFrom = ref(today())
   const policyTo = ref(yearsAfter(today(), 1))
   const covers = ref(product.covers.filter(cover => !cover.optional).map(({ code }) => code))
-  /** By the question's code; nothing is assumed, so each is empty at first. */
+  /** By question code; empty at first, without defaults. */
   const answers = reactive<Record<string, string | number | undefined>>({})
   /** By field: policyFrom, policyTo, covers, or a question's code. */
   const errors = ref<Record<string, string>>({})
 
-  /** Says what is missing or out of bounds; true when nothing is. */
+  /** Validates the form and shows the errors; true when there are none. */
   function validate(): boolean {
     const found: Record<string, string> = {}
     if (!policyFrom.value) found.policyFrom = 'Choose the first day.'
@@ -37,7 +37,7 @@ export function useOfferForm(product: Product) {
     return Object.keys(found).length === 0
   }
 
-  // Once something is refused, it is said no longer than it holds.
+  // After the first validation, errors follow the fields as they change.
   watch([policyFrom, policyTo, covers, answers], () => {
     if (Object.keys(errors.value).length > 0) validate()
   })
@@ -56,7 +56,7 @@ export function useOfferForm(product: Product) {
     })),
   })
 
-  /** Shows what the server refused at its field; false if there is none for it. */
+  /** Shows an error of the server at its field; false if the form has no such field. */
   function refuse(error: unknown): boolean {
     const found: Record<string, string> = {}
     const refused = [...fieldErrors(error)]

@@ -17,7 +17,7 @@ function purchase() {
 const keys = (server: FakeServer) =>
   server.received.map(({ headers }) => headers.get('Idempotency-Key'))
 
-it('buys with the same key until it is known to have worked', async () => {
+it('retries a purchase with the same key', async () => {
   const server = new FakeServer().on('POST /api/policies', () => Promise.reject(new TypeError()))
   const form = purchase()
   expect(await form.buy()).toBeUndefined()
@@ -29,7 +29,7 @@ it('buys with the same key until it is known to have worked', async () => {
   expect(second).toBe(first)
 })
 
-it('takes another key for another body', async () => {
+it('uses another key for another body', async () => {
   const server = new FakeServer().on('POST /api/policies', () =>
     refusal(400, 'text-invalid', 'taxId is not valid'),
   )
@@ -42,7 +42,7 @@ it('takes another key for another body', async () => {
   expect(second).not.toBe(first)
 })
 
-it('sends nothing while a field is empty', async () => {
+it('sends no request while a field is empty', async () => {
   const server = new FakeServer()
   const form = purchase()
   form.holder.city = ' '
@@ -51,7 +51,7 @@ it('sends nothing while a field is empty', async () => {
   expect(server.received).toEqual([])
 })
 
-it('shows at its field what the server refused, until it is changed', async () => {
+it('shows a server error at its field until the field changes', async () => {
   const errors = [{ pointer: '#/policyHolder/taxId', detail: 'is too long' }]
   new FakeServer().on('POST /api/policies', () =>
     refusal(400, 'request-invalid', 'the request does not fit the contract', errors),
@@ -65,7 +65,7 @@ it('shows at its field what the server refused, until it is changed', async () =
   expect(form.errors.value).toEqual({})
 })
 
-it('says what was refused in general when the form has no field for it', async () => {
+it('shows a general error when the form has no such field', async () => {
   const errors = [{ pointer: '#/offerNumber', detail: 'is too long' }]
   new FakeServer().on('POST /api/policies', () => refusal(400, 'request-invalid', 'no', errors))
   const form = purchase()

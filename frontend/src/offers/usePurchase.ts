@@ -9,7 +9,7 @@ const names = ['firstName', 'lastName', 'taxId', 'country', 'zipCode', 'city', '
 
 export type HolderField = (typeof names)[number]
 
-/** Who the policy is for, and buying it: once, however often it has to be tried. */
+/** The policy holder's form and the purchase: once, however often the request is retried. */
 export function usePurchase(offerNumber: string) {
   const api = useApi()
   const holder = reactive<Record<HolderField, string>>({
@@ -24,10 +24,10 @@ export function usePurchase(offerNumber: string) {
   const errors = ref<Partial<Record<HolderField, string>>>({})
   const failure = ref('')
   const busy = ref(false)
-  // The same body is the same purchase, also when the answer to it was lost.
+  // The same body is the same purchase, also when its response was lost.
   const attempt = makeAttempt()
 
-  // Once something is refused, it is said no longer than it holds.
+  // After the first validation, errors follow the fields as they change.
   watch(holder, () => {
     if (Object.keys(errors.value).length > 0) validate()
   })
@@ -47,7 +47,7 @@ export function usePurchase(offerNumber: string) {
     }
   }
 
-  /** Shows what the server refused at its field; false if there is none for it. */
+  /** Shows an error of the server at its field; false if the form has no such field. */
   function refuse(error: unknown): boolean {
     const refused = [...fieldErrors(error)].map(([pointer, detail]) => {
       const name = pointer.slice(pointer.lastIndexOf('/') + 1)

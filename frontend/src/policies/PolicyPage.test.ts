@@ -56,7 +56,7 @@ function open() {
   return { page, facts, shows }
 }
 
-it('shows a policy that runs with its period and premium', async () => {
+it('shows an active policy with its period and premium', async () => {
   new FakeServer().on(call, () => json({ policy: policy(agreed) }))
   const { facts, shows } = open()
   await shows('Anna Kowalska')
@@ -64,7 +64,7 @@ it('shows a policy that runs with its period and premium', async () => {
   expect(facts()).not.toHaveProperty('Ends on')
 })
 
-it('says when a terminated policy ends and what was returned, whatever the day', async () => {
+it('shows the end of a terminated policy and the money returned', async () => {
   const ended = policy(agreed, terminal('2026-12-04', '2026-12-05', 26.13))
   const server = new FakeServer().on(call, () => json({ policy: ended }))
   for (const today of [agreed, ended.versions[1] ?? agreed]) {
@@ -81,7 +81,7 @@ it('says when a terminated policy ends and what was returned, whatever the day',
   }
 })
 
-it('shows no days for a version that is valid on none', async () => {
+it('shows no days for a version with an empty period', async () => {
   const ended = policy(agreed, terminal('2026-12-15', '2026-12-16', 98))
   new FakeServer().on(call, () => json({ policy: ended }))
   const { page, shows } = open()
@@ -91,15 +91,15 @@ it('shows no days for a version that is valid on none', async () => {
   expect(valid?.text()).toBe('–')
 })
 
-it('says that there is no such policy, and does not offer to try again', async () => {
-  new FakeServer().on(call, () => refusal(404, 'policy-unknown', 'There is no such policy.'))
+it('shows an unknown policy without a retry button', async () => {
+  new FakeServer().on(call, () => refusal(404, 'policy-unknown', 'Policy not found.'))
   const { page, shows } = open()
-  await shows('There is no such policy')
+  await shows('Policy not found')
   expect(page.text()).not.toContain('Try again')
   expect(page.findAll('a[href="/policies"]').length).toBeGreaterThan(0)
 })
 
-it('offers to try again when the server has a bad moment', async () => {
+it('offers a retry after a server error', async () => {
   new FakeServer().on(call, () => refusal(503, 'unavailable', 'in a moment'))
   const { shows } = open()
   await shows('Try again')

@@ -1,8 +1,8 @@
 import type { Policy } from '@/api/policy.gen'
 
 /**
- * How a terminated policy ends: what was agreed before, its last day, and the
- * money returned for the days after it. Nothing while it runs.
+ * The end of a terminated policy: the version before the termination, the last day of
+ * cover, and the money returned for the days after. Undefined while the policy is active.
  */
 export function endingOf({ status, versions }: Policy) {
   const [agreed, terminal] = versions.slice(-2)

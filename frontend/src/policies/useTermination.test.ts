@@ -16,7 +16,7 @@ function termination() {
 const keys = (server: FakeServer) =>
   server.received.map(({ headers }) => headers.get('Idempotency-Key'))
 
-it('terminates with the same key until it is known to have worked', async () => {
+it('retries a termination with the same key', async () => {
   const server = new FakeServer().on(call, () => Promise.reject(new TypeError('network')))
   const { failure, outdated, terminate } = termination()
   expect(await terminate('2026-12-01')).toBeUndefined()
@@ -30,7 +30,7 @@ it('terminates with the same key until it is known to have worked', async () => 
   expect(outdated).not.toHaveBeenCalled()
 })
 
-it('takes another key for another day', async () => {
+it('uses another key for another day', async () => {
   const server = new FakeServer().on(call, () => Promise.reject(new TypeError('network')))
   const { terminate } = termination()
   await terminate('2026-12-01')
@@ -39,7 +39,7 @@ it('takes another key for another day', async () => {
   expect(second).not.toBe(first)
 })
 
-it('says that the policy is outdated when it is in another state', async () => {
+it('reports an outdated policy when its state has changed', async () => {
   new FakeServer().on(call, () => refusal(409, 'policy-terminated', 'it is already terminated'))
   const { failure, outdated, terminate } = termination()
   await terminate('2026-12-01')
@@ -47,7 +47,7 @@ it('says that the policy is outdated when it is in another state', async () => {
   expect(outdated).toHaveBeenCalledOnce()
 })
 
-it('sends nothing without a day', async () => {
+it('sends no request without a day', async () => {
   const server = new FakeServer()
   const { failure, terminate } = termination()
   await terminate('')

@@ -5,14 +5,14 @@ import type { Termination } from '@/api/policy.gen'
 import { useApi } from '@/session/useApi'
 
 /**
- * Ending a policy: once, however often it has to be tried. `outdated` is called
- * when the policy is no longer as it was shown.
+ * Terminates a policy: once, however often the request is retried. `outdated` is
+ * called when the policy has changed since it was loaded.
  */
 export function useTermination(number: string, outdated: () => void) {
   const api = useApi()
   const failure = ref('')
   const busy = ref(false)
-  // The same day is the same termination, also when the answer to it was lost.
+  // The same day is the same termination, also when its response was lost.
   const attempt = makeAttempt()
 
   async function terminate(terminationDate: string): Promise<Termination | undefined> {

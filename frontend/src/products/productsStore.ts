@@ -4,13 +4,13 @@ import type { Product, ProductPage } from '@/api/policy.gen'
 import { useSessionStore } from '@/session/sessionStore'
 import { useApi } from '@/session/useApi'
 
-/** The products that the agent may see, kept so that each page can name them. */
+/** The products visible to the agent, cached for the names on every page. */
 export const useProductsStore = defineStore('products', () => {
   const api = useApi()
   const session = useSessionStore()
   const products = shallowRef<Product[]>([])
 
-  // An administrator sees drafts; the next agent must not.
+  // Another agent signed in: an administrator's drafts must not be shown.
   watch(
     () => session.agent?.login,
     () => (products.value = []),
@@ -33,7 +33,7 @@ export const useProductsStore = defineStore('products', () => {
   return {
     products,
     load,
-    /** The products, from the server only if they are not here yet. */
+    /** Loads the products from the server unless they are loaded. */
     ensure: async (signal: AbortSignal) =>
       products.value.length > 0 ? products.value : load(signal),
     find,

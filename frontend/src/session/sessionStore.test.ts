@@ -39,7 +39,7 @@ beforeEach(() => {
 })
 
 describe('the session', () => {
-  it('is not asked for by a browser that has none', async () => {
+  it('sends no refresh from a browser without a session', async () => {
     const server = portal()
     const session = openWindow()
     await session.resume()
@@ -47,7 +47,7 @@ describe('the session', () => {
     expect(server.received).toEqual([])
   })
 
-  it('is not asked for again after the sign-out', async () => {
+  it('sends no refresh after a sign-out', async () => {
     const server = portal()
     const before = openWindow()
     await before.signIn('jimmy.solid', 'secret')
@@ -56,7 +56,7 @@ describe('the session', () => {
     expect(server.count('POST /api/session/refresh')).toBe(0)
   })
 
-  it('is resumed by the cookie when the page is loaded', async () => {
+  it('is restored through the cookie at page load', async () => {
     portal()
     await openWindow().signIn('jimmy.solid', 'secret')
     const session = openWindow()
@@ -65,7 +65,7 @@ describe('the session', () => {
     expect(session.token()).toBe('token-2')
   })
 
-  it('is none when the cookie is refused, and is not asked for again', async () => {
+  it('ends when the cookie is refused', async () => {
     const server = portal()
     await openWindow().signIn('jimmy.solid', 'secret')
     server.on('POST /api/session/refresh', () => refusal(401, 'session-over', 'sign in again'))
@@ -77,12 +77,12 @@ describe('the session', () => {
     expect(server.count('POST /api/session/refresh')).toBe(1)
   })
 
-  it('tells why a sign-in is refused, in a sentence', async () => {
+  it('shows the reason of a refused sign-in', async () => {
     portal().on('POST /api/session', () => refusal(401, 'credentials-wrong', 'the login is wrong'))
     await expect(openWindow().signIn('x', 'y')).rejects.toThrow('The login is wrong')
   })
 
-  it('renews the token before it expires', async () => {
+  it('refreshes the token before it expires', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')
@@ -93,7 +93,7 @@ describe('the session', () => {
     expect(session.token()).toBe('token-2')
   })
 
-  it('keeps trying to renew while the server cannot be reached', async () => {
+  it('retries a refresh while the server is unreachable', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')
@@ -103,7 +103,7 @@ describe('the session', () => {
     expect(session.agent).toEqual(jimmy)
   })
 
-  it('renews once for many requests that are refused at the same time', async () => {
+  it('refreshes once for many refused requests', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')
@@ -114,7 +114,7 @@ describe('the session', () => {
     expect(server.count('GET /api/products')).toBe(6)
   })
 
-  it('ends when a refused request cannot be renewed', async () => {
+  it('ends when a refresh after a refusal fails', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')
@@ -126,7 +126,7 @@ describe('the session', () => {
     expect(session.notice).toContain('Sign in again')
   })
 
-  it('ends in the other windows too when one signs out', async () => {
+  it('ends in every window after a sign-out', async () => {
     portal()
     const one = openWindow()
     const other = openWindow()
@@ -137,7 +137,7 @@ describe('the session', () => {
     expect(other.token()).toBe('')
   })
 
-  it('takes over the agent who signs in in another window', async () => {
+  it('follows a sign-in in another window', async () => {
     portal()
     const one = openWindow()
     const other = openWindow()
@@ -148,7 +148,7 @@ describe('the session', () => {
     await vi.waitFor(() => expect(other.agent).toEqual(danny))
   })
 
-  it('is not revived by an answer that comes after the sign-out', async () => {
+  it('ignores a refresh response after a sign-out', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')
@@ -162,7 +162,7 @@ describe('the session', () => {
     expect(session.token()).toBe('')
   })
 
-  it('is not resumed when the server never heard of the sign-out', async () => {
+  it('stays signed out when the server missed the sign-out', async () => {
     const server = portal()
     const session = openWindow()
     await session.signIn('jimmy.solid', 'secret')

@@ -7,23 +7,23 @@ import * as storage from '@/storage'
 
 const path = '/api/session'
 const retryAfter = 5_000
-/** Remembers a sign-out that the server has not heard of: its cookie must not revive the session. */
+/** Marks a sign-out that the server has not received: its cookie must not restore the session. */
 const pendingKey = 'parley.sign-out-pending'
-/** Remembers that there may be a session: who has none need not be refused one. */
+/** Marks that a session may exist: a browser without one sends no refresh request. */
 const maybeKey = 'parley.session'
 
 type Word = { kind: 'signed-in'; login: string } | { kind: 'signed-out' }
 
 /**
- * Who is signed in. The token lives here, in memory, and nowhere else; a page
- * that is loaded anew gets another one by the cookie, which no script can read.
+ * The signed-in agent. The token is kept here, in memory, and nowhere else; a reloaded
+ * page gets a new token through the cookie, which no script can read.
  */
 export const useSessionStore = defineStore('session', () => {
   const agent = shallowRef<Agent>()
   const notice = ref('')
   const token = shallowRef('')
   let expiresAt = 0
-  // Counts sign-ins and sign-outs, so that an answer from before one is known as late.
+  // Counts sign-ins and sign-outs, so that a response from before the last one is recognised as late.
   let era = 0
   let refreshing: Promise<boolean> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -44,9 +44,9 @@ export const useSessionStore = defineStore('session', () => {
     expiresAt = Date.parse(answer.expiresAt)
     storage.remember(maybeKey, '1')
     notice.value = ''
-    // The same agent is the same object, so that nothing is built anew every 14 minutes.
+    // The same agent stays the same object, so that no component is rebuilt at each refresh.
     if (JSON.stringify(agent.value) !== JSON.stringify(answer.agent)) agent.value = answer.agent
-    // A minute before the end. The bounds are for clocks that are wrong.
+    // A minute before the token expires. The bounds are for wrong clocks.
     renewIn(Math.min(Math.max(expiresAt - Date.now() - 60_000, 30_000), 14 * 60_000))
   }
 
@@ -83,13 +83,13 @@ export const useSessionStore = defineStore('session', () => {
 
   async function endOnServer() {
     await http(path, { method: 'DELETE' }).catch((error: unknown) => {
-      // Refused means there is no session to end; no answer means try at the next start.
+      // A refusal means that no session exists; no response means a retry at the next start.
       if (!(error instanceof Problem) || error.status >= 500) throw error
     })
     storage.forget(pendingKey)
   }
 
-  /** A new token by the cookie; false when there is no session any more. One request at a time. */
+  /** Gets a new token through the cookie; false when the session has ended. One request at a time. */
   function refresh(): Promise<boolean> {
     refreshing ??= exchange().finally(() => (refreshing = undefined))
     return refreshing
@@ -114,14 +114,14 @@ export const useSessionStore = defineStore('session', () => {
     return token.value !== ''
   }
 
-  /** A token that is good for a while yet, as far as the server lets us have one. */
+  /** A token that is still valid for a while, refreshed if necessary and possible. */
   async function freshToken(): Promise<string> {
     if (agent.value && expiresAt - Date.now() < 10_000) await refresh().catch(() => false)
     return token.value
   }
 
   let resuming: Promise<unknown> | undefined
-  /** Settles once it is known whether the page that was just loaded has a session. */
+  /** Resolves once it is known whether the loaded page has a session. */
   const resume = () =>
     (resuming ??=
       storage.recall(maybeKey) || storage.recall(pendingKey)
@@ -130,7 +130,7 @@ export const useSessionStore = defineStore('session', () => {
 
   return {
     agent,
-    /** Why the session ended, if it did so by itself. */
+    /** The reason of an end that the agent did not ask for. */
     notice,
     isAdmin: computed(() => agent.value?.roles.includes('ADMIN') ?? false),
     token: () => token.value,

@@ -2,7 +2,7 @@ import { http, type Call } from '@/api/http'
 import { Problem } from '@/api/problem'
 import { useSessionStore } from './sessionStore'
 
-/** Requests in the name of the agent who is signed in. A token that is refused is renewed once. */
+/** Requests of the signed-in agent. A refused token is refreshed once. */
 export function useApi() {
   const session = useSessionStore()
 
@@ -12,7 +12,7 @@ export function useApi() {
       return await send<T>(path, options, token)
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error
-      // Another request may have renewed it meanwhile.
+      // Another request may have refreshed the token meanwhile.
       if (session.token() === token && !(await session.refresh())) throw error
       return send<T>(path, options, session.token())
     }

@@ -46,7 +46,7 @@ function editor() {
   }
 }
 
-it('sends the rules as they stand, with the version that they replace', async () => {
+it('sends the edited rules with the version that they replace', async () => {
   const server = new FakeServer().on(call, () => json({ ...tariff, version: 4 }))
   const { page, write, click, press, rule, save } = editor()
   await write('Base rule 2', 1, ' 31 ')
@@ -70,7 +70,7 @@ it('sends the rules as they stand, with the version that they replace', async ()
   })
 })
 
-it('shows what is wrong at the very field, which takes it along and keeps it until changed', async () => {
+it('keeps an error at its field while the rule moves', async () => {
   const errors = [
     { pointer: '#/base/0/premium', detail: 'there is no question X' },
     { pointer: '#/markups/0', detail: 'it never holds' },
@@ -92,7 +92,7 @@ it('shows what is wrong at the very field, which takes it along and keeps it unt
   expect(page.text()).not.toContain('There is no question X')
 })
 
-it('says what is wrong with no field of its own', async () => {
+it('shows an error without a field', async () => {
   const errors = [{ pointer: '#/base', detail: 'there must be a rule' }]
   new FakeServer().on(call, () => refusal(400, 'request-invalid', 'it does not fit', errors))
   const { save, said } = editor()
@@ -100,16 +100,16 @@ it('says what is wrong with no field of its own', async () => {
   await said('It does not fit · #/base: There must be a rule')
 })
 
-it('offers to load the tariff anew when somebody else changed it', async () => {
+it('offers a reload after a concurrent change', async () => {
   new FakeServer().on(call, () => refusal(409, 'tariff-conflict', 'it was changed meanwhile'))
   const { page, press, save, said } = editor()
   await save()
   await said('It was changed meanwhile')
-  await press('Load the tariff as it is now')
+  await press('Reload the tariff')
   expect(page.emitted('reload')).toHaveLength(1)
 })
 
-it('does not move the first rule up, nor the last down', async () => {
+it('moves neither the first rule up nor the last down', async () => {
   const { page, click } = editor()
   await click('Move Base rule 1 up')
   await click('Move Base rule 2 down')

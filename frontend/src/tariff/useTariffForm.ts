@@ -4,21 +4,21 @@ import type { Tariff, TariffChange } from '@/api/policy.gen'
 import { isRefusal, reason } from '@/api/problem'
 import { useApi } from '@/session/useApi'
 
-/** A rule of the base or a markup as it is edited. Its errors go with it wherever it is moved. */
+/** A base rule or a markup in the editor. Its errors move with it. */
 export interface Row {
   key: number
   fields: Record<string, string>
-  /** By field; what is wrong with the rule as a whole under ''. */
+  /** By field; errors of the whole rule under ''. */
   errors: Record<string, string>
 }
 
 export type Part = 'base' | 'markups'
 
-/** The rules of a tariff while they are edited, and changing the tariff to them. */
+/** The editor's state of a tariff, and the request that saves it. */
 export function useTariffForm(tariff: Tariff) {
   const api = useApi()
   const failure = ref('')
-  /** Somebody else changed the tariff meanwhile. */
+  /** Another administrator has changed the tariff meanwhile. */
   const conflict = ref(false)
   const busy = ref(false)
   let nextKey = 1
@@ -35,7 +35,7 @@ export function useTariffForm(tariff: Tariff) {
     rows[part].push(row(fields))
   }
 
-  /** What is wrong with a field is said until it is changed. */
+  /** Clears a field's error when the field changes. */
   function set(row: Row, field: string, value: string) {
     row.fields[field] = value
     row.errors[field] = ''
@@ -68,7 +68,7 @@ export function useTariffForm(tariff: Tariff) {
     failure.value = ''
     conflict.value = false
     for (const each of [...rows.base, ...rows.markups]) each.errors = {}
-    // What is moved while the answer is awaited keeps its own errors.
+    // A rule that is moved while the request runs keeps its own errors.
     const sent = { base: [...rows.base], markups: [...rows.markups] }
     try {
       const path = `/api/products/${encodeURIComponent(tariff.productCode)}/tariff`
@@ -87,7 +87,7 @@ export function useTariffForm(tariff: Tariff) {
   return { rows, failure, conflict, busy, add, set, remove, move, save }
 }
 
-/** Puts what is wrong at `#/base/0/premium` to the field that shows it; false if there is none. */
+/** Shows the error at `#/base/0/premium` at its field; false if there is no such field. */
 function place(rows: Record<Part, Row[]>, pointer: string, detail: string): boolean {
   const [, part, index, field = ''] = /^#\/(base|markups)\/(\d+)(?:\/(\w+))?/.exec(pointer) ?? []
   const row = part && rows[part as Part][Number(index)]

@@ -4,16 +4,16 @@ import { FakeHub } from './FakeHub'
 const kinds = { General: 'room', Company: 'company', 'Own:jimmy.solid': 'own' } as const
 export type StreamName = keyof typeof kinds
 
-/** The chat service as jimmy.solid sees it: a log in memory, and the sockets of his devices. */
+/** A fake chat service for jimmy.solid: a log in memory, and the sockets of his devices. */
 export class FakeChat {
-  /** Entries that Join gives at most of one stream. */
+  /** Maximum number of entries of one stream in Join's answer. */
   page = 50
   log: Record<StreamName, Entry[]> = { General: [], Company: [], 'Own:jimmy.solid': [] }
   read: Record<StreamName, number> = { General: 0, Company: 0, 'Own:jimmy.solid': 0 }
   private devices = new Set<FakeHub>()
   private tags = 0
 
-  /** A device that hears everything; `deaf` ones only what they ask for. */
+  /** A device that receives every push; a `deaf` one receives only answers. */
   device({ deaf = false } = {}) {
     const hub = new FakeHub()
       .answer('Join', cursors => this.join(cursors))
@@ -33,7 +33,7 @@ export class FakeChat {
     this.add('General', 'message', body, author, id, options)
   notice = (body: string, stream: StreamName = 'Company') => this.add(stream, 'notice', body, '')
 
-  /** Puts back an older copy of a stream. */
+  /** Rolls a stream back to an older copy. */
   setBack(stream: StreamName, to: number) {
     this.log[stream] = this.log[stream].slice(0, to)
     this.read[stream] = Math.min(this.read[stream], to)

@@ -4,7 +4,7 @@ import type { Connection } from '@/hub/useHub'
 type Listener = (...args: unknown[]) => void
 type Method = (...args: unknown[]) => unknown
 
-/** The server's side of a hub, small enough to read. */
+/** A fake hub connection. */
 export class FakeHub implements Connection {
   refuse = 0
   starts = 0
@@ -35,7 +35,7 @@ export class FakeHub implements Connection {
     return (await method(...args)) as T
   }
 
-  /** Answers an invocation; the last word counts. */
+  /** Sets the answer to an invocation; the last call wins. */
   answer<Name extends keyof HubMethods>(
     name: Name,
     method: (
@@ -49,7 +49,7 @@ export class FakeHub implements Connection {
   tell = <Name extends keyof HubEvents>(name: Name, ...args: Parameters<HubEvents[Name]>) =>
     this.handlers.get(name)?.(...args)
   hears = (name: string) => this.handlers.has(name)
-  /** What was invoked under this name, by its arguments. */
+  /** The recorded invocations of a method, by their arguments. */
   calls = (name: string) =>
     this.invoked.filter(([each]) => each === name).map(([, ...args]) => args)
   lose = () => this.lost()

@@ -10,7 +10,7 @@ export interface Received {
 
 type Answer = (request: Received) => Response | Promise<Response>
 
-/** The server's side of the wire: it answers what the test says, and keeps what it got. */
+/** A fake server: answers as the test says, and records its requests. */
 export class FakeServer {
   received: Received[] = []
   private answers = new Map<string, Answer>()
@@ -20,7 +20,7 @@ export class FakeServer {
     onTestFinished(() => void vi.unstubAllGlobals())
   }
 
-  /** Answers `POST /api/offers`, say. The last word counts. */
+  /** Sets the response for a route such as `POST /api/offers`; the last call wins. */
   on(call: string, answer: Answer) {
     this.answers.set(call, answer)
     return this

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { effectScope } from 'vue'
 
-/** Runs what wants to live in a component; it ends with the test, or by `stop`. */
+/** Runs a composable in a scope that ends with the test, or by `stop`. */
 export function inScope<T>(setup: () => T): T & { stop: () => void } {
   const scope = effectScope()
   onTestFinished(() => scope.stop())

@@ -19,7 +19,7 @@ it.each([
   expect(parseNumber(text)).toEqual(number)
 })
 
-it('tells what was typed, leaves it as it was typed, and steps by the arrows', async () => {
+it('emits the typed number, keeps the text, and steps with the arrow keys', async () => {
   const field = mount(UiNumber, {
     props: { label: 'How many?', integer: true, modelValue: undefined },
   })

@@ -1,4 +1,4 @@
-/** Brings the keyboard to the first field that is refused. */
+/** Moves the focus to the first invalid field. */
 export function focusFirstInvalid(form: HTMLElement | null) {
   const field = form?.querySelector<HTMLElement>('[aria-invalid="true"]')
   const control = field?.matches('input, select, textarea, button')

@@ -8,20 +8,20 @@ const dayNames = new Intl.DateTimeFormat('en-GB', {
 })
 const times = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 
-/** An amount with its two decimals. No currency is defined, so none is shown. */
+/** Formats an amount with two decimals. No currency is defined, so none is shown. */
 export const money = (amount: number) => amounts.format(amount)
 
-/** A round sum, such as what a cover insures. */
+/** Formats a round amount, for example the sum insured of a cover. */
 export const sum = (amount: number) =>
   Number.isInteger(amount) ? wholes.format(amount) : amounts.format(amount)
 
-/** A calendar day, `2026-11-20`, for people. It has no time zone, so it never shifts. */
+/** Formats a calendar day, `2026-11-20`. A day has no time zone, so it never shifts. */
 export const day = (date: string) => days.format(new Date(`${date}T00:00:00Z`))
 
-/** An instant's time of day where the reader is. */
+/** Formats an instant's time of day in the reader's time zone. */
 export const time = (at: string) => times.format(new Date(at))
 
-/** An instant's day where the reader is. */
+/** Formats an instant's day in the reader's time zone. */
 export function dayName(at: string, now = new Date()): string {
   const date = new Date(at)
   if (date.toDateString() === now.toDateString()) return 'Today'
@@ -30,7 +30,7 @@ export function dayName(at: string, now = new Date()): string {
   return date.toDateString() === yesterday.toDateString() ? 'Yesterday' : dayNames.format(date)
 }
 
-/** Today as `YYYY-MM-DD`, in UTC as all of a policy's days. */
+/** Today as `YYYY-MM-DD`, in UTC like every day of a policy. */
 export const today = () => new Date().toISOString().slice(0, 10)
 
 /** The same day so many years later; 29 February becomes 28 February. */

@@ -1,7 +1,7 @@
 /**
- * A number as people type it, with a point or a comma before its decimals.
- * Undefined for nothing; NaN for what is no number, and for `1,000`, which is a
- * thousand to some and one to others.
+ * Parses a number as people type it, with a point or a comma before the decimals.
+ * Undefined for an empty text; NaN for other texts, and for `1,000`, which some
+ * readers take for a thousand and others for one.
  */
 export function parseNumber(text: string): number | undefined {
   const typed = text.trim()

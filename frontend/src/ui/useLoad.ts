@@ -2,13 +2,13 @@ import { onScopeDispose, ref, shallowRef } from 'vue'
 import { Problem, reason } from '@/api/problem'
 
 /**
- * Data that a page needs. Only the newest load counts: an answer to an older
- * one, or after the page is gone, is dropped.
+ * Loads the data of a page. Only the newest load counts: the response to an older
+ * load, or a response after the page has closed, is dropped.
  */
 export function useLoad<T>(fetch: (signal: AbortSignal) => Promise<T>) {
   const data = shallowRef<T>()
   const failure = ref('')
-  /** There is no such thing: trying again does not help. */
+  /** The resource does not exist: a retry does not help. */
   const missing = ref(false)
   const loading = ref(false)
   let current: AbortController | undefined

@@ -4,11 +4,16 @@ import type { Hub, HubStatus } from '@/hub/useHub'
 import type { Streams } from './useStreams'
 
 /**
- * Tells the server how far the agent has read, one mark of a stream at a time,
- * and hears it from the agent's other devices. What could not be told is told
- * with the next change, or after the next join. `lost` hears that the server's log is another one.
+ * Sends the read cursors to the server, one call per stream at a time, and receives
+ * the cursors of the agent's other devices. A failed call is repeated with the next
+ * change or after the next join. `onRollback` is called when the server's log is another one.
  */
-export function useMarks(hub: Hub, streams: Streams, status: Ref<HubStatus>, lost: () => void) {
+export function useReadCursors(
+  hub: Hub,
+  streams: Streams,
+  status: Ref<HubStatus>,
+  onRollback: () => void,
+) {
   const telling = new Set<string>()
 
   async function tell(id: string, sequence: number) {
@@ -19,7 +24,7 @@ export function useMarks(hub: Hub, streams: Streams, status: Ref<HubStatus>, los
       telling.delete(id)
       if (era === streams.era()) streams.mark(id, sequence, sequence)
     } catch (error) {
-      if (isRefusal(error, 'sequence-invalid')) lost()
+      if (isRefusal(error, 'sequence-invalid')) onRollback()
       else if (!isPassing(error)) throw error
     } finally {
       telling.delete(id)

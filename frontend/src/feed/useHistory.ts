@@ -3,11 +3,11 @@ import type { Hub } from '@/hub/useHub'
 import { first, type Stream } from './stream'
 import type { Streams } from './useStreams'
 
-/** Entries of one page of history. */
+/** Number of entries of one page of history. */
 const page = 100
 
-/** Fetches what precedes the first entries of streams; one page of a stream at a time. */
-export function useOlder(hub: Hub, streams: Streams) {
+/** Loads the entries before the first loaded ones; one page of a stream at a time. */
+export function useHistory(hub: Hub, streams: Streams) {
   const asked = new Map<string, Promise<void>>()
 
   async function ask(stream: Stream) {
@@ -16,7 +16,7 @@ export function useOlder(hub: Hub, streams: Streams) {
       const entries = await hub.invoke('History', stream.id, first(stream), page)
       if (era === streams.era()) streams.prepend(stream.id, entries)
     } catch (error) {
-      // The reader asks again.
+      // The reader can retry.
       if (!isPassing(error)) throw error
     } finally {
       asked.delete(stream.id)
