@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the streams that the agent reads */
+        /** List the agent's streams */
         get: operations["listStreams"];
         put?: never;
         post?: never;
@@ -29,8 +29,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read a stream
-         * @description Forward from `after`, or backward from `before`; not both. The oldest is first within a page either way. 404 `stream-unknown`, also for another agent's feed.
+         * Read the entries of a stream
+         * @description Forward from `after`, or backward from `before`, not both. Entries within a page are always oldest first. 404 `stream-unknown`, also for another agent's feed.
          */
         get: operations["listEntries"];
         put?: never;
@@ -49,8 +49,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read what all streams got
-         * @description After the `cursor` of the call before or, on a first call, after a time. 410 `resync` if the log was set back to before the cursor: read it again from a time.
+         * Read entries of all streams since a time or cursor
+         * @description Entries after the `cursor` of the previous call or, on a first call, after a time. 410 `resync` when the log was rolled back to before the cursor: start again with a time.
          */
         get: operations["readSince"];
         put?: never;
@@ -71,8 +71,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Say something in the General room
-         * @description 422 `client-id-reused` if the id stands for another text, 429 `too-fast`.
+         * Send a message to the room General
+         * @description 422 `client-id-reused` when the id was used for another text, 429 `too-fast`.
          */
         post: operations["postMessage"];
         delete?: never;
@@ -91,8 +91,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Announce something (ADMIN)
-         * @description 404 `agent-unknown` if one of the audience is not known; then nobody is told.
+         * Send an announcement (ADMIN)
+         * @description 404 `agent-unknown` when an agent of the audience is unknown; then the announcement is not stored.
          */
         post: operations["notify"];
         delete?: never;
@@ -111,8 +111,8 @@ export interface paths {
         /** List agents, by login */
         get: operations["listAgents"];
         /**
-         * Tell chat of agents (ADMIN)
-         * @description Adds them, or renames those known. The portal does this for who may sign in, so that an agent can be reached before they were ever here.
+         * Add or update agents (ADMIN)
+         * @description Adds new agents and updates known ones. The portal sends all agents who may sign in, so that an agent can be reached before their first sign-in.
          */
         put: operations["introduceAgents"];
         post?: never;
@@ -128,15 +128,15 @@ export interface components {
     schemas: {
         /**
          * Problem
-         * @description Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+         * @description An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
          */
         Problem: {
             /**
-             * @description The code says more.
+             * @description See code.
              * @constant
              */
             type: "about:blank";
-            /** @description The status in words. */
+            /** @description The reason phrase of the status. */
             title: string;
             status: number;
             detail: string;
@@ -145,10 +145,10 @@ export interface components {
              * @example request-invalid
              */
             code: string;
-            /** @description What is wrong, place by place, if the request does not fit the contract. */
+            /** @description All violations of the contract, by location. */
             errors?: {
                 /**
-                 * @description Where in the body: a JSON pointer as a URI fragment.
+                 * @description Location in the body: a JSON pointer as a URI fragment.
                  * @example #/policyHolder/taxId
                  */
                 pointer?: string;
@@ -162,113 +162,113 @@ export interface components {
         };
         /**
          * StreamID
-         * @description General is the room that everybody is in, Company the company's feed, Own:<login> an agent's own feed.
+         * @description General is the room with all agents, Company the company feed, Own:<login> an agent's own feed.
          * @example General
          */
         StreamID: string;
         /**
          * StreamKind
-         * @description All agents talk in a room; the company's feed is read by all, an agent's own feed by that agent.
+         * @description Agents write in a room; the company feed is read by all agents, an own feed by its agent.
          * @enum {string}
          */
         StreamKind: "room" | "company" | "own";
         /**
          * Stream
-         * @description A stream as one agent sees it.
+         * @description A stream from one agent's point of view.
          */
         Stream: {
             id: components["schemas"]["StreamID"];
             kind: components["schemas"]["StreamKind"];
             title: string;
-            /** @description The sequence of its newest entry. */
+            /** @description The sequence of the newest entry. */
             head: number;
-            /** @description Up to where the agent has read it. */
+            /** @description The sequence up to which the agent has read the stream. */
             read: number;
-            /** @description Messages and notices after that. */
+            /** @description Messages and notices after the read position. */
             unread: number;
         };
         /** StreamPage */
         StreamPage: {
             items: components["schemas"]["Stream"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * EntryKind
-         * @description An agent said a message; a notice tells what happened.
+         * @description A message is written by an agent; a notice reports an event or an announcement.
          * @enum {string}
          */
         EntryKind: "message" | "notice";
         /**
          * Instant
          * Format: date-time
-         * @description A moment, RFC 3339, in UTC, to the microsecond.
+         * @description An instant, RFC 3339, in UTC, with microseconds.
          * @example 2026-11-21T09:30:00.123456Z
          */
         Instant: string;
         /**
          * Entry
-         * @description What was stored in a stream.
+         * @description An entry of a stream.
          */
         Entry: {
             stream: components["schemas"]["StreamID"];
-            /** @description 1, 2, 3 … in its stream, without a hole. */
+            /** @description 1, 2, 3 … in its stream, without a gap. */
             sequence: number;
-            /** @description Random: tells this entry from one that took its number after the log was set back. */
+            /** @description Random: distinguishes this entry from another with the same sequence after a rollback of the log. */
             tag: string;
-            /** @description How many messages and notices the stream had with this one. Unread = the head's ordinal - that of the entry read last. */
+            /** @description The number of messages and notices in the stream up to this entry. Unread = ordinal of the head - ordinal of the entry read last. */
             ordinal: number;
-            /** @description The client's for a message, the event's for a notice: sent twice, stored once. */
+            /** @description Chosen by the client for a message, the event id for a notice. An id is stored once. */
             id: string;
             kind: components["schemas"]["EntryKind"];
-            /** @description A login; empty if an event told it. */
+            /** @description A login; empty for a notice made from an event. */
             author: string;
-            /** @description The author's picture at that time. */
+            /** @description Path of the author's picture at that time. */
             avatar: string;
-            /** @description Text. Show it as text. */
+            /** @description Plain text. Render it as text. */
             body: string;
-            /** @description The sequence of the entry that it answers. */
+            /** @description The sequence of the entry replied to. */
             replyTo?: number;
             at: components["schemas"]["Instant"];
         };
         /**
          * EntryPage
-         * @description Entries of one stream, the oldest first.
+         * @description Entries of one stream, oldest first.
          */
         EntryPage: {
             items: components["schemas"]["Entry"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * SinceReply
-         * @description Entries of all streams that the agent reads, each stream's in sequence, streams mixed by time.
+         * @description Entries of all streams of the agent, in sequence within each stream, streams merged by time.
          */
         SinceReply: {
             entries: components["schemas"]["Entry"][];
-            /** @description The next since. It means nothing to a client. */
+            /** @description The value of `since` for the next call; opaque. */
             cursor: string;
-            /** @description Ask again at once. */
+            /** @description More entries exist; call again at once. */
             more: boolean;
         };
         /**
          * MessageRequest
-         * @description Something to say in the General room.
+         * @description A message to the room General.
          */
         MessageRequest: {
             text: string;
-            /** @description The client's name for it. Sent again it answers the same and says it once. */
+            /** @description Chosen by the client. The same id again gets the same answer and is stored once. */
             clientId?: string;
         };
         /**
          * Login
-         * @description The name by which an agent signs in. It is what names them everywhere.
+         * @description The sign-in name of an agent, their identity everywhere.
          * @example jimmy.solid
          */
         Login: string;
         /**
          * Audience
-         * @description "all" is everybody, by the company's feed; else a login, or a list of them: each gets it in their own feed.
+         * @description "all" addresses everybody through the company feed. A login, or a list of logins, addresses each agent through their own feed.
          * @example all
          * @example jimmy.solid
          * @example [
@@ -281,12 +281,12 @@ export interface components {
         NotificationRequest: {
             text: string;
             audience: components["schemas"]["Audience"];
-            /** @description The client's name for it. Sent again it answers the same and tells it once. */
+            /** @description Chosen by the client. The same id again gets the same answer and is stored once. */
             clientId?: string;
         };
         /**
          * Notification
-         * @description It is stored, and reaches each agent now or when they come back.
+         * @description The stored announcement. It reaches each agent now or at their next sign-in.
          */
         Notification: {
             id: string;
@@ -299,7 +299,7 @@ export interface components {
         AgentState: "online" | "offline";
         /**
          * KnownAgent
-         * @description An agent whom chat can reach.
+         * @description An agent known to chat.
          */
         KnownAgent: {
             login: components["schemas"]["Login"];
@@ -308,7 +308,7 @@ export interface components {
             state: components["schemas"]["AgentState"];
             /**
              * Format: date-time
-             * @description Since when; null if they were never here.
+             * @description Time of the last change of presence; null for an agent who has never been online.
              */
             at: string | null;
         };
@@ -318,7 +318,7 @@ export interface components {
          */
         AgentPage: {
             items: components["schemas"]["KnownAgent"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /** DirectoryEntry */
@@ -329,14 +329,14 @@ export interface components {
         };
         /**
          * Directory
-         * @description Agents who can be reached from now on, whether or not they have ever been here.
+         * @description Agents who can receive announcements, including agents who have never signed in.
          */
         Directory: {
             agents: components["schemas"]["DirectoryEntry"][];
         };
     };
     responses: {
-        /** @description Why not. */
+        /** @description An error. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -347,11 +347,11 @@ export interface components {
         };
     };
     parameters: {
-        /** @description How many items at most. */
+        /** @description Maximum number of items. */
         Limit: number;
-        /** @description How many entries at most. */
+        /** @description Maximum number of entries. */
         EntryLimit: number;
-        /** @description The `next` of the page before. */
+        /** @description The `next` of the previous page. */
         Cursor: string;
     };
     requestBodies: never;
@@ -387,9 +387,9 @@ export interface operations {
     listStreams: {
         parameters: {
             query?: {
-                /** @description How many items at most. */
+                /** @description Maximum number of items. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -413,13 +413,13 @@ export interface operations {
     listEntries: {
         parameters: {
             query?: {
-                /** @description A sequence; what follows it is read, forward. 0 by default. */
+                /** @description A sequence: entries after it are read, forward. 0 by default. */
                 after?: number;
-                /** @description A sequence; what precedes it is read, backward. 0 begins at the newest. */
+                /** @description A sequence: entries before it are read, backward. 0 starts at the newest entry. */
                 before?: number;
-                /** @description How many entries at most. */
+                /** @description Maximum number of entries. */
                 limit?: components["parameters"]["EntryLimit"];
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -451,7 +451,7 @@ export interface operations {
                  * @example 2026-11-21T09:30:00Z
                  */
                 since: string;
-                /** @description How many entries at most. */
+                /** @description Maximum number of entries. */
                 limit?: components["parameters"]["EntryLimit"];
             };
             header?: never;
@@ -460,7 +460,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A part of the log. */
+            /** @description A page of entries. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -485,7 +485,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The entry, new or known. */
+            /** @description The stored entry, new or from an earlier request with the same id. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -510,7 +510,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is stored, and reaches each agent now or when they come back. */
+            /** @description The stored announcement. It reaches each agent now or at their next sign-in. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -525,9 +525,9 @@ export interface operations {
     listAgents: {
         parameters: {
             query?: {
-                /** @description How many items at most. */
+                /** @description Maximum number of items. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -561,7 +561,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description They can be reached. */
+            /** @description The agents are stored. */
             204: {
                 headers: {
                     [name: string]: unknown;

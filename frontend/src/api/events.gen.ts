@@ -9,7 +9,7 @@ export interface components {
     schemas: {
         /**
          * CommissionCalculated
-         * @description What an agent earned by a policy.
+         * @description The commission of an agent for a policy.
          */
         CommissionCalculated: {
             agentLogin: components["schemas"]["Login"];
@@ -25,7 +25,7 @@ export interface components {
         Date: string;
         /**
          * Login
-         * @description The name by which an agent signs in. It is what names them everywhere.
+         * @description The sign-in name of an agent, their identity everywhere.
          * @example jimmy.solid
          */
         Login: string;
@@ -37,7 +37,7 @@ export interface components {
         Money: number;
         /**
          * PaymentReceived
-         * @description A policy was paid for.
+         * @description A payment for a policy was received.
          */
         PaymentReceived: {
             agentLogin: components["schemas"]["Login"];
@@ -59,7 +59,7 @@ export interface components {
         };
         /**
          * PolicyHolder
-         * @description Who the policy is made out to.
+         * @description The person insured by the policy.
          */
         PolicyHolder: {
             /** @example Anna */
@@ -71,7 +71,7 @@ export interface components {
         };
         /**
          * PolicyTerminated
-         * @description An agent ended a policy early. policyTo is the date of the termination, totalPremium what remains to be paid.
+         * @description An agent terminated a policy. policyTo is the termination date, totalPremium the premium of the terminal version.
          */
         PolicyTerminated: {
             agentLogin: components["schemas"]["Login"];
@@ -85,7 +85,7 @@ export interface components {
         };
         /**
          * ProductActivated
-         * @description A product can be sold from now on.
+         * @description A product is on sale from now on.
          */
         ProductActivated: {
             productCode: string;
@@ -93,7 +93,7 @@ export interface components {
         };
         /**
          * TariffChanged
-         * @description A product has other prices from now on.
+         * @description The tariff of a product changed.
          */
         TariffChanged: {
             productCode: string;

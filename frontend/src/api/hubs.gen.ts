@@ -9,7 +9,7 @@ export interface components {
     schemas: {
         /**
          * Address
-         * @description Where the policy holder lives.
+         * @description The policy holder's address.
          */
         Address: {
             /** @example Warsaw */
@@ -23,14 +23,14 @@ export interface components {
         };
         /**
          * Agent
-         * @description Who somebody is, as their token says.
+         * @description The signed-in agent, from the token.
          */
         Agent: {
-            /** @description The path of a picture. */
+            /** @description Path of a picture. */
             avatar: string;
             login: components["schemas"]["Login"];
             /**
-             * @description For people.
+             * @description Display name.
              * @example Jimmy Solid
              */
             name: string;
@@ -47,7 +47,7 @@ export interface components {
          */
         AgentPage: {
             items: components["schemas"]["KnownAgent"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
@@ -61,7 +61,7 @@ export interface components {
          */
         Answer: {
             /**
-             * @description A number for a Numeric, at most 12 digits and no exponent; else a string.
+             * @description A number for a Numeric question, at most 12 digits without an exponent; otherwise a string.
              * @example EUR
              * @example 2
              */
@@ -72,7 +72,7 @@ export interface components {
         };
         /**
          * Audience
-         * @description "all" is everybody, by the company's feed; else a login, or a list of them: each gets it in their own feed.
+         * @description "all" addresses everybody through the company feed. A login, or a list of logins, addresses each agent through their own feed.
          * @example all
          * @example jimmy.solid
          * @example [
@@ -83,25 +83,25 @@ export interface components {
         Audience: string | components["schemas"]["Login"][];
         /**
          * BaseRule
-         * @description Prices a cover. Of a cover's rules the first that holds counts.
+         * @description Prices a cover. The first rule of a cover whose condition is true applies.
          */
         BaseRule: {
             /** @example C1 */
             cover: string;
             /**
-             * @description An expression, in the language of `when`, that is a number. It is computed exactly. One that names no question must be more than 0 when it is rounded to two digits.
+             * @description A numeric expression in the language of `when`, computed exactly. A constant expression must be more than 0 after rounding to two digits.
              * @example NUM_OF_ADULTS * 26
              */
             premium: string;
             /**
-             * @description An expression that is true or false; absent or empty it holds always. It has the codes of the product's questions, numbers (12 digits at most, no exponent), texts in quotes, true and false; comparisons == != < <= > >=; and (&&), or (||), not (!); + - *; the choice condition ? this : that; parentheses. There is no division, no sign before a value, no call. Numbers are exact decimals.
+             * @description A condition: an expression that is true or false. Absent or empty: always true. Expressions consist of question codes of the product, numbers (at most 12 digits, no exponent), texts in quotes, true and false; comparisons == != < <= > >=; and (&&), or (||), not (!); + - *; the conditional a ? b : c; parentheses. They have no division, no sign before a value and no calls. Numbers are exact decimals.
              * @example DESTINATION == "EUR" and NUM_OF_ADULTS > 1
              */
             when?: string;
         };
         /**
          * Choice
-         * @description One answer that a question of type Choice takes.
+         * @description A possible answer to a question of type Choice.
          */
         Choice: {
             /** @example EUR */
@@ -119,7 +119,7 @@ export interface components {
             description: string;
             /** @example Luggage */
             name: string;
-            /** @description What most customers may do without. Which covers an offer has is the agent's choice. */
+            /** @description Not selected by default. The agent chooses the covers of an offer. */
             optional: boolean;
             sumInsured?: components["schemas"]["Money"];
         };
@@ -135,7 +135,7 @@ export interface components {
         };
         /**
          * Cursor
-         * @description How far a stream has been read. Sequence 0 without a tag is before its first entry.
+         * @description A position in a stream: the last entry read. Sequence 0 without a tag is the position before the first entry.
          */
         Cursor: {
             sequence: number;
@@ -143,7 +143,7 @@ export interface components {
         };
         /**
          * Cursors
-         * @description A cursor for each stream that the client knows.
+         * @description A cursor per stream known to the client.
          */
         Cursors: {
             [key: string]: components["schemas"]["Cursor"];
@@ -157,7 +157,7 @@ export interface components {
         Date: string;
         /**
          * Directory
-         * @description Agents who can be reached from now on, whether or not they have ever been here.
+         * @description Agents who can receive announcements, including agents who have never signed in.
          */
         Directory: {
             agents: components["schemas"]["DirectoryEntry"][];
@@ -170,90 +170,90 @@ export interface components {
         };
         /**
          * Entry
-         * @description What was stored in a stream.
+         * @description An entry of a stream.
          */
         Entry: {
             at: components["schemas"]["Instant"];
-            /** @description A login; empty if an event told it. */
+            /** @description A login; empty for a notice made from an event. */
             author: string;
-            /** @description The author's picture at that time. */
+            /** @description Path of the author's picture at that time. */
             avatar: string;
-            /** @description Text. Show it as text. */
+            /** @description Plain text. Render it as text. */
             body: string;
-            /** @description The client's for a message, the event's for a notice: sent twice, stored once. */
+            /** @description Chosen by the client for a message, the event id for a notice. An id is stored once. */
             id: string;
             kind: components["schemas"]["EntryKind"];
-            /** @description How many messages and notices the stream had with this one. Unread = the head's ordinal - that of the entry read last. */
+            /** @description The number of messages and notices in the stream up to this entry. Unread = ordinal of the head - ordinal of the entry read last. */
             ordinal: number;
-            /** @description The sequence of the entry that it answers. */
+            /** @description The sequence of the entry replied to. */
             replyTo?: number;
-            /** @description 1, 2, 3 … in its stream, without a hole. */
+            /** @description 1, 2, 3 … in its stream, without a gap. */
             sequence: number;
             stream: components["schemas"]["StreamID"];
-            /** @description Random: tells this entry from one that took its number after the log was set back. */
+            /** @description Random: distinguishes this entry from another with the same sequence after a rollback of the log. */
             tag: string;
         };
         /**
          * EntryKind
-         * @description An agent said a message; a notice tells what happened.
+         * @description A message is written by an agent; a notice reports an event or an announcement.
          * @enum {string}
          */
         EntryKind: "message" | "notice";
         /**
          * EntryPage
-         * @description Entries of one stream, the oldest first.
+         * @description Entries of one stream, oldest first.
          */
         EntryPage: {
             items: components["schemas"]["Entry"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * Instant
          * Format: date-time
-         * @description A moment, RFC 3339, in UTC, to the microsecond.
+         * @description An instant, RFC 3339, in UTC, with microseconds.
          * @example 2026-11-21T09:30:00.123456Z
          */
         Instant: string;
         /**
          * Joined
-         * @description All that the agent may read, from one snapshot. What follows it comes as Entry, from exactly there.
+         * @description The streams of the agent from one snapshot. Later entries arrive as Entry, from exactly there.
          */
         Joined: {
             agent: components["schemas"]["Agent"];
-            /** @description Who is here. */
+            /** @description Presence of the agents. */
             presence: components["schemas"]["Presence"][];
-            /** @description Streams that were set back to before their cursor: forget what was read of them. */
+            /** @description Streams rolled back to before their cursor: discard their cached entries. */
             resync: components["schemas"]["StreamID"][];
             streams: components["schemas"]["JoinedStream"][];
         };
         /**
          * JoinedStream
-         * @description A stream, and what the client does not have of it.
+         * @description A stream and its entries after the client's cursor.
          */
         JoinedStream: {
-            /** @description After a cursor what followed it, at most 200; without one, or if it does not fit, the last page. The oldest first. */
+            /** @description With a cursor: the entries after it, at most 200. Without a cursor, or when these do not fit: the last page. Oldest first. */
             entries: components["schemas"]["Entry"][];
-            /** @description The sequence of its newest entry. */
+            /** @description The sequence of the newest entry. */
             head: number;
             id: components["schemas"]["StreamID"];
             kind: components["schemas"]["StreamKind"];
-            /** @description After a cursor: some up to the head are not here, get them over REST. Without one: there are older ones. */
+            /** @description With a cursor: entries up to the head are missing here, read them over REST. Without a cursor: older entries exist. */
             more: boolean;
-            /** @description Up to where the agent has read it. */
+            /** @description The sequence up to which the agent has read the stream. */
             read: number;
             title: string;
-            /** @description Messages and notices after that. */
+            /** @description Messages and notices after the read position. */
             unread: number;
         };
         /**
          * KnownAgent
-         * @description An agent whom chat can reach.
+         * @description An agent known to chat.
          */
         KnownAgent: {
             /**
              * Format: date-time
-             * @description Since when; null if they were never here.
+             * @description Time of the last change of presence; null for an agent who has never been online.
              */
             at: string | null;
             avatar: string;
@@ -263,33 +263,33 @@ export interface components {
         };
         /**
          * Login
-         * @description The name by which an agent signs in. It is what names them everywhere.
+         * @description The sign-in name of an agent, their identity everywhere.
          * @example jimmy.solid
          */
         Login: string;
         /**
          * Markup
-         * @description Multiplies the premium of every cover if it holds, and rounds it to two digits, half to even. All that hold are applied, in order.
+         * @description Multiplies the premium of every cover when its condition is true, and rounds to two digits, half to even. All matching markups apply, in order.
          */
         Markup: {
             /**
-             * @description An expression, in the language of a base rule's `when`, that is a number. One that names no question must be more than 0.
+             * @description A numeric expression in the language of a base rule's `when`. A constant expression must be more than 0.
              * @example 1.25
              * @example AGE > 8 ? 1.4 : 1
              */
             factor: string;
             /**
-             * @description An expression that is true or false, in the language of a base rule's `when`; absent or empty it holds always.
+             * @description A condition in the language of a base rule's `when`; absent or empty: always true.
              * @example NUM_OF_CLAIM > 1
              */
             when?: string;
         };
         /**
          * MessageRequest
-         * @description Something to say in the General room.
+         * @description A message to the room General.
          */
         MessageRequest: {
-            /** @description The client's name for it. Sent again it answers the same and says it once. */
+            /** @description Chosen by the client. The same id again gets the same answer and is stored once. */
             clientId?: string;
             text: string;
         };
@@ -301,7 +301,7 @@ export interface components {
         Money: number;
         /**
          * Notification
-         * @description It is stored, and reaches each agent now or when they come back.
+         * @description The stored announcement. It reaches each agent now or at their next sign-in.
          */
         Notification: {
             id: string;
@@ -310,13 +310,13 @@ export interface components {
         /** NotificationRequest */
         NotificationRequest: {
             audience: components["schemas"]["Audience"];
-            /** @description The client's name for it. Sent again it answers the same and tells it once. */
+            /** @description Chosen by the client. The same id again gets the same answer and is stored once. */
             clientId?: string;
             text: string;
         };
         /**
          * Offer
-         * @description What the covers cost. The offer can be bought once, for 30 days.
+         * @description The prices of the covers. The offer can be bought once, within 30 days.
          */
         Offer: {
             /**
@@ -333,7 +333,7 @@ export interface components {
         };
         /**
          * OfferRequest
-         * @description What is to be insured. Every question of the product is answered once.
+         * @description The cover period, the covers and the answers. Every question of the product is answered once.
          */
         OfferRequest: {
             answers: components["schemas"]["Answer"][];
@@ -352,7 +352,7 @@ export interface components {
         };
         /**
          * Policy
-         * @description A policy as of its version that is valid today, and all its versions.
+         * @description A policy by its version valid today, and all versions.
          */
         Policy: {
             agentLogin: components["schemas"]["Login"];
@@ -370,7 +370,7 @@ export interface components {
         };
         /**
          * PolicyHolder
-         * @description Who the policy is made out to.
+         * @description The person insured by the policy.
          */
         PolicyHolder: {
             /** @example Anna */
@@ -382,11 +382,11 @@ export interface components {
         };
         /**
          * PolicyPage
-         * @description Policies, the newest first.
+         * @description Policies, newest first.
          */
         PolicyPage: {
             items: components["schemas"]["PolicySummary"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /** PolicyReply */
@@ -400,7 +400,7 @@ export interface components {
         PolicyStatus: "Active" | "Terminated";
         /**
          * PolicySummary
-         * @description A policy in a list, as of its version that is valid today.
+         * @description A policy in a list, by its version valid today.
          */
         PolicySummary: {
             agentLogin: components["schemas"]["Login"];
@@ -415,7 +415,7 @@ export interface components {
         };
         /**
          * PolicyVersion
-         * @description What a policy was from one day to another. All days are inclusive.
+         * @description A version of a policy and its validity period. All days are inclusive.
          */
         PolicyVersion: {
             coverFrom: components["schemas"]["Date"];
@@ -428,7 +428,7 @@ export interface components {
         };
         /**
          * Presence
-         * @description Whether an agent is here, on whichever device.
+         * @description Whether an agent is online on any device.
          */
         Presence: {
             at: components["schemas"]["Instant"];
@@ -437,7 +437,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+         * @description An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
          */
         Problem: {
             /**
@@ -446,7 +446,7 @@ export interface components {
              */
             code: string;
             detail: string;
-            /** @description What is wrong, place by place, if the request does not fit the contract. */
+            /** @description All violations of the contract, by location. */
             errors?: {
                 detail: string;
                 /**
@@ -455,39 +455,39 @@ export interface components {
                  */
                 parameter?: string;
                 /**
-                 * @description Where in the body: a JSON pointer as a URI fragment.
+                 * @description Location in the body: a JSON pointer as a URI fragment.
                  * @example #/policyHolder/taxId
                  */
                 pointer?: string;
             }[];
             status: number;
-            /** @description The status in words. */
+            /** @description The reason phrase of the status. */
             title: string;
             /**
-             * @description The code says more.
+             * @description See code.
              * @constant
              */
             type: "about:blank";
         };
         /**
          * Product
-         * @description Something that can be insured.
+         * @description An insurance product.
          */
         Product: {
             /** @example TRI */
             code: string;
             covers: components["schemas"]["Cover"][];
             description: string;
-            /** @description The name of an icon of lucide's. */
+            /** @description Name of a lucide icon. */
             icon: string;
-            /** @description The path of a picture. */
+            /** @description Path of a picture. */
             image: string;
             maxNumberOfInsured: number;
             /** @example Safe Traveller */
             name: string;
             questions: components["schemas"]["Question"][];
             /**
-             * @description A draft is seen by administrators and sold by nobody.
+             * @description A draft is visible to administrators and cannot be sold.
              * @enum {string}
              */
             status: "draft" | "active";
@@ -495,7 +495,7 @@ export interface components {
         /** ProductPage */
         ProductPage: {
             items: components["schemas"]["Product"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /** Purchase */
@@ -504,7 +504,7 @@ export interface components {
         };
         /**
          * PurchaseRequest
-         * @description An offer that is bought, and for whom.
+         * @description The offer to buy, and the policy holder.
          */
         PurchaseRequest: {
             offerNumber: string;
@@ -513,17 +513,17 @@ export interface components {
         };
         /**
          * Question
-         * @description What a tariff must know to price a product.
+         * @description A question whose answer prices a product.
          */
         Question: {
-            /** @description Of a Choice. */
+            /** @description For type Choice. */
             choices?: components["schemas"]["Choice"][];
             index: number;
-            /** @description Of a Numeric: only whole numbers. */
+            /** @description For type Numeric: whole numbers only. */
             integer?: boolean;
-            /** @description Of a Numeric; itself a good answer. */
+            /** @description For type Numeric, inclusive. */
             maximum?: number;
-            /** @description Of a Numeric; itself a good answer. */
+            /** @description For type Numeric, inclusive. */
             minimum?: number;
             /** @example DESTINATION */
             questionCode: string;
@@ -532,13 +532,13 @@ export interface components {
         };
         /**
          * QuestionType
-         * @description A Text and a Choice are answered by a string, a Numeric by a number.
+         * @description Text and Choice take a string, Numeric takes a number.
          * @enum {string}
          */
         QuestionType: "Text" | "Numeric" | "Choice";
         /** SendOptions */
         SendOptions: {
-            /** @description The sequence of the entry that is answered. */
+            /** @description The sequence of the entry replied to. */
             replyTo?: number;
         };
         /** Sent */
@@ -550,7 +550,7 @@ export interface components {
         };
         /**
          * Session
-         * @description A token for 15 minutes; keep it in memory.
+         * @description A token for 15 minutes. Keep it in memory.
          */
         Session: {
             agent: components["schemas"]["Agent"];
@@ -559,67 +559,67 @@ export interface components {
         };
         /**
          * SinceReply
-         * @description Entries of all streams that the agent reads, each stream's in sequence, streams mixed by time.
+         * @description Entries of all streams of the agent, in sequence within each stream, streams merged by time.
          */
         SinceReply: {
-            /** @description The next since. It means nothing to a client. */
+            /** @description The value of `since` for the next call; opaque. */
             cursor: string;
             entries: components["schemas"]["Entry"][];
-            /** @description Ask again at once. */
+            /** @description More entries exist; call again at once. */
             more: boolean;
         };
         /**
          * Stream
-         * @description A stream as one agent sees it.
+         * @description A stream from one agent's point of view.
          */
         Stream: {
-            /** @description The sequence of its newest entry. */
+            /** @description The sequence of the newest entry. */
             head: number;
             id: components["schemas"]["StreamID"];
             kind: components["schemas"]["StreamKind"];
-            /** @description Up to where the agent has read it. */
+            /** @description The sequence up to which the agent has read the stream. */
             read: number;
             title: string;
-            /** @description Messages and notices after that. */
+            /** @description Messages and notices after the read position. */
             unread: number;
         };
         /**
          * StreamID
-         * @description General is the room that everybody is in, Company the company's feed, Own:<login> an agent's own feed.
+         * @description General is the room with all agents, Company the company feed, Own:<login> an agent's own feed.
          * @example General
          */
         StreamID: string;
         /**
          * StreamKind
-         * @description All agents talk in a room; the company's feed is read by all, an agent's own feed by that agent.
+         * @description Agents write in a room; the company feed is read by all agents, an own feed by its agent.
          * @enum {string}
          */
         StreamKind: "room" | "company" | "own";
         /** StreamPage */
         StreamPage: {
             items: components["schemas"]["Stream"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * Tariff
-         * @description How a product is priced.
+         * @description The pricing rules of a product.
          */
         Tariff: {
             base: components["schemas"]["BaseRule"][];
             markups: components["schemas"]["Markup"][];
             productCode: string;
-            /** @description Counts the tariff's changes. */
+            /** @description Incremented by each change of the tariff. */
             version: number;
         };
         /**
          * TariffChange
-         * @description The rules that a product is priced by from now on. Offers that were made keep their price.
+         * @description The new pricing rules of a product. Existing offers keep their price.
          */
         TariffChange: {
             base: components["schemas"]["BaseRule"][];
             markups: components["schemas"]["Markup"][];
-            /** @description The version that is to be replaced; another one in the meantime is a conflict. Absent: whichever it is. */
+            /** @description The version to replace; a conflict when it is not the current one. Absent: any version. */
             version?: number;
         };
         /** Termination */

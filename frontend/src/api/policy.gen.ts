@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Read a product
-         * @description 404 `product-unknown`, also for a draft if the caller is no administrator.
+         * @description 404 `product-unknown`, also for a draft unless the caller is an administrator.
          */
         get: operations["getProduct"];
         put?: never;
@@ -93,7 +93,7 @@ export interface paths {
         put?: never;
         /**
          * Price covers
-         * @description 404 `product-unknown`, 409 `product-not-active`; 400 for periods, covers and answers that do not fit the product.
+         * @description 404 `product-unknown`, 409 `product-not-active`; 400 for periods, covers and answers that are invalid for the product.
          */
         post: operations["makeOffer"];
         delete?: never;
@@ -109,7 +109,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List policies, the newest first */
+        /** List policies, newest first */
         get: operations["listPolicies"];
         put?: never;
         /**
@@ -153,7 +153,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End a policy early
+         * Terminate a policy
          * @description Publishes PolicyTerminated. 404 `policy-unknown`; 409 if it is terminated already or does not cover the date.
          */
         post: operations["terminatePolicy"];
@@ -169,15 +169,15 @@ export interface components {
     schemas: {
         /**
          * Problem
-         * @description Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+         * @description An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
          */
         Problem: {
             /**
-             * @description The code says more.
+             * @description See code.
              * @constant
              */
             type: "about:blank";
-            /** @description The status in words. */
+            /** @description The reason phrase of the status. */
             title: string;
             status: number;
             detail: string;
@@ -186,10 +186,10 @@ export interface components {
              * @example request-invalid
              */
             code: string;
-            /** @description What is wrong, place by place, if the request does not fit the contract. */
+            /** @description All violations of the contract, by location. */
             errors?: {
                 /**
-                 * @description Where in the body: a JSON pointer as a URI fragment.
+                 * @description Location in the body: a JSON pointer as a URI fragment.
                  * @example #/policyHolder/taxId
                  */
                 pointer?: string;
@@ -217,19 +217,19 @@ export interface components {
             /** @example Luggage */
             name: string;
             description: string;
-            /** @description What most customers may do without. Which covers an offer has is the agent's choice. */
+            /** @description Not selected by default. The agent chooses the covers of an offer. */
             optional: boolean;
             sumInsured?: components["schemas"]["Money"];
         };
         /**
          * QuestionType
-         * @description A Text and a Choice are answered by a string, a Numeric by a number.
+         * @description Text and Choice take a string, Numeric takes a number.
          * @enum {string}
          */
         QuestionType: "Text" | "Numeric" | "Choice";
         /**
          * Choice
-         * @description One answer that a question of type Choice takes.
+         * @description A possible answer to a question of type Choice.
          */
         Choice: {
             /** @example EUR */
@@ -239,7 +239,7 @@ export interface components {
         };
         /**
          * Question
-         * @description What a tariff must know to price a product.
+         * @description A question whose answer prices a product.
          */
         Question: {
             index: number;
@@ -247,32 +247,32 @@ export interface components {
             questionCode: string;
             questionType: components["schemas"]["QuestionType"];
             text: string;
-            /** @description Of a Choice. */
+            /** @description For type Choice. */
             choices?: components["schemas"]["Choice"][];
-            /** @description Of a Numeric; itself a good answer. */
+            /** @description For type Numeric, inclusive. */
             minimum?: number;
-            /** @description Of a Numeric; itself a good answer. */
+            /** @description For type Numeric, inclusive. */
             maximum?: number;
-            /** @description Of a Numeric: only whole numbers. */
+            /** @description For type Numeric: whole numbers only. */
             integer?: boolean;
         };
         /**
          * Product
-         * @description Something that can be insured.
+         * @description An insurance product.
          */
         Product: {
             /** @example TRI */
             code: string;
             /** @example Safe Traveller */
             name: string;
-            /** @description The path of a picture. */
+            /** @description Path of a picture. */
             image: string;
             description: string;
-            /** @description The name of an icon of lucide's. */
+            /** @description Name of a lucide icon. */
             icon: string;
             maxNumberOfInsured: number;
             /**
-             * @description A draft is seen by administrators and sold by nobody.
+             * @description A draft is visible to administrators and cannot be sold.
              * @enum {string}
              */
             status: "draft" | "active";
@@ -282,39 +282,39 @@ export interface components {
         /** ProductPage */
         ProductPage: {
             items: components["schemas"]["Product"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * BaseRule
-         * @description Prices a cover. Of a cover's rules the first that holds counts.
+         * @description Prices a cover. The first rule of a cover whose condition is true applies.
          */
         BaseRule: {
             /** @example C1 */
             cover: string;
             /**
-             * @description An expression that is true or false; absent or empty it holds always. It has the codes of the product's questions, numbers (12 digits at most, no exponent), texts in quotes, true and false; comparisons == != < <= > >=; and (&&), or (||), not (!); + - *; the choice condition ? this : that; parentheses. There is no division, no sign before a value, no call. Numbers are exact decimals.
+             * @description A condition: an expression that is true or false. Absent or empty: always true. Expressions consist of question codes of the product, numbers (at most 12 digits, no exponent), texts in quotes, true and false; comparisons == != < <= > >=; and (&&), or (||), not (!); + - *; the conditional a ? b : c; parentheses. They have no division, no sign before a value and no calls. Numbers are exact decimals.
              * @example DESTINATION == "EUR" and NUM_OF_ADULTS > 1
              */
             when?: string;
             /**
-             * @description An expression, in the language of `when`, that is a number. It is computed exactly. One that names no question must be more than 0 when it is rounded to two digits.
+             * @description A numeric expression in the language of `when`, computed exactly. A constant expression must be more than 0 after rounding to two digits.
              * @example NUM_OF_ADULTS * 26
              */
             premium: string;
         };
         /**
          * Markup
-         * @description Multiplies the premium of every cover if it holds, and rounds it to two digits, half to even. All that hold are applied, in order.
+         * @description Multiplies the premium of every cover when its condition is true, and rounds to two digits, half to even. All matching markups apply, in order.
          */
         Markup: {
             /**
-             * @description An expression that is true or false, in the language of a base rule's `when`; absent or empty it holds always.
+             * @description A condition in the language of a base rule's `when`; absent or empty: always true.
              * @example NUM_OF_CLAIM > 1
              */
             when?: string;
             /**
-             * @description An expression, in the language of a base rule's `when`, that is a number. One that names no question must be more than 0.
+             * @description A numeric expression in the language of a base rule's `when`. A constant expression must be more than 0.
              * @example 1.25
              * @example AGE > 8 ? 1.4 : 1
              */
@@ -322,21 +322,21 @@ export interface components {
         };
         /**
          * Tariff
-         * @description How a product is priced.
+         * @description The pricing rules of a product.
          */
         Tariff: {
             productCode: string;
-            /** @description Counts the tariff's changes. */
+            /** @description Incremented by each change of the tariff. */
             version: number;
             base: components["schemas"]["BaseRule"][];
             markups: components["schemas"]["Markup"][];
         };
         /**
          * TariffChange
-         * @description The rules that a product is priced by from now on. Offers that were made keep their price.
+         * @description The new pricing rules of a product. Existing offers keep their price.
          */
         TariffChange: {
-            /** @description The version that is to be replaced; another one in the meantime is a conflict. Absent: whichever it is. */
+            /** @description The version to replace; a conflict when it is not the current one. Absent: any version. */
             version?: number;
             base: components["schemas"]["BaseRule"][];
             markups: components["schemas"]["Markup"][];
@@ -357,7 +357,7 @@ export interface components {
             questionCode: string;
             questionType: components["schemas"]["QuestionType"];
             /**
-             * @description A number for a Numeric, at most 12 digits and no exponent; else a string.
+             * @description A number for a Numeric question, at most 12 digits without an exponent; otherwise a string.
              * @example EUR
              * @example 2
              */
@@ -365,7 +365,7 @@ export interface components {
         };
         /**
          * OfferRequest
-         * @description What is to be insured. Every question of the product is answered once.
+         * @description The cover period, the covers and the answers. Every question of the product is answered once.
          */
         OfferRequest: {
             /** @example TRI */
@@ -384,7 +384,7 @@ export interface components {
         };
         /**
          * Offer
-         * @description What the covers cost. The offer can be bought once, for 30 days.
+         * @description The prices of the covers. The offer can be bought once, within 30 days.
          */
         Offer: {
             offerNumber: string;
@@ -406,13 +406,13 @@ export interface components {
         PolicyStatus: "Active" | "Terminated";
         /**
          * Login
-         * @description The name by which an agent signs in. It is what names them everywhere.
+         * @description The sign-in name of an agent, their identity everywhere.
          * @example jimmy.solid
          */
         Login: string;
         /**
          * PolicySummary
-         * @description A policy in a list, as of its version that is valid today.
+         * @description A policy in a list, by its version valid today.
          */
         PolicySummary: {
             number: string;
@@ -427,16 +427,16 @@ export interface components {
         };
         /**
          * PolicyPage
-         * @description Policies, the newest first.
+         * @description Policies, newest first.
          */
         PolicyPage: {
             items: components["schemas"]["PolicySummary"][];
-            /** @description The cursor of the page after this one. */
+            /** @description Cursor of the next page; null on the last page. */
             next: string | null;
         };
         /**
          * PolicyHolder
-         * @description Who the policy is made out to.
+         * @description The person insured by the policy.
          */
         PolicyHolder: {
             /** @example Anna */
@@ -448,7 +448,7 @@ export interface components {
         };
         /**
          * Address
-         * @description Where the policy holder lives.
+         * @description The policy holder's address.
          */
         Address: {
             /** @example Poland */
@@ -462,7 +462,7 @@ export interface components {
         };
         /**
          * PurchaseRequest
-         * @description An offer that is bought, and for whom.
+         * @description The offer to buy, and the policy holder.
          */
         PurchaseRequest: {
             offerNumber: string;
@@ -480,7 +480,7 @@ export interface components {
         };
         /**
          * PolicyVersion
-         * @description What a policy was from one day to another. All days are inclusive.
+         * @description A version of a policy and its validity period. All days are inclusive.
          */
         PolicyVersion: {
             versionNumber: number;
@@ -493,7 +493,7 @@ export interface components {
         };
         /**
          * Policy
-         * @description A policy as of its version that is valid today, and all its versions.
+         * @description A policy by its version valid today, and all versions.
          */
         Policy: {
             number: string;
@@ -524,7 +524,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Why not. */
+        /** @description An error. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -535,21 +535,21 @@ export interface components {
         };
     };
     parameters: {
-        /** @description How many items at most. */
+        /** @description Maximum number of items. */
         Limit: number;
-        /** @description The `next` of the page before. */
+        /** @description The `next` of the previous page. */
         Cursor: string;
         /** @example TRI */
         ProductCode: string;
         PolicyNumber: string;
-        /** @description The client's name for this request, 1 to 255 visible ASCII characters. */
+        /** @description The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response. */
         IdempotencyKey: string;
     };
     requestBodies: never;
     headers: {
-        /** @description The ids of the events that the request has caused, comma-separated. */
+        /** @description The ids of the events caused by the request, comma-separated. */
         "Parley-Events": string;
-        /** @description `true` if this is the answer of the first time. */
+        /** @description `true` when this is the stored response of the first request. */
         "Idempotency-Replayed": "true";
     };
     pathItems: never;
@@ -597,9 +597,9 @@ export interface operations {
     listProducts: {
         parameters: {
             query?: {
-                /** @description How many items at most. */
+                /** @description Maximum number of items. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -648,7 +648,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The client's name for this request, 1 to 255 visible ASCII characters. */
+                /** @description The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -713,7 +713,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The tariff as it is now. */
+            /** @description The new tariff. */
             200: {
                 headers: {
                     "Parley-Events": components["headers"]["Parley-Events"];
@@ -730,7 +730,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The client's name for this request, 1 to 255 visible ASCII characters. */
+                /** @description The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -758,9 +758,9 @@ export interface operations {
     listPolicies: {
         parameters: {
             query?: {
-                /** @description How many items at most. */
+                /** @description Maximum number of items. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -785,7 +785,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The client's name for this request, 1 to 255 visible ASCII characters. */
+                /** @description The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -840,7 +840,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The client's name for this request, 1 to 255 visible ASCII characters. */
+                /** @description The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -854,7 +854,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What is returned to the policy holder. */
+            /** @description The premium returned to the policy holder. */
             200: {
                 headers: {
                     "Parley-Events": components["headers"]["Parley-Events"];

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description 401 `credentials-wrong` for an unknown login and a wrong password alike; 429 `too-many-attempts` after failed ones, with Retry-After.
+         * @description 401 `credentials-wrong` for an unknown login and a wrong password alike; 429 `too-many-attempts` after failed attempts, with Retry-After.
          */
         post: operations["signIn"];
         /** Sign out */
@@ -34,7 +34,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Get the next token */
+        /** Refresh the token */
         post: operations["refreshSession"];
         delete?: never;
         options?: never;
@@ -48,7 +48,7 @@ export interface components {
     schemas: {
         /**
          * Login
-         * @description The name by which an agent signs in. It is what names them everywhere.
+         * @description The sign-in name of an agent, their identity everywhere.
          * @example jimmy.solid
          */
         Login: string;
@@ -59,15 +59,15 @@ export interface components {
         };
         /**
          * Problem
-         * @description Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+         * @description An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
          */
         Problem: {
             /**
-             * @description The code says more.
+             * @description See code.
              * @constant
              */
             type: "about:blank";
-            /** @description The status in words. */
+            /** @description The reason phrase of the status. */
             title: string;
             status: number;
             detail: string;
@@ -76,10 +76,10 @@ export interface components {
              * @example request-invalid
              */
             code: string;
-            /** @description What is wrong, place by place, if the request does not fit the contract. */
+            /** @description All violations of the contract, by location. */
             errors?: {
                 /**
-                 * @description Where in the body: a JSON pointer as a URI fragment.
+                 * @description Location in the body: a JSON pointer as a URI fragment.
                  * @example #/policyHolder/taxId
                  */
                 pointer?: string;
@@ -94,22 +94,22 @@ export interface components {
         /**
          * Instant
          * Format: date-time
-         * @description A moment, RFC 3339, in UTC, to the microsecond.
+         * @description An instant, RFC 3339, in UTC, with microseconds.
          * @example 2026-11-21T09:30:00.123456Z
          */
         Instant: string;
         /**
          * Agent
-         * @description Who somebody is, as their token says.
+         * @description The signed-in agent, from the token.
          */
         Agent: {
             login: components["schemas"]["Login"];
             /**
-             * @description For people.
+             * @description Display name.
              * @example Jimmy Solid
              */
             name: string;
-            /** @description The path of a picture. */
+            /** @description Path of a picture. */
             avatar: string;
             /**
              * @example [
@@ -120,7 +120,7 @@ export interface components {
         };
         /**
          * Session
-         * @description A token for 15 minutes; keep it in memory.
+         * @description A token for 15 minutes. Keep it in memory.
          */
         Session: {
             token: string;
@@ -129,7 +129,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Why not. */
+        /** @description An error. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -166,7 +166,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A token, and the cookie. */
+            /** @description A token and the session cookie. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -187,7 +187,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The session is over, also if there was none. */
+            /** @description The session has ended. Also the answer without a session. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -94,19 +94,19 @@ func (e StreamKind) Valid() bool {
 type AgentPage struct {
 	Items []KnownAgent `json:"items"`
 
-	// Next The cursor of the page after this one.
+	// Next Cursor of the next page; null on the last page.
 	Next *string `json:"next"`
 }
 
 // AgentState defines model for AgentState.
 type AgentState string
 
-// Audience "all" is everybody, by the company's feed; else a login, or a list of them: each gets it in their own feed.
+// Audience "all" addresses everybody through the company feed. A login, or a list of logins, addresses each agent through their own feed.
 //
 // Examples: all, jimmy.solid, ["jimmy.solid","danny.solid"]
 type Audience = chat.Audience
 
-// Directory Agents who can be reached from now on, whether or not they have ever been here.
+// Directory Agents who can receive announcements, including agents who have never signed in.
 type Directory struct {
 	Agents []DirectoryEntry `json:"agents"`
 }
@@ -114,41 +114,41 @@ type Directory struct {
 // DirectoryEntry defines model for DirectoryEntry.
 type DirectoryEntry = chat.Profile
 
-// Entry What was stored in a stream.
+// Entry An entry of a stream.
 type Entry = chat.Entry
 
-// EntryKind An agent said a message; a notice tells what happened.
+// EntryKind A message is written by an agent; a notice reports an event or an announcement.
 type EntryKind string
 
-// EntryPage Entries of one stream, the oldest first.
+// EntryPage Entries of one stream, oldest first.
 type EntryPage struct {
 	Items []Entry `json:"items"`
 
-	// Next The cursor of the page after this one.
+	// Next Cursor of the next page; null on the last page.
 	Next *string `json:"next"`
 }
 
-// Instant A moment, RFC 3339, in UTC, to the microsecond.
+// Instant An instant, RFC 3339, in UTC, with microseconds.
 //
 // Examples: 2026-11-21T09:30:00.123456Z
 type Instant = time.Time
 
-// KnownAgent An agent whom chat can reach.
+// KnownAgent An agent known to chat.
 type KnownAgent = chat.Agent
 
-// Login The name by which an agent signs in. It is what names them everywhere.
+// Login The sign-in name of an agent, their identity everywhere.
 //
 // Examples: jimmy.solid
 type Login = string
 
-// MessageRequest Something to say in the General room.
+// MessageRequest A message to the room General.
 type MessageRequest struct {
-	// ClientId The client's name for it. Sent again it answers the same and says it once.
+	// ClientId Chosen by the client. The same id again gets the same answer and is stored once.
 	ClientId *string `json:"clientId,omitempty"`
 	Text     string  `json:"text"`
 }
 
-// Notification It is stored, and reaches each agent now or when they come back.
+// Notification The stored announcement. It reaches each agent now or at their next sign-in.
 type Notification struct {
 	Id      string     `json:"id"`
 	Streams []StreamID `json:"streams"`
@@ -156,23 +156,23 @@ type Notification struct {
 
 // NotificationRequest defines model for NotificationRequest.
 type NotificationRequest struct {
-	// Audience "all" is everybody, by the company's feed; else a login, or a list of them: each gets it in their own feed.
+	// Audience "all" addresses everybody through the company feed. A login, or a list of logins, addresses each agent through their own feed.
 	//
 	// Examples: all, jimmy.solid, ["jimmy.solid","danny.solid"]
 	Audience Audience `json:"audience"`
 
-	// ClientId The client's name for it. Sent again it answers the same and tells it once.
+	// ClientId Chosen by the client. The same id again gets the same answer and is stored once.
 	ClientId *string `json:"clientId,omitempty"`
 	Text     string  `json:"text"`
 }
 
-// Problem Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+// Problem An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
 type Problem struct {
 	// Code Examples: offer-expired, request-invalid
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 
-	// Errors What is wrong, place by place, if the request does not fit the contract.
+	// Errors All violations of the contract, by location.
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
@@ -181,49 +181,49 @@ type Problem struct {
 		// Examples: limit
 		Parameter *string `json:"parameter,omitempty"`
 
-		// Pointer Where in the body: a JSON pointer as a URI fragment.
+		// Pointer Location in the body: a JSON pointer as a URI fragment.
 		//
 		// Examples: #/policyHolder/taxId
 		Pointer *string `json:"pointer,omitempty"`
 	} `json:"errors,omitempty"`
 	Status int `json:"status"`
 
-	// Title The status in words.
+	// Title The reason phrase of the status.
 	Title string `json:"title"`
 
-	// Type The code says more.
+	// Type See code.
 	Type ProblemType `json:"type"`
 }
 
-// ProblemType The code says more.
+// ProblemType See code.
 type ProblemType string
 
-// SinceReply Entries of all streams that the agent reads, each stream's in sequence, streams mixed by time.
+// SinceReply Entries of all streams of the agent, in sequence within each stream, streams merged by time.
 type SinceReply struct {
-	// Cursor The next since. It means nothing to a client.
+	// Cursor The value of `since` for the next call; opaque.
 	Cursor  string  `json:"cursor"`
 	Entries []Entry `json:"entries"`
 
-	// More Ask again at once.
+	// More More entries exist; call again at once.
 	More bool `json:"more"`
 }
 
-// Stream A stream as one agent sees it.
+// Stream A stream from one agent's point of view.
 type Stream = chat.Stream
 
-// StreamID General is the room that everybody is in, Company the company's feed, Own:<login> an agent's own feed.
+// StreamID General is the room with all agents, Company the company feed, Own:<login> an agent's own feed.
 //
 // Examples: General
 type StreamID = string
 
-// StreamKind All agents talk in a room; the company's feed is read by all, an agent's own feed by that agent.
+// StreamKind Agents write in a room; the company feed is read by all agents, an own feed by its agent.
 type StreamKind string
 
 // StreamPage defines model for StreamPage.
 type StreamPage struct {
 	Items []Stream `json:"items"`
 
-	// Next The cursor of the page after this one.
+	// Next Cursor of the next page; null on the last page.
 	Next *string `json:"next"`
 }
 
@@ -238,10 +238,10 @@ type Limit = int
 
 // ListAgentsParams defines parameters for ListAgents.
 type ListAgentsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -250,31 +250,31 @@ type ReadSinceParams struct {
 	// Since A cursor, or a time in RFC 3339.
 	Since string `form:"since" json:"since"`
 
-	// Limit How many entries at most.
+	// Limit Maximum number of entries.
 	Limit *EntryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListStreamsParams defines parameters for ListStreams.
 type ListStreamsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListEntriesParams defines parameters for ListEntries.
 type ListEntriesParams struct {
-	// After A sequence; what follows it is read, forward. 0 by default.
+	// After A sequence: entries after it are read, forward. 0 by default.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Before A sequence; what precedes it is read, backward. 0 begins at the newest.
+	// Before A sequence: entries before it are read, backward. 0 starts at the newest entry.
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit How many entries at most.
+	// Limit Maximum number of entries.
 	Limit *EntryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -292,22 +292,22 @@ type ServerInterface interface {
 	// ListAgents List agents, by login
 	// (GET /api/agents)
 	ListAgents(w http.ResponseWriter, r *http.Request, params ListAgentsParams)
-	// IntroduceAgents Tell chat of agents (ADMIN)
+	// IntroduceAgents Add or update agents (ADMIN)
 	// (PUT /api/agents)
 	IntroduceAgents(w http.ResponseWriter, r *http.Request)
-	// PostMessage Say something in the General room
+	// PostMessage Send a message to the room General
 	// (POST /api/messages)
 	PostMessage(w http.ResponseWriter, r *http.Request)
-	// ReadSince Read what all streams got
+	// ReadSince Read entries of all streams since a time or cursor
 	// (GET /api/messages/since)
 	ReadSince(w http.ResponseWriter, r *http.Request, params ReadSinceParams)
-	// Notify Announce something (ADMIN)
+	// Notify Send an announcement (ADMIN)
 	// (POST /api/notifications)
 	Notify(w http.ResponseWriter, r *http.Request)
-	// ListStreams List the streams that the agent reads
+	// ListStreams List the agent's streams
 	// (GET /api/streams)
 	ListStreams(w http.ResponseWriter, r *http.Request, params ListStreamsParams)
-	// ListEntries Read a stream
+	// ListEntries Read the entries of a stream
 	// (GET /api/streams/{id}/entries)
 	ListEntries(w http.ResponseWriter, r *http.Request, id string, params ListEntriesParams)
 }
@@ -988,22 +988,22 @@ type StrictServerInterface interface {
 	// ListAgents List agents, by login
 	// (GET /api/agents)
 	ListAgents(ctx context.Context, request ListAgentsRequestObject) (ListAgentsResponseObject, error)
-	// IntroduceAgents Tell chat of agents (ADMIN)
+	// IntroduceAgents Add or update agents (ADMIN)
 	// (PUT /api/agents)
 	IntroduceAgents(ctx context.Context, request IntroduceAgentsRequestObject) (IntroduceAgentsResponseObject, error)
-	// PostMessage Say something in the General room
+	// PostMessage Send a message to the room General
 	// (POST /api/messages)
 	PostMessage(ctx context.Context, request PostMessageRequestObject) (PostMessageResponseObject, error)
-	// ReadSince Read what all streams got
+	// ReadSince Read entries of all streams since a time or cursor
 	// (GET /api/messages/since)
 	ReadSince(ctx context.Context, request ReadSinceRequestObject) (ReadSinceResponseObject, error)
-	// Notify Announce something (ADMIN)
+	// Notify Send an announcement (ADMIN)
 	// (POST /api/notifications)
 	Notify(ctx context.Context, request NotifyRequestObject) (NotifyResponseObject, error)
-	// ListStreams List the streams that the agent reads
+	// ListStreams List the agent's streams
 	// (GET /api/streams)
 	ListStreams(ctx context.Context, request ListStreamsRequestObject) (ListStreamsResponseObject, error)
-	// ListEntries Read a stream
+	// ListEntries Read the entries of a stream
 	// (GET /api/streams/{id}/entries)
 	ListEntries(ctx context.Context, request ListEntriesRequestObject) (ListEntriesResponseObject, error)
 }

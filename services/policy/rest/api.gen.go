@@ -32,16 +32,16 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
-// Address Where the policy holder lives.
+// Address The policy holder's address.
 type Address = policy.Address
 
 // Answer An agent's answer to a question of the product.
 type Answer = policy.Answer
 
-// BaseRule Prices a cover. Of a cover's rules the first that holds counts.
+// BaseRule Prices a cover. The first rule of a cover whose condition is true applies.
 type BaseRule = policy.BaseRule
 
-// Choice One answer that a question of type Choice takes.
+// Choice A possible answer to a question of type Choice.
 type Choice = policy.Choice
 
 // Cover One risk that a product insures.
@@ -55,12 +55,12 @@ type CoverPremium = policy.CoverPremium
 // Examples: 2026-11-21
 type Date = policy.Date
 
-// Login The name by which an agent signs in. It is what names them everywhere.
+// Login The sign-in name of an agent, their identity everywhere.
 //
 // Examples: jimmy.solid
 type Login = string
 
-// Markup Multiplies the premium of every cover if it holds, and rounds it to two digits, half to even. All that hold are applied, in order.
+// Markup Multiplies the premium of every cover when its condition is true, and rounds to two digits, half to even. All matching markups apply, in order.
 type Markup = policy.Markup
 
 // Money An amount in the company's currency, with two decimals.
@@ -68,7 +68,7 @@ type Markup = policy.Markup
 // Examples: 98
 type Money = policy.Money
 
-// Offer What the covers cost. The offer can be bought once, for 30 days.
+// Offer The prices of the covers. The offer can be bought once, within 30 days.
 type Offer struct {
 	// CoversPrices Examples: {"C1":26,"C2":52}
 	CoversPrices map[string]Money `json:"coversPrices"`
@@ -80,7 +80,7 @@ type Offer struct {
 	TotalPrice Money `json:"totalPrice"`
 }
 
-// OfferRequest What is to be insured. Every question of the product is answered once.
+// OfferRequest The cover period, the covers and the answers. Every question of the product is answered once.
 type OfferRequest struct {
 	Answers []Answer `json:"answers"`
 
@@ -101,9 +101,9 @@ type OfferRequest struct {
 	SelectedCovers []string `json:"selectedCovers"`
 }
 
-// Policy A policy as of its version that is valid today, and all its versions.
+// Policy A policy by its version valid today, and all versions.
 type Policy struct {
-	// AgentLogin The name by which an agent signs in. It is what names them everywhere.
+	// AgentLogin The sign-in name of an agent, their identity everywhere.
 	//
 	// Examples: jimmy.solid
 	AgentLogin Login `json:"agentLogin"`
@@ -134,29 +134,29 @@ type Policy struct {
 	Versions     []PolicyVersion `json:"versions"`
 }
 
-// PolicyHolder Who the policy is made out to.
+// PolicyHolder The person insured by the policy.
 type PolicyHolder = policy.Holder
 
-// PolicyPage Policies, the newest first.
+// PolicyPage Policies, newest first.
 type PolicyPage struct {
 	Items []PolicySummary `json:"items"`
 
-	// Next The cursor of the page after this one.
+	// Next Cursor of the next page; null on the last page.
 	Next *string `json:"next"`
 }
 
 // PolicyReply defines model for PolicyReply.
 type PolicyReply struct {
-	// Policy A policy as of its version that is valid today, and all its versions.
+	// Policy A policy by its version valid today, and all versions.
 	Policy Policy `json:"policy"`
 }
 
 // PolicyStatus defines model for PolicyStatus.
 type PolicyStatus = policy.Status
 
-// PolicySummary A policy in a list, as of its version that is valid today.
+// PolicySummary A policy in a list, by its version valid today.
 type PolicySummary struct {
-	// AgentLogin The name by which an agent signs in. It is what names them everywhere.
+	// AgentLogin The sign-in name of an agent, their identity everywhere.
 	//
 	// Examples: jimmy.solid
 	AgentLogin Login `json:"agentLogin"`
@@ -183,7 +183,7 @@ type PolicySummary struct {
 	TotalPremium Money `json:"totalPremium"`
 }
 
-// PolicyVersion What a policy was from one day to another. All days are inclusive.
+// PolicyVersion A version of a policy and its validity period. All days are inclusive.
 type PolicyVersion struct {
 	// CoverFrom A day, YYYY-MM-DD, from 1900-01-01 to 9999-12-31. Days are UTC days.
 	//
@@ -213,13 +213,13 @@ type PolicyVersion struct {
 	VersionNumber int  `json:"versionNumber"`
 }
 
-// Problem Why a request was refused, RFC 9457. The code is stable and meant for programs, the detail for people.
+// Problem An error response by RFC 9457. The code is stable and meant for programs, the detail for people.
 type Problem struct {
 	// Code Examples: offer-expired, request-invalid
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 
-	// Errors What is wrong, place by place, if the request does not fit the contract.
+	// Errors All violations of the contract, by location.
 	Errors *[]struct {
 		Detail string `json:"detail"`
 
@@ -228,31 +228,31 @@ type Problem struct {
 		// Examples: limit
 		Parameter *string `json:"parameter,omitempty"`
 
-		// Pointer Where in the body: a JSON pointer as a URI fragment.
+		// Pointer Location in the body: a JSON pointer as a URI fragment.
 		//
 		// Examples: #/policyHolder/taxId
 		Pointer *string `json:"pointer,omitempty"`
 	} `json:"errors,omitempty"`
 	Status int `json:"status"`
 
-	// Title The status in words.
+	// Title The reason phrase of the status.
 	Title string `json:"title"`
 
-	// Type The code says more.
+	// Type See code.
 	Type ProblemType `json:"type"`
 }
 
-// ProblemType The code says more.
+// ProblemType See code.
 type ProblemType string
 
-// Product Something that can be insured.
+// Product An insurance product.
 type Product = policy.Product
 
 // ProductPage defines model for ProductPage.
 type ProductPage struct {
 	Items []Product `json:"items"`
 
-	// Next The cursor of the page after this one.
+	// Next Cursor of the next page; null on the last page.
 	Next *string `json:"next"`
 }
 
@@ -261,27 +261,27 @@ type Purchase struct {
 	PolicyNumber string `json:"policyNumber"`
 }
 
-// PurchaseRequest An offer that is bought, and for whom.
+// PurchaseRequest The offer to buy, and the policy holder.
 type PurchaseRequest struct {
 	OfferNumber string `json:"offerNumber"`
 
-	// PolicyHolder Who the policy is made out to.
+	// PolicyHolder The person insured by the policy.
 	PolicyHolder PolicyHolder `json:"policyHolder"`
 
-	// PolicyHolderAddress Where the policy holder lives.
+	// PolicyHolderAddress The policy holder's address.
 	PolicyHolderAddress Address `json:"policyHolderAddress"`
 }
 
-// Question What a tariff must know to price a product.
+// Question A question whose answer prices a product.
 type Question = policy.Question
 
-// QuestionType A Text and a Choice are answered by a string, a Numeric by a number.
+// QuestionType Text and Choice take a string, Numeric takes a number.
 type QuestionType = policy.QuestionType
 
-// Tariff How a product is priced.
+// Tariff The pricing rules of a product.
 type Tariff = policy.Tariff
 
-// TariffChange The rules that a product is priced by from now on. Offers that were made keep their price.
+// TariffChange The new pricing rules of a product. Existing offers keep their price.
 type TariffChange = policy.Tariff
 
 // Termination defines model for Termination.
@@ -318,43 +318,43 @@ type ProductCode = string
 
 // MakeOfferParams defines parameters for MakeOffer.
 type MakeOfferParams struct {
-	// IdempotencyKey The client's name for this request, 1 to 255 visible ASCII characters.
+	// IdempotencyKey The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPoliciesParams defines parameters for ListPolicies.
 type ListPoliciesParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // BuyOfferParams defines parameters for BuyOffer.
 type BuyOfferParams struct {
-	// IdempotencyKey The client's name for this request, 1 to 255 visible ASCII characters.
+	// IdempotencyKey The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TerminatePolicyParams defines parameters for TerminatePolicy.
 type TerminatePolicyParams struct {
-	// IdempotencyKey The client's name for this request, 1 to 255 visible ASCII characters.
+	// IdempotencyKey The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ActivateProductParams defines parameters for ActivateProduct.
 type ActivateProductParams struct {
-	// IdempotencyKey The client's name for this request, 1 to 255 visible ASCII characters.
+	// IdempotencyKey The client's idempotency key, 1 to 255 visible ASCII characters. A repeated request with the same key gets the stored response.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -375,7 +375,7 @@ type ServerInterface interface {
 	// MakeOffer Price covers
 	// (POST /api/offers)
 	MakeOffer(w http.ResponseWriter, r *http.Request, params MakeOfferParams)
-	// ListPolicies List policies, the newest first
+	// ListPolicies List policies, newest first
 	// (GET /api/policies)
 	ListPolicies(w http.ResponseWriter, r *http.Request, params ListPoliciesParams)
 	// BuyOffer Buy an offer
@@ -384,7 +384,7 @@ type ServerInterface interface {
 	// GetPolicy Read a policy
 	// (GET /api/policies/{number})
 	GetPolicy(w http.ResponseWriter, r *http.Request, number PolicyNumber)
-	// TerminatePolicy End a policy early
+	// TerminatePolicy Terminate a policy
 	// (POST /api/policies/{number}/termination)
 	TerminatePolicy(w http.ResponseWriter, r *http.Request, number PolicyNumber, params TerminatePolicyParams)
 	// ListProducts List products, by code
@@ -1394,7 +1394,7 @@ type StrictServerInterface interface {
 	// MakeOffer Price covers
 	// (POST /api/offers)
 	MakeOffer(ctx context.Context, request MakeOfferRequestObject) (MakeOfferResponseObject, error)
-	// ListPolicies List policies, the newest first
+	// ListPolicies List policies, newest first
 	// (GET /api/policies)
 	ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error)
 	// BuyOffer Buy an offer
@@ -1403,7 +1403,7 @@ type StrictServerInterface interface {
 	// GetPolicy Read a policy
 	// (GET /api/policies/{number})
 	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
-	// TerminatePolicy End a policy early
+	// TerminatePolicy Terminate a policy
 	// (POST /api/policies/{number}/termination)
 	TerminatePolicy(ctx context.Context, request TerminatePolicyRequestObject) (TerminatePolicyResponseObject, error)
 	// ListProducts List products, by code
