@@ -22,7 +22,11 @@ func scanEntry(scan func(...any) error) (chat.Entry, error) {
 
 // After is what a stream holds after a sequence, oldest first, at most limit.
 func (s *Store) After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
-	entries, err := database.All(ctx, s.db.Reader(), scanEntry, `
+	return after(ctx, s.db.Reader(), stream, sequence, limit)
+}
+
+func after(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+	entries, err := database.All(ctx, q, scanEntry, `
 		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
 		stream, sequence, limit)
 	if err != nil {
@@ -34,10 +38,14 @@ func (s *Store) After(ctx context.Context, stream string, sequence int64, limit 
 // Before is what a stream holds before a sequence, or up to its head if that is
 // 0: the newest ones, at most limit, oldest first.
 func (s *Store) Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+	return before(ctx, s.db.Reader(), stream, sequence, limit)
+}
+
+func before(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
 	if sequence == 0 {
 		sequence = math.MaxInt64
 	}
-	entries, err := database.All(ctx, s.db.Reader(), scanEntry, `
+	entries, err := database.All(ctx, q, scanEntry, `
 		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3`,
 		stream, sequence, limit)
 	if err != nil {

@@ -49,9 +49,9 @@ func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursor) (cha
 			}
 			if stream.Known = known; known {
 				stream.Had = read.Sequence
-				stream.Entries, err = s.After(ctx, id, read.Sequence, chat.MostFollowing)
+				stream.Entries, err = after(ctx, tx, id, read.Sequence, chat.MostFollowing)
 			} else {
-				stream.Entries, err = s.Before(ctx, id, 0, chat.LastPage)
+				stream.Entries, err = before(ctx, tx, id, 0, chat.LastPage)
 			}
 			if err != nil {
 				return err

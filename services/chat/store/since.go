@@ -56,7 +56,7 @@ func (s *Store) page(
 			}
 			page.Cursor[stream] = p
 			// One more than fits tells whether there is more.
-			entries, err := s.After(ctx, stream, p.Sequence, limit+1)
+			entries, err := after(ctx, tx, stream, p.Sequence, limit+1)
 			if err != nil {
 				return err
 			}
