@@ -60,7 +60,9 @@ check: frontend/node_modules contracts ## what needs no server: format, lint, im
 	@# A workspace lets any module import any other; alone, go.mod decides.
 	@for m in $(MODULES); do echo "alone: $$m"; (cd $$m; export GOWORK=off; go mod tidy -diff; go build ./...); done
 	@for m in verify chaos bench bench/hub; do echo "outside: $$m"; (cd deployments/test/$$m; export GOWORK=off; go mod tidy -diff; go vet ./...); done
-	@# The cache of tests does not see files outside the module, so no cache.
+	@# Sizes and prose are reported and never fail the check.
+	@GOWORK=off go -C deployments/test/verify run ./report $(CURDIR)
+	@# Without the test cache, because it ignores files outside the module.
 	GOWORK=off go -C deployments/test/verify test -count=1 ./...
 	$(NPM) run check
 
