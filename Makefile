@@ -75,6 +75,8 @@ test: frontend/node_modules $(SOCKETIO)/node_modules ## every test; installs wha
 	$(MAKE) build
 	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
 	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on -timeout 20m work
+	@# The commands that the repository's pages tell a reader to run.
+	GOWORK=off go -C deployments/test/verify test -count=1 -timeout 30m -run TestCommandsOfPagesSucceed ./document -commands
 	@# A short fault run, and each guarantee broken once to see that it is missed.
 	GOWORK=off go -C deployments/test/chaos test -count=1 -timeout 15m ./...
 	@# A short run of the benchmark that needs no broker, so that it stays one.

@@ -1,3 +1,5 @@
+// Package addevent follows the instructions for adding an event to the letter,
+// in a copy of the repository, and waits for the event's notice.
 package addevent
 
 import (
@@ -13,7 +15,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"parley.internal/verify/document"
 )
+
+// The instructions: a page and its section.
+const (
+	page    = "README.md"
+	section = "Add an event"
+)
+
+const repository = "../../../.."
 
 const (
 	mostFiles = 4
@@ -21,37 +33,37 @@ const (
 	patience  = 30 * time.Second
 )
 
-func TestThePageAddsAnEvent(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(repository, "README.md"))
+func TestInstructionsAddAnEvent(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := blocksOf(string(page), "Add an event")
+	blocks, err := document.Blocks(string(text), section)
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := scratch(t)
-	if err := follow(folder, blocks); err != nil {
+	folder := document.Copy(t, repository)
+	if err := document.Follow(folder, blocks); err != nil {
 		t.Fatal(err)
 	}
 	if names, lines := added(blocks); len(names) > mostFiles || lines > mostLines {
 		t.Errorf("an event takes %d lines in %v, want %d lines in %d files at most", lines, names, mostLines, mostFiles)
 	}
-	// As `make generate` does; what it needs is installed.
-	run(t, folder, "make", "--old-file=frontend/node_modules", "generate")
-	if out := run(t, folder, "gofmt", "-d", "services/policy/event.go", "services/chat/notice.go"); out != "" {
-		t.Errorf("gofmt would write\n%s", out)
+	// Like `make generate`, without installing node_modules.
+	document.Run(t, folder, "make", "--old-file=frontend/node_modules", "generate")
+	if out := document.Run(t, folder, "gofmt", "-d", "services/policy/event.go", "services/chat/notice.go"); out != "" {
+		t.Errorf("gofmt changes\n%s", out)
 	}
-	run(t, folder, "go", "build", "-o", "bin/", "./services/portal/cmd/parley")
+	document.Run(t, folder, "go", "build", "-o", "bin/", "./services/portal/cmd/parley")
 	for _, file := range []string{"api/asyncapi/events.yaml", "frontend/src/api/events.gen.ts"} {
 		if content, err := os.ReadFile(filepath.Join(folder, file)); err != nil || !bytes.Contains(content, []byte("PolicyRenewed")) {
-			t.Errorf("%s knows nothing of it, error %v", file, err)
+			t.Errorf("%s lacks PolicyRenewed, error %v", file, err)
 		}
 	}
 
 	agent := start(t, folder)
 	if docs := agent.call(t, http.MethodGet, "/docs/events", nil); !strings.Contains(docs, `id="PolicyRenewed"`) {
-		t.Error("/docs/events knows nothing of it")
+		t.Error("/docs/events lacks PolicyRenewed")
 	}
 	agent.sell(t, 30)
 	agent.sell(t, 365)
@@ -59,10 +71,20 @@ func TestThePageAddsAnEvent(t *testing.T) {
 		"jimmy.solid renewed a policy for TRI")
 }
 
-// client is an agent's program.
+// added returns the files that the blocks change, and the number of added lines.
+func added(blocks []document.Block) (names map[string]bool, lines int) {
+	names = make(map[string]bool)
+	for _, b := range blocks {
+		names[b.File] = true
+		lines += len(b.Code)
+	}
+	return names, lines
+}
+
+// client calls parley's REST API as one agent.
 type client struct{ url, token string }
 
-// start runs parley until the test ends, and signs in.
+// start runs parley until the test ends and signs an agent in.
 func start(t *testing.T, folder string) *client {
 	t.Helper()
 	parley := exec.Command(filepath.Join(folder, "bin/parley"))
@@ -89,7 +111,7 @@ func start(t *testing.T, folder string) *client {
 	}
 	_, url, found := strings.Cut(strings.TrimSpace(line), "Parley is at ")
 	if !found {
-		t.Fatalf("parley says %q", line)
+		t.Fatalf("parley prints %q", line)
 	}
 	c := &client{url: url}
 	var session struct{ Token string }
@@ -131,7 +153,7 @@ func (c *client) read(t *testing.T, method, path string, in, out any) {
 	}
 }
 
-// sell sells a trip of so many days.
+// sell buys a travel policy of the given number of days.
 func (c *client) sell(t *testing.T, days int) {
 	t.Helper()
 	var offer struct{ OfferNumber string }
@@ -153,8 +175,8 @@ func (c *client) sell(t *testing.T, days int) {
 	})
 }
 
-// reads waits until the log holds as many entries, and expects these, in their
-// order.
+// reads waits until the log holds as many entries as are wanted, and compares
+// them in order.
 func (c *client) reads(t *testing.T, want ...string) {
 	t.Helper()
 	var page struct{ Entries []struct{ Body string } }

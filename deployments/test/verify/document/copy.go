@@ -1,4 +1,4 @@
-package addevent
+package document
 
 import (
 	"os"
@@ -8,17 +8,15 @@ import (
 	"testing"
 )
 
-const repository = "../../../.."
-
-// scratch is a copy of the repository as it is now, committed or not, that goes
-// with the test. The front end's tools are shared.
-func scratch(t *testing.T) string {
+// Copy copies a repository as it is now, committed or not, into a folder that
+// the end of the test removes. The copy shares frontend/node_modules.
+func Copy(t *testing.T, repository string) (folder string) {
 	t.Helper()
-	folder := t.TempDir()
+	folder = t.TempDir()
 	for _, file := range files(t, repository) {
 		content, err := os.ReadFile(filepath.Join(repository, file))
 		if os.IsNotExist(err) {
-			continue // It is deleted and not committed.
+			continue // Deleted, and the deletion is not committed.
 		}
 		info, errInfo := os.Stat(filepath.Join(repository, file))
 		if err != nil || errInfo != nil {
@@ -37,7 +35,7 @@ func scratch(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(modules); err != nil {
-		t.Fatalf("make web installs it: %v", err)
+		t.Fatalf("`make web` installs frontend/node_modules: %v", err)
 	}
 	if err := os.Symlink(modules, filepath.Join(folder, "frontend/node_modules")); err != nil {
 		t.Fatal(err)
@@ -45,7 +43,7 @@ func scratch(t *testing.T) string {
 	return folder
 }
 
-// files are the names of those that are, or could be, in git.
+// files lists the files that are in git or could be added.
 func files(t *testing.T, folder string) []string {
 	t.Helper()
 	list := exec.Command("git", "-C", folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
@@ -56,26 +54,17 @@ func files(t *testing.T, folder string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// run runs a command in a folder, in the workspace that is there, and returns
-// what it says.
-func run(t *testing.T, folder, name string, args ...string) string {
+// Run runs a command in a folder, in the folder's own Go workspace, and returns
+// its output.
+func Run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	command := exec.Command(name, args...)
 	command.Dir = folder
-	command.Env = append(os.Environ(), "GOWORK=", "MAKEFLAGS=", "PWD="+folder) // Not those of `make check`.
+	// `make check` sets these for its own run.
+	command.Env = append(os.Environ(), "GOWORK=", "MAKEFLAGS=", "PWD="+folder)
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return string(out)
-}
-
-// added are the files of the page, and the number of lines that they get.
-func added(blocks []block) (names map[string]bool, lines int) {
-	names = make(map[string]bool)
-	for _, b := range blocks {
-		names[b.file] = true
-		lines += len(b.code)
-	}
-	return names, lines
 }
