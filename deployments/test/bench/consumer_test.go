@@ -17,6 +17,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
 )
 
@@ -117,7 +118,7 @@ func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	address := testenv.Postgres(tb)
 	s, err := chat.New(tb.Context(), chat.Config{
 		DatabaseURL: address, Secret: []byte("0123456789abcdef0123456789abcdef"),
-		Broker: chat.Broker{URLs: url, Exchange: exchange}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Broker: rabbit.Settings{URLs: url, Exchange: exchange}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})
 	must(tb, err)
 	db := service(tb, address)

@@ -27,7 +27,6 @@ const (
 
 // Limits bound what agents may do. 0 is no bound.
 type Limits struct {
-	MessageRate float64 // entries a second of one agent; twice that at once
 	Connections int     // sockets of one agent
 	ConnectRate float64 // new sockets a second
 }

@@ -252,7 +252,7 @@ func TestADrainIsTold(t *testing.T) {
 }
 
 func TestBothHubsCountAnAgentsSockets(t *testing.T) {
-	s := start(t, sqlite(t), func(cfg *server.Config) { cfg.Limits.Connections = 2 })
+	s := start(t, sqlite(t), func(cfg *server.Config) { cfg.Connections = 2 })
 	danny := signalrtest.Start(t, signalrtest.Microsoft, s.url+"/agentsChat", s.token("danny", time.Hour), signalrtest.Options{})
 	if err := errors.Join(danny.On(soon(t), "ReceiveNotification", "ReceiveMessage"), danny.Connect(soon(t))); err != nil {
 		t.Fatal(err)

@@ -35,26 +35,24 @@ const consumer = "lab-chat-service"
 // Config is what chat needs of its surroundings. DatabaseURL and Secret are
 // needed, the rest has defaults.
 type Config struct {
-	DatabaseURL    string       // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte       // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string       // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         Broker       // brings the events
-	Limits         Limits       // of what agents may do
-	Agents         []Agent      // who can be reached before they were ever here
-	Log            *slog.Logger // slog.Default() by default
+	DatabaseURL    string          // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte          // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string          // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         rabbit.Settings // brings the events
+	Agents         []Agent         // who can be reached before they were ever here
+	Log            *slog.Logger    // slog.Default() by default
+
+	// Limits per node.
+	MessageRate float64 // entries per second and agent, with bursts of twice as many; 0: unlimited
+	Connections int     // hub connections per agent; 0: unlimited
+	ConnectRate float64 // new hub connections per second; 0: unlimited
 
 	// Events brings the events when there is no broker. With neither, none come.
 	Events event.Subscriber
 }
 
-// Limits bound what agents may do.
-type Limits = hub.Limits
-
 // Agent is one whom chat is told of.
 type Agent = chat.Profile
-
-// Broker is where RabbitMQ is, and what is declared there.
-type Broker = rabbit.Settings
 
 // Server is a chat service. Its Handler answers requests while Run runs.
 type Server struct {
@@ -115,10 +113,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.connect(cfg); err != nil {
 		return err
 	}
-	rate := web.NewRate(cfg.Limits.MessageRate, int(2*cfg.Limits.MessageRate))
+	rate := web.NewRate(cfg.MessageRate, int(2*cfg.MessageRate))
 	sender := chat.Sender{Append: log.Append, Announce: log.Announce, Allow: rate.Allow}
 	agents := directory{Directory: chat.NewDirectory(log.Seen), Store: log}
-	s.lobby = hub.NewLobby(agents, cfg.Limits)
+	s.lobby = hub.NewLobby(agents, hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
 	s.handler = routes{
 		tokens: tokens, origins: origins, contract: contracts, agents: agents,
 		agentsChat: hub.NewAgentsChat(s.lobby, s.delivery, sender, origins),

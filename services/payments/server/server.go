@@ -17,9 +17,9 @@ import (
 
 	"parley.internal/payments"
 	"parley.internal/payments/store"
-	"parley.internal/pkg/console"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
@@ -137,12 +137,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 // Measure registers the service's collectors.
 func (s *Server) Measure(m *telemetry.Metrics) {
-	m.Register(console.Metrics{Service: "payments", Inbox: s.inbox, Broker: s.broker})
+	m.Register(eventctl.Metrics{Service: "payments", Inbox: s.inbox, Broker: s.broker})
 }
 
 // EventService describes the service to the operators' command.
-func EventService(databaseURL string) console.Service {
-	return console.Service{Name: "payments", DatabaseURL: databaseURL, Consumer: consumer, Types: router().Types()}
+func EventService(databaseURL string) eventctl.Service {
+	return eventctl.Service{Name: "payments", DatabaseURL: databaseURL, Consumer: consumer, Types: router().Types()}
 }
 
 // Close releases the resources that New acquired, when Run is not called.

@@ -39,19 +39,16 @@ const source = "policy"
 // Config is what the service needs from outside. DatabaseURL and Secret are
 // needed, the rest has defaults.
 type Config struct {
-	DatabaseURL    string       // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte       // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string       // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         Broker       // takes the events
-	Log            *slog.Logger // slog.Default() by default
+	DatabaseURL    string          // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte          // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string          // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         rabbit.Settings // takes the events
+	Log            *slog.Logger    // slog.Default() by default
 
 	// Events takes the events when there is no broker. With neither, they stay in
 	// the outbox.
 	Events event.Publisher
 }
-
-// Broker is where RabbitMQ is, and what is declared there.
-type Broker = rabbit.Settings
 
 // Server is the policy service. Its Handler answers requests while Run runs.
 type Server struct {

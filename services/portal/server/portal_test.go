@@ -33,7 +33,8 @@ func start(t *testing.T, folder string, change ...func(*server.Config)) (url str
 		ChatDatabaseURL:   "sqlite:" + filepath.Join(folder, "chat.db"),
 		DatabaseURL:       "sqlite:" + filepath.Join(folder, "portal.db"),
 		Secret:            secret,
-		Limits:            server.Limits{MessageRate: 20, Connections: 20},
+		MessageRate:       20,
+		Connections:       20,
 		Log:               slog.New(slog.DiscardHandler),
 	}
 	for _, change := range change {
@@ -202,7 +203,7 @@ func TestBadCallsHarmNobody(t *testing.T) {
 }
 
 func TestAnAgentWhoSendsTooFastIsTold(t *testing.T) {
-	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Limits.MessageRate = 1 })
+	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.MessageRate = 1 })
 	jimmy := connect(t, signalrtest.Microsoft, url, "jimmy.solid", "secret")
 	var err error
 	for range 5 {
@@ -218,7 +219,7 @@ func TestAnAgentWhoSendsTooFastIsTold(t *testing.T) {
 }
 
 func TestAnAgentHasSoManySockets(t *testing.T) {
-	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Limits.Connections = 1 })
+	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Connections = 1 })
 	jimmy := connect(t, signalrtest.Microsoft, url, "jimmy.solid", "secret")
 	second := signalrtest.Start(t, signalrtest.Microsoft, url+"/agentsChat", jimmy.Token, signalrtest.Options{})
 	// It hangs up right after the handshake: while the client starts, or after.

@@ -16,6 +16,7 @@ import (
 	chat "parley.internal/chat/server"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 	policy "parley.internal/policy/server"
@@ -27,24 +28,22 @@ import (
 // Config is what the portal needs to know. Secret and DatabaseURL are needed;
 // of each service either its database or its address is.
 type Config struct {
-	PolicyURL         string // where the policy service runs; "" to run it here
-	ChatURL           string // where the chat service runs; "" to run it here
-	PolicyDatabaseURL string // if it runs here
-	ChatDatabaseURL   string // if it runs here
-	DatabaseURL       string // of the portal's own database
-	Secret            []byte // signs tokens
-	AgentsFile        string // who may sign in; "" for the demo agents
-	AllowedOrigins    string // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker            Broker // carries the events; none is needed if both services run here
-	Limits            Limits
+	PolicyURL         string          // where the policy service runs; "" to run it here
+	ChatURL           string          // where the chat service runs; "" to run it here
+	PolicyDatabaseURL string          // if it runs here
+	ChatDatabaseURL   string          // if it runs here
+	DatabaseURL       string          // of the portal's own database
+	Secret            []byte          // signs tokens
+	AgentsFile        string          // who may sign in; "" for the demo agents
+	AllowedOrigins    string          // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker            rabbit.Settings // carries the events; none is needed if both services run here
 	Log               *slog.Logger
+
+	// Limits of a chat node that runs here.
+	MessageRate float64 // entries per second and agent, with bursts of twice as many; 0: unlimited
+	Connections int     // hub connections per agent; 0: unlimited
+	ConnectRate float64 // new hub connections per second; 0: unlimited
 }
-
-// Broker is where RabbitMQ is, and what is declared there.
-type Broker = chat.Broker
-
-// Limits bound what agents may do in chat.
-type Limits = chat.Limits
 
 // HashPassword makes the text that an agents file holds for a password.
 func HashPassword(password string) string { return session.HashPassword(password) }
@@ -139,7 +138,8 @@ func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []ch
 	}
 	settings := chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Limits: cfg.Limits, Agents: agents, Log: cfg.Log,
+		Broker: cfg.Broker, Agents: agents, Log: cfg.Log,
+		MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate,
 	}
 	if direct != nil {
 		settings.Events = direct

@@ -16,6 +16,8 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"parley.internal/chat/server"
+	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/rabbit"
 )
 
 // gcPercent is less than Go's hundred. Most of what chatd holds are connections
@@ -30,7 +32,7 @@ func main() {
 	err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chatd:", err)
-		os.Exit(server.ExitCode(err))
+		os.Exit(eventctl.ExitCode(err))
 	}
 }
 
@@ -78,7 +80,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		if err != nil {
 			return err
 		}
-		return server.Operate(ctx, cfg.settings(slog.New(slog.DiscardHandler)), args[1:], stdin, stdout, stderr)
+		events := eventctl.CLI{
+			Program: "chatd", Services: []eventctl.Service{server.EventService(cfg.DatabaseURL)}, Broker: cfg.broker(),
+			In: stdin, Out: stdout, Err: stderr,
+		}
+		return events.Run(ctx, args[1:])
 	case len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help"):
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -91,12 +97,17 @@ const usage = `chatd                 serves the chat service; the README lists i
 chatd events help     lists what an operator can do with events
 `
 
+// broker is where RabbitMQ is, and the topology that is declared there.
+func (c config) broker() rabbit.Settings {
+	return rabbit.Settings{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
+}
+
 func (c config) settings(log *slog.Logger) server.Config {
 	return server.Config{
 		DatabaseURL: c.DatabaseURL, Secret: []byte(c.Secret), AllowedOrigins: c.AllowedOrigins,
-		Broker: server.Broker{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues},
-		Limits: server.Limits{MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate},
-		Log:    log,
+		Broker:      c.broker(),
+		MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
+		Log: log,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"parley.internal/payments/server"
-	"parley.internal/pkg/console"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/rabbit"
 )
 
@@ -23,7 +23,7 @@ func main() {
 	err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "paymentsd:", err)
-		os.Exit(console.ExitCode(err))
+		os.Exit(eventctl.ExitCode(err))
 	}
 }
 
@@ -62,8 +62,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		if err != nil {
 			return err
 		}
-		c := console.Console{
-			Program: "paymentsd", Services: []console.Service{server.EventService(cfg.DatabaseURL)}, Broker: cfg.broker(),
+		c := eventctl.CLI{
+			Program: "paymentsd", Services: []eventctl.Service{server.EventService(cfg.DatabaseURL)}, Broker: cfg.broker(),
 			In: stdin, Out: stdout, Err: stderr,
 		}
 		return c.Run(ctx, args[1:])

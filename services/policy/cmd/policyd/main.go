@@ -14,6 +14,8 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/rabbit"
 	"parley.internal/policy/server"
 )
 
@@ -21,7 +23,7 @@ func main() {
 	err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "policyd:", err)
-		os.Exit(server.ExitCode(err))
+		os.Exit(eventctl.ExitCode(err))
 	}
 }
 
@@ -62,7 +64,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		if err != nil {
 			return err
 		}
-		return server.Operate(ctx, cfg.settings(slog.New(slog.DiscardHandler)), args[1:], stdin, stdout, stderr)
+		events := eventctl.CLI{
+			Program: "policyd", Services: []eventctl.Service{server.EventService(cfg.DatabaseURL)}, Broker: cfg.broker(),
+			In: stdin, Out: stdout, Err: stderr,
+		}
+		return events.Run(ctx, args[1:])
 	case len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help"):
 		_, err := io.WriteString(stdout, usage)
 		return err
@@ -71,10 +77,15 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 }
 
+// broker is where RabbitMQ is, and the topology that is declared there.
+func (c config) broker() rabbit.Settings {
+	return rabbit.Settings{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
+}
+
 func (c config) settings(log *slog.Logger) server.Config {
 	return server.Config{
 		DatabaseURL: c.DatabaseURL, Secret: []byte(c.Secret), AllowedOrigins: c.AllowedOrigins,
-		Broker: server.Broker{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues},
+		Broker: c.broker(),
 		Log:    log,
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"parley.internal/pkg/rabbit"
 	"parley.internal/portal/server"
 )
 
@@ -79,12 +80,10 @@ func (c config) places() server.Config {
 		DatabaseURL:       c.databaseURL("", "portal.db"),
 		AgentsFile:        c.AgentsFile,
 		AllowedOrigins:    c.AllowedOrigins,
-		Broker: server.Broker{
+		Broker: rabbit.Settings{
 			URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues,
 		},
-		Limits: server.Limits{
-			MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
-		},
+		MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
 	}
 }
 

@@ -12,13 +12,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"parley.internal/pkg/eventctl"
 	"parley.internal/portal/server"
 )
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
-		os.Exit(server.ExitCode(err))
+		os.Exit(eventctl.ExitCode(err))
 	}
 }
 
@@ -54,7 +55,12 @@ func operate(ctx context.Context, args, environ []string, stdin io.Reader, stdou
 	if err != nil {
 		return err
 	}
-	return server.Operate(ctx, cfg.places(), args, stdin, stdout, stderr)
+	settings := cfg.places()
+	events := eventctl.CLI{
+		Program: "parley", Services: server.EventServices(settings), Broker: settings.Broker,
+		In: stdin, Out: stdout, Err: stderr,
+	}
+	return events.Run(ctx, args)
 }
 
 func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {

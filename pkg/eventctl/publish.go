@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ const (
 
 var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,99}$`)
 
-func runPublish(ctx context.Context, c *Console, args []string) error {
+func runPublish(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "publish", `[--json] < lines
 Each line: {"type":"PolicyCreated","data":{…}} and, if wanted, "id", "source", "time", "partitionKey" and "sequence".
 All lines are read first: if one is wrong, none is sent, and the first ten that are wrong are told.`)
@@ -190,7 +190,7 @@ type published struct {
 	Failed     []string `json:"failed"`     // ids: they may have been taken
 }
 
-func (c *Console) published(o *options, messages []event.Message, results []error, problems []string) error {
+func (c *CLI) published(o *options, messages []event.Message, results []error, problems []string) error {
 	p := published{Unroutable: []string{}, Refused: []string{}, Failed: []string{}}
 	var last, refusal error
 	for i, err := range results {

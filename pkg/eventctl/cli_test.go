@@ -1,4 +1,4 @@
-package console_test
+package eventctl_test
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"parley.internal/pkg/console"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
@@ -41,7 +41,7 @@ func (unwanted) Type() string { return "Unwanted" }
 
 // house is a service that tells and one that is told, and their operator.
 type house struct {
-	console.Console
+	eventctl.CLI
 
 	t       *testing.T
 	db      *database.DB
@@ -64,7 +64,7 @@ func newHouse(t *testing.T, databaseURL, broker string) *house {
 	}
 	h := &house{t: t, db: db, outbox: outbox.New(db, "policy", quiet), broken: make(chan error), handled: make(chan string, 1000)}
 	h.Program, h.Broker = "policyd", rabbit.Settings{URLs: broker, Queues: "lab-chat-service-Told"}
-	h.Services = []console.Service{
+	h.Services = []eventctl.Service{
 		{Name: "policy", DatabaseURL: databaseURL, Source: "policy"},
 		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Told"}},
 	}
@@ -276,7 +276,7 @@ func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
 		{"dead", "--list", "--limit", "0"},
 	} {
 		_, err := h.types(args...)
-		if coded, ok := errors.AsType[console.UsageError](err); !ok || coded.ExitCode() != 2 {
+		if coded, ok := errors.AsType[eventctl.UsageError](err); !ok || coded.ExitCode() != 2 {
 			t.Errorf("%q answers %v", args, err)
 		}
 	}
@@ -288,7 +288,7 @@ func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
 	if _, err := h.types("show", "nothing"); err == nil {
 		t.Error("what is not kept is shown")
 	}
-	h.Services = []console.Service{{Name: "policy", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "none.db"), Source: "policy"}}
+	h.Services = []eventctl.Service{{Name: "policy", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "none.db"), Source: "policy"}}
 	if _, err := h.types("lag"); err == nil || !strings.Contains(err.Error(), "none.db") {
 		t.Errorf("a database that is not there answers %v", err)
 	}

@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type replayed struct {
 	Last    *time.Time       `json:"last,omitempty"`
 }
 
-func runReplay(ctx context.Context, c *Console, args []string) error {
+func runReplay(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "replay", "[--from dead|outbox|refused] (--id … --type … --partition … --since … --until … | --all) [--dry-run]\nIf one of several ids is not there to replay, nothing is replayed.")
 	var f choice
 	f.register(o)
@@ -53,7 +53,7 @@ func runReplay(ctx context.Context, c *Console, args []string) error {
 }
 
 // areThere refuses ids that cannot be replayed, before one of the others is.
-func (c *Console) areThere(ctx context.Context, from string, f outbox.Filter) error {
+func (c *CLI) areThere(ctx context.Context, from string, f outbox.Filter) error {
 	if len(f.IDs) == 0 {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (c *Console) areThere(ctx context.Context, from string, f outbox.Filter) er
 
 // replay replays what is chosen in each service that has what to replay from,
 // and tells which of the filter's ids were there.
-func (c *Console) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (all []replayed, found []string, err error) {
+func (c *CLI) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (all []replayed, found []string, err error) {
 	err = c.each(ctx, func(ctx context.Context, s *opened) error {
 		r, ok, err := s.replay(ctx, from, f, dry)
 		if ok {

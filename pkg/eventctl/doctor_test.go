@@ -1,4 +1,4 @@
-package console_test
+package eventctl_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"parley.internal/pkg/console"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
 )
@@ -21,7 +21,7 @@ func TestTheDoctorFindsWhatIsMissingAndWhatDiffers(t *testing.T) {
 	h.Broker.Queues = "lab-payments-service-Told"
 	ch := testenv.Channel(t, broker)
 	out, err := h.types("doctor")
-	if !errors.Is(err, console.ErrFound) || strings.Count(out, "missing") != 4 {
+	if !errors.Is(err, eventctl.ErrFound) || strings.Count(out, "missing") != 4 {
 		t.Errorf("on an empty broker the doctor says %v\n%s", err, out)
 	}
 	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
@@ -33,7 +33,7 @@ func TestTheDoctorFindsWhatIsMissingAndWhatDiffers(t *testing.T) {
 	for _, f := range rows(t, out) {
 		findings[fmt.Sprint(f["part"])] = f
 	}
-	if !errors.Is(err, console.ErrFound) {
+	if !errors.Is(err, eventctl.ErrFound) {
 		t.Errorf("the doctor answers %v", err)
 	}
 	for part, state := range map[string]string{

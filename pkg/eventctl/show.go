@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type shown struct {
 	Raw         []byte          `json:"raw,omitempty"` // base64, of what is no JSON
 }
 
-func runShow(ctx context.Context, c *Console, args []string) error {
+func runShow(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "show", "<id> [--json]")
 	ids, help, err := o.parse(args, 1)
 	if help || err != nil {

@@ -1,4 +1,4 @@
-package console_test
+package eventctl_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"parley.internal/pkg/console"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/testenv"
 )
 
@@ -42,7 +42,7 @@ func TestWhatAConsumerHasInHandIsSeen(t *testing.T) {
 	h.run()
 	h.tell(told{Text: "hello"})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(console.Metrics{Service: "chat", Broker: h.broker})
+	registry.MustRegister(eventctl.Metrics{Service: "chat", Broker: h.broker})
 	comes := func(name string, right func(float64) bool) {
 		t.Helper()
 		var value float64
@@ -70,7 +70,7 @@ func TestTheLagOfABrokerThatDoesNotAnswerIsAFailure(t *testing.T) {
 	h.tell(told{Text: "waits"})
 	for _, args := range [][]string{{"lag"}, {"lag", "--json"}} {
 		out, err := h.types(args...)
-		if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "secret") {
+		if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q answers %v", args, err)
 		}
 		if !strings.Contains(out, "policy") || !strings.Contains(out, "127.0.0.1:1") {

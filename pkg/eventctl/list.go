@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -39,8 +39,8 @@ func unlessZero(t time.Time) *time.Time {
 }
 
 // listing is the command that lists events of a state in the outboxes.
-func listing(state string) func(context.Context, *Console, []string) error {
-	return func(ctx context.Context, c *Console, args []string) error {
+func listing(state string) func(context.Context, *CLI, []string) error {
+	return func(ctx context.Context, c *CLI, args []string) error {
 		o := newOptions(c, state, "[--type T] [--limit N] [--json]")
 		var f choice
 		f.register(o)

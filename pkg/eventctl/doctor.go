@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -14,7 +14,7 @@ type finding struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-func runDoctor(ctx context.Context, c *Console, args []string) error {
+func runDoctor(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "doctor", "[--json]\nCompares exchanges and queues; AMQP cannot be asked for bindings, which a running service makes anew each time it connects.")
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err

@@ -1,4 +1,4 @@
-package console_test
+package eventctl_test
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"parley.internal/pkg/console"
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/testenv"
 )
 
@@ -43,7 +43,7 @@ func TestADeadLetterIsFoundReadAndReplayed(t *testing.T) {
 		close(h.broken)
 		h.wantHandled(id)
 		h.until("[]", "dead", "--json")
-		if _, err := h.types("replay", "--id", id); !errors.Is(err, console.ErrFound) {
+		if _, err := h.types("replay", "--id", id); !errors.Is(err, eventctl.ErrFound) {
 			t.Errorf("replaying what is not dead answers %v", err)
 		}
 	})
@@ -74,7 +74,7 @@ func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 		t.Errorf("lag says %s", out)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(console.Metrics{Service: "policy", Outbox: h.outbox})
+	registry.MustRegister(eventctl.Metrics{Service: "policy", Outbox: h.outbox})
 	if got := metric(t, registry, "parley_outbox_refused"); got != 1 {
 		t.Errorf("the metric is %v", got)
 	}
@@ -85,7 +85,7 @@ func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
 	h.gets("replay", "--from", "refused", "--id", id)
 	h.wantHandled(id)
 	h.until("[]", "refused", "--json")
-	if _, err := h.types("replay", "--from", "refused", "--id", id); !errors.Is(err, console.ErrFound) {
+	if _, err := h.types("replay", "--from", "refused", "--id", id); !errors.Is(err, eventctl.ErrFound) {
 		t.Errorf("replaying what is not refused answers %v", err)
 	}
 }
@@ -134,12 +134,12 @@ func nothingIsReplayed(t *testing.T, h *house) {
 	first, second := h.tellTwo()
 	for _, args := range [][]string{{}, {"--dry-run"}, {"--json"}} {
 		out, err := h.types(append([]string{"replay", "--from", "outbox", "--id", first, "--id", "nothere", "--id", "nor this"}, args...)...)
-		if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "nothere, nor this") || strings.Contains(err.Error(), first) || out != "" {
+		if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "nothere, nor this") || strings.Contains(err.Error(), first) || out != "" {
 			t.Errorf("%q answers %v, and says %s", args, err, out)
 		}
 	}
 	// It is there, but none of those that are chosen.
-	if _, err := h.types("replay", "--from", "outbox", "--id", first, "--type", "Unwanted"); !errors.Is(err, console.ErrFound) || !strings.Contains(err.Error(), first) {
+	if _, err := h.types("replay", "--from", "outbox", "--id", first, "--type", "Unwanted"); !errors.Is(err, eventctl.ErrFound) || !strings.Contains(err.Error(), first) {
 		t.Errorf("an id of another type answers %v", err)
 	}
 	if out := h.gets("lag", "--json"); !strings.Contains(out, `"retained":2`) {
@@ -153,11 +153,11 @@ func nothingIsReplayed(t *testing.T, h *house) {
 func TestAReplayThatNoServiceHasIsAFailure(t *testing.T) {
 	h := newHouse(t, sqlite(t), "")
 	told, hears := h.Services[0], h.Services[1]
-	for from, service := range map[string]console.Service{"outbox": hears, "refused": hears, "dead": told} {
-		h.Services = []console.Service{service}
+	for from, service := range map[string]eventctl.Service{"outbox": hears, "refused": hears, "dead": told} {
+		h.Services = []eventctl.Service{service}
 		for _, chosen := range [][]string{{"--all"}, {"--id", "1"}} {
 			_, err := h.types(append([]string{"replay", "--from", from}, chosen...)...)
-			if err == nil || console.ExitCode(err) != 1 || !strings.Contains(err.Error(), "no service here has what to replay from "+from) {
+			if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "no service here has what to replay from "+from) {
 				t.Errorf("from %s answers %v", from, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import "context"
 
@@ -9,7 +9,7 @@ type deadLetters struct {
 	Events  int64  `json:"events"`
 }
 
-func runDead(ctx context.Context, c *Console, args []string) error {
+func runDead(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "dead", "[--list [--type T] [--limit N]] [--json]")
 	var f choice
 	f.register(o)
@@ -50,7 +50,7 @@ func runDead(ctx context.Context, c *Console, args []string) error {
 	})
 }
 
-func (c *Console) listDead(ctx context.Context, o *options, f choice, limit int) error {
+func (c *CLI) listDead(ctx context.Context, o *options, f choice, limit int) error {
 	filter := f.filter()
 	filter.States, filter.Limit = []string{"dead"}, limit
 	rows := []row{}

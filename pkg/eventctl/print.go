@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 )
 
 // print writes a result for programs or for people.
-func (c *Console) print(o *options, result any, people func(*table)) error {
+func (c *CLI) print(o *options, result any, people func(*table)) error {
 	if o.json {
 		encoder := json.NewEncoder(c.Out)
 		encoder.SetEscapeHTML(false)

@@ -1,4 +1,4 @@
-package console_test
+package eventctl_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"parley.internal/pkg/console"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
 )
@@ -26,7 +26,7 @@ func TestWhatIsPublishedByHandIsRefusedInWords(t *testing.T) {
 	}
 	h.In = strings.NewReader(line("one", "small") + "\n" + line("two", strings.Repeat("large", 1<<16)) + "\n" + line("three", "small"))
 	out, err := h.types("publish")
-	if !errors.Is(err, console.ErrFound) || !strings.Contains(err.Error(), "larger than") || !strings.Contains(out, "refused") || !strings.Contains(out, "two") {
+	if !errors.Is(err, eventctl.ErrFound) || !strings.Contains(err.Error(), "larger than") || !strings.Contains(out, "refused") || !strings.Contains(out, "two") {
 		t.Errorf("publish says %s, %v", out, err)
 	}
 	if got := []string{<-h.handled, <-h.handled}; !slices.Contains(got, "one") || !slices.Contains(got, "three") {
@@ -103,7 +103,7 @@ func TestLinesArePublishedAllOrNone(t *testing.T) {
 		t.Errorf("%v were handled", got)
 	}
 	h.In = strings.NewReader(`{"type":"Unwanted","id":"three","data":{}}`)
-	if out, err := h.types("publish"); !errors.Is(err, console.ErrFound) || !strings.Contains(out, "three") {
+	if out, err := h.types("publish"); !errors.Is(err, eventctl.ErrFound) || !strings.Contains(out, "three") {
 		t.Errorf("publishing what nobody wants says %s, %v", out, err)
 	}
 }
@@ -132,7 +132,7 @@ func TestTailSeesWhatIsPublished(t *testing.T) {
 	h.tell(told{Text: "declared now"})
 	<-h.handled
 	out, said := pipe{make(chan string, 100)}, pipe{make(chan string, 100)}
-	tail := h.Console
+	tail := h.CLI
 	tail.Out, tail.Err = out, said
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

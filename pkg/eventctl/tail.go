@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type told struct {
 	Data         json.RawMessage `json:"data,omitempty"`
 }
 
-func runTail(ctx context.Context, c *Console, args []string) error {
+func runTail(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "tail", `[--type T …] [--data] [--json]
 A queue of its own hears what is published, until it is interrupted. By default: the types
 that a service known here has a queue for. An event of another type would count as wanted
@@ -87,7 +87,7 @@ func tapped(parts []rabbit.Part, wanted []string, risk bool) ([]string, error) {
 	return wanted, nil
 }
 
-func (c *Console) tell(asJSON, body bool, m event.Message) error {
+func (c *CLI) tell(asJSON, body bool, m event.Message) error {
 	e := told{ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence}
 	if body && json.Valid(m.Data) {
 		e.Data = m.Data

@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type opened struct {
 
 // each does something with each service. A database that is not there, or was
 // not used yet, is an error: it is not made.
-func (c *Console) each(ctx context.Context, do func(context.Context, *opened) error) error {
+func (c *CLI) each(ctx context.Context, do func(context.Context, *opened) error) error {
 	for _, s := range c.Services {
 		if err := with(ctx, s, do); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)

@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ type options struct {
 
 // newOptions are the flags that all commands have. What is typed wrong is told
 // once, as the error.
-func newOptions(c *Console, name, usage string) *options {
+func newOptions(c *CLI, name, usage string) *options {
 	o := &options{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
 	o.BoolVar(&o.json, "json", false, "for programs")
 	o.SetOutput(discard{})

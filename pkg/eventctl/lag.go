@@ -1,4 +1,4 @@
-package console
+package eventctl
 
 import (
 	"context"
@@ -50,7 +50,7 @@ type queueLag struct {
 const readyHelp = "READY are messages that no consumer has in hand. The broker does not tell of the others over AMQP: " +
 	"each consumer does, at /metrics, as parley_consumer_in_hand."
 
-func runLag(ctx context.Context, c *Console, args []string) error {
+func runLag(ctx context.Context, c *CLI, args []string) error {
 	o := newOptions(c, "lag", "[--json]\n"+readyHelp+"\nIt fails if no broker answers, and tells the rest all the same.")
 	if _, help, err := o.parse(args, 0); help || err != nil {
 		return err
@@ -114,7 +114,7 @@ func age(at time.Time) float64 {
 	return max(0, time.Since(at).Seconds())
 }
 
-func (c *Console) queues(ctx context.Context, l *lag) error {
+func (c *CLI) queues(ctx context.Context, l *lag) error {
 	t, err := c.broker()
 	if err != nil {
 		return err

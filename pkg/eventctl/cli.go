@@ -1,10 +1,10 @@
-// Package console is what an operator has of the event layer: figures to watch,
+// Package eventctl is what an operator has of the event layer: figures to watch,
 // and commands to look at events, to replay them, and to compare the broker with
 // what is wanted of it.
 //
 // Its promise: a command changes nothing but what it says it changes, and
 // nothing of an event's body is shown but to who asked for that event.
-package console
+package eventctl
 
 import (
 	"context"
@@ -28,8 +28,8 @@ type Service struct {
 	Types       []string // that it is told
 }
 
-// Console is where an operator types.
-type Console struct {
+// CLI is where an operator types.
+type CLI struct {
 	Program  string    // "policyd", for its help
 	Services []Service // those of the program
 	Broker   rabbit.Settings
@@ -53,7 +53,7 @@ var ErrFound = errors.New("not all is well")
 // command is one thing to do.
 type command struct {
 	name, help string
-	run        func(ctx context.Context, c *Console, args []string) error
+	run        func(ctx context.Context, c *CLI, args []string) error
 }
 
 func commands() []command {
@@ -73,7 +73,7 @@ func commands() []command {
 
 // Run does what the arguments behind "events" say. UsageError: they say nothing
 // that it understands.
-func (c *Console) Run(ctx context.Context, args []string) error {
+func (c *CLI) Run(ctx context.Context, args []string) error {
 	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
 		return c.help(len(args) > 0)
 	}
@@ -85,7 +85,7 @@ func (c *Console) Run(ctx context.Context, args []string) error {
 	return misused("%s events has no command %q; %s events help lists them", c.Program, args[0], c.Program)
 }
 
-func (c *Console) help(asked bool) error {
+func (c *CLI) help(asked bool) error {
 	w := c.Out
 	if !asked {
 		w = c.Err
@@ -103,7 +103,7 @@ func (c *Console) help(asked bool) error {
 }
 
 // broker is the transport, connected by what uses it.
-func (c *Console) broker() (*rabbit.Transport, error) {
+func (c *CLI) broker() (*rabbit.Transport, error) {
 	t, err := rabbit.Open(c.Broker, slog.New(slog.DiscardHandler))
 	if err == nil && t == nil {
 		err = errNoBroker
@@ -113,10 +113,10 @@ func (c *Console) broker() (*rabbit.Transport, error) {
 
 var errNoBroker = errors.New("there is no broker (RABBITMQ_URL)")
 
-func (c *Console) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "" }
+func (c *CLI) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "" }
 
 // subscriptions are what the services want of the broker.
-func (c *Console) subscriptions() (all []event.Subscription) {
+func (c *CLI) subscriptions() (all []event.Subscription) {
 	for _, s := range c.Services {
 		if s.Consumer != "" {
 			all = append(all, event.Subscription{Name: s.Consumer, Types: s.Types})

@@ -1,0 +1,29 @@
+package server
+
+import (
+	"parley.internal/chat"
+	"parley.internal/chat/hub"
+	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
+	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/telemetry"
+)
+
+// Measure registers the service's metrics, and names its routes for the HTTP
+// metrics.
+func (s *Server) Measure(m *telemetry.Metrics) {
+	m.Routes("/api/streams", "/api/streams/{id}/entries", "/api/messages", "/api/messages/since",
+		"/api/agents", "/api/notifications",
+		hub.Path+"/negotiate", hub.AgentsChatPath+"/negotiate")
+	for _, path := range []string{hub.Path, hub.AgentsChatPath} {
+		m.Hub(path, func() map[string]int { return s.lobby.Open(path) })
+	}
+	m.Register(eventctl.Metrics{Service: "chat", Inbox: s.inbox, Broker: s.broker})
+}
+
+// EventService describes the service to the operators' command.
+func EventService(databaseURL string) eventctl.Service {
+	var router event.Router[*database.Tx]
+	chat.Announce(&router, nil) // Only the event types are read.
+	return eventctl.Service{Name: "chat", DatabaseURL: databaseURL, Consumer: consumer, Types: router.Types()}
+}
