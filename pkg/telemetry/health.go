@@ -1,7 +1,8 @@
-// Package telemetry tells operators how a service is.
+// Package telemetry serves the operations endpoints of a service: liveness,
+// readiness, and Prometheus metrics of its HTTP requests and its collectors.
 //
-// Its promise: /readyz says 503 only when the service cannot do its work, and
-// whatever else is wrong it says in words.
+// Its promise: /readyz answers 503 only when the service cannot work, and names
+// every other problem in its body.
 package telemetry
 
 import (
@@ -14,20 +15,20 @@ import (
 
 const checkTimeout = 2 * time.Second
 
-// Health answers /healthz, the process is alive, and /readyz, it can do its
-// work. The zero Health is always ready. Set its fields before the first
+// Health serves /healthz (the process is alive) and /readyz (the service can do
+// its work). The zero Health is always ready. Set its fields before the first
 // request.
 type Health struct {
-	// Check asks the service's own database; nil asks nothing.
+	// Check pings the service's own database; nil: no database.
 	Check func(context.Context) error
-	// Degraded says in words what does not work while the service does; nil says
-	// nothing.
+	// Degraded lists, in words, the parts that do not work while the service
+	// still does; nil: none.
 	Degraded func() []string
 
 	draining atomic.Bool
 }
 
-// Drain makes the service not ready: it is about to stop.
+// Drain makes /readyz answer 503 "draining": the service is about to stop.
 func (h *Health) Drain() { h.draining.Store(true) }
 
 type report struct {
@@ -36,12 +37,12 @@ type report struct {
 	Problem  string   `json:"problem,omitempty"`
 }
 
-// Wrap answers /healthz and /readyz, and leaves the rest to next.
+// Wrap serves /healthz and /readyz, and passes all other requests to next.
 func (h *Health) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz":
-			answer(w, http.StatusOK, report{Status: "alive"})
+			respond(w, http.StatusOK, report{Status: "alive"})
 		case "/readyz":
 			h.ready(w, r)
 		default:
@@ -66,12 +67,12 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 			status, re.Status, re.Problem = http.StatusServiceUnavailable, "unavailable", "the database does not answer"
 		}
 	}
-	answer(w, status, re)
+	respond(w, status, re)
 }
 
-func answer(w http.ResponseWriter, status int, r report) {
+func respond(w http.ResponseWriter, status int, r report) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(r) // Who asked and went away needs no answer.
+	_ = json.NewEncoder(w).Encode(r) // a write fails only if the client has gone
 }

@@ -14,24 +14,35 @@ const (
 	longPolling      = "LongPolling"
 )
 
-var transports = []string{webSockets, serverSentEvents, longPolling}
-
-// Hub names the route of a SignalR hub. A request that carries one of its
-// connections lasts as long as that does, or until there is something to say: it
-// is no slow answer, so how long it takes is not counted. What is counted are the
-// hub's connections, by transport: open says how many there are; nil: the hub is
-// elsewhere, and those requests are counted that are under way.
-func (m *Metrics) Hub(route string, open func() map[string]int) {
+// Hub names the route of a SignalR hub in this process. A GET on a hub stays open
+// as long as the connection, or until a long poll has data, so its duration is
+// not observed. The hub reports its open connections itself.
+func (m *Metrics) Hub(route string) {
 	m.Routes(route)
-	m.hubs[route] = open
-	for _, transport := range transports {
-		m.sockets.WithLabelValues(route, transport)
+	m.hubs[route] = false
+}
+
+// ForwardedHub names the route of a SignalR hub behind this reverse proxy. As for
+// Hub, durations are not observed. The open GET requests are reported as
+// parley_hub_connections, by hub and transport.
+func (m *Metrics) ForwardedHub(route string) {
+	m.Routes(route)
+	m.hubs[route] = true
+	if m.open == nil {
+		m.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "parley_hub_connections", Help: "Open connections to hubs, by transport.",
+		}, []string{"hub", "transport"})
+		m.Register(m.open)
+	}
+	for _, transport := range []string{webSockets, serverSentEvents, longPolling} {
+		m.open.WithLabelValues(route, transport) // an explicit 0
 	}
 }
 
-// carries says which transport a request is of. None: it is an ordinary one.
-func (m *Metrics) carries(r *http.Request, route string) (transport string) {
-	if _, is := m.hubs[route]; !is || r.Method != http.MethodGet {
+// transport returns the transport of a request that carries a hub connection, ""
+// for any other request.
+func (m *Metrics) transport(r *http.Request, route string) string {
+	if _, ok := m.hubs[route]; !ok || r.Method != http.MethodGet {
 		return ""
 	}
 	switch {
@@ -44,40 +55,18 @@ func (m *Metrics) carries(r *http.Request, route string) (transport string) {
 	}
 }
 
-// carry serves a request that carries a connection.
-func (m *Metrics) carry(w http.ResponseWriter, r *http.Request, next http.Handler, route, transport string) {
-	if m.hubs[route] == nil {
-		open := m.sockets.WithLabelValues(route, transport)
+// serveHub runs next for a request that carries a hub connection.
+func (m *Metrics) serveHub(w http.ResponseWriter, r *http.Request, next http.Handler, route, transport string) {
+	if m.hubs[route] {
+		open := m.open.WithLabelValues(route, transport)
 		open.Inc()
 		defer open.Dec()
 	}
 	if transport == webSockets {
-		next.ServeHTTP(w, r) // Whoever takes the connection over needs the real w.
+		next.ServeHTTP(w, r) // an upgrade hijacks the connection of the real w
 		return
 	}
-	answer := &observed{ResponseWriter: w}
-	method := methodOf(r)
-	defer func() { m.answered(method, route, answer) }()
-	next.ServeHTTP(answer, r)
-}
-
-// sockets are the connections of the hubs here and elsewhere.
-type sockets struct {
-	*prometheus.GaugeVec
-
-	hubs map[string]func() map[string]int // nil: elsewhere
-}
-
-// Collect implements prometheus.Collector.
-func (s sockets) Collect(to chan<- prometheus.Metric) {
-	for route, open := range s.hubs {
-		if open == nil {
-			continue
-		}
-		count := open()
-		for _, transport := range transports {
-			s.WithLabelValues(route, transport).Set(float64(count[transport]))
-		}
-	}
-	s.GaugeVec.Collect(to)
+	response, method := &statusRecorder{ResponseWriter: w}, methodLabel(r)
+	defer func() { m.count(method, route, response) }()
+	next.ServeHTTP(response, r)
 }

@@ -11,131 +11,135 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is what a process counts, for Prometheus. Its labels come from fixed
-// lists: nobody outside can add to them.
+// Metrics counts HTTP requests and keeps the registry of a process's Prometheus
+// collectors. All label values come from fixed lists, so callers cannot add any.
+// Name all routes before the first request.
 type Metrics struct {
 	registry *prometheus.Registry
-	routes   *http.ServeMux // only to find which route a path is of
-	known    map[string]bool
+	mux      *http.ServeMux // only finds the route of a request
+	routes   map[string]bool
+	hubs     map[string]bool // routes of hubs; true: forwarded to another process
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
-	sockets  *prometheus.GaugeVec
-	hubs     map[string]func() map[string]int // by route: how many connections are open; nil: it is elsewhere
+	open     *prometheus.GaugeVec // connections to forwarded hubs; nil without any
 }
 
-// otherLabel is what is not on a list.
+// otherLabel stands for every method and route that is not on a list.
 const otherLabel = "other"
 
-// NewMetrics counts the process itself: memory, goroutines, files.
+// NewMetrics returns a registry with the metrics of HTTP, the Go runtime and the
+// process (memory, goroutines, open files).
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), routes: http.NewServeMux(), known: make(map[string]bool),
-		hubs: make(map[string]func() map[string]int),
+		registry: prometheus.NewRegistry(), mux: http.NewServeMux(),
+		routes: make(map[string]bool), hubs: make(map[string]bool),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "parley_http_requests_total", Help: "Requests that were answered.",
+			Name: "parley_http_requests_total", Help: "HTTP requests answered.",
 		}, []string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "parley_http_request_duration_seconds", Help: "How long the answers took.",
+			Name: "parley_http_request_duration_seconds", Help: "Duration of HTTP requests, without hub connections.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"method", "route"}),
-		sockets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "parley_http_sockets", Help: "Connections to hubs that are open.",
-		}, []string{"route", "transport"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, sockets{m.sockets, m.hubs}, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Register adds what somebody else counts. Two that count the same are a mistake
-// in the program, and panic.
-func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+// Register adds collectors to the registry. It panics if two of them report the
+// same metric with the same labels.
+func (m *Metrics) Register(collectors ...prometheus.Collector) {
+	m.registry.MustRegister(collectors...)
+}
 
-// Routes names routes, as patterns of http.ServeMux without a method, whose
-// requests are counted apart. What none of them fits is counted as "other".
+// Routes names routes that are counted separately, as patterns of http.ServeMux
+// without a method. Requests of all other paths are counted as "other".
 func (m *Metrics) Routes(patterns ...string) {
 	for _, pattern := range patterns {
-		if !m.known[pattern] {
-			m.routes.Handle(pattern, http.NotFoundHandler())
+		if !m.routes[pattern] {
+			m.mux.Handle(pattern, http.NotFoundHandler())
 		}
-		m.known[pattern] = true
+		m.routes[pattern] = true
 	}
 }
 
-// Wrap answers /metrics, and counts the requests that it leaves to next.
+// Wrap serves /metrics, and counts the requests that it passes to next.
 func (m *Metrics) Wrap(next http.Handler) http.Handler {
-	figures := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout})
+	metrics := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: scrapeTimeout})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" {
-			figures.ServeHTTP(w, r)
+			metrics.ServeHTTP(w, r)
 			return
 		}
 		route := m.route(r)
-		if transport := m.carries(r, route); transport != "" {
-			m.carry(w, r, next, route, transport)
+		if transport := m.transport(r, route); transport != "" {
+			m.serveHub(w, r, next, route, transport)
 			return
 		}
-		m.count(w, r, next, route)
+		m.serve(w, r, next, route)
 	})
 }
 
 const scrapeTimeout = 5 * time.Second
 
-func (m *Metrics) count(w http.ResponseWriter, r *http.Request, next http.Handler, route string) {
-	begun := time.Now()
-	answer := &observed{ResponseWriter: w}
-	method := methodOf(r) // Before next changes r.
+// serve runs next and records the duration and the status of its response.
+func (m *Metrics) serve(w http.ResponseWriter, r *http.Request, next http.Handler, route string) {
+	start, method := time.Now(), methodLabel(r) // next may change r
+	response := &statusRecorder{ResponseWriter: w}
 	defer func() {
-		m.duration.WithLabelValues(method, route).Observe(time.Since(begun).Seconds())
-		m.answered(method, route, answer)
+		m.duration.WithLabelValues(method, route).Observe(time.Since(start).Seconds())
+		m.count(method, route, response)
 	}()
-	next.ServeHTTP(answer, r)
+	next.ServeHTTP(response, r)
 }
 
-func (m *Metrics) answered(method, route string, answer *observed) {
-	m.requests.WithLabelValues(method, route, strconv.Itoa(answer.code())).Inc()
+func (m *Metrics) count(method, route string, response *statusRecorder) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(response.code())).Inc()
 }
 
+// route returns the route label of a request.
 func (m *Metrics) route(r *http.Request) string {
-	if _, pattern := m.routes.Handler(r); m.known[pattern] {
+	if _, pattern := m.mux.Handler(r); m.routes[pattern] {
 		return pattern
 	}
 	return otherLabel
 }
 
-func methodOf(r *http.Request) string {
-	methods := []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
-	}
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
+func methodLabel(r *http.Request) string {
 	if slices.Contains(methods, r.Method) {
 		return r.Method
 	}
 	return otherLabel
 }
 
-// observed is an answer whose status is looked at.
-type observed struct {
+// statusRecorder remembers the status of a response.
+type statusRecorder struct {
 	http.ResponseWriter
 
 	status int
 }
 
-func (o *observed) WriteHeader(status int) {
-	if o.status == 0 {
-		o.status = status
+func (s *statusRecorder) WriteHeader(status int) {
+	if s.status == 0 {
+		s.status = status
 	}
-	o.ResponseWriter.WriteHeader(status)
+	s.ResponseWriter.WriteHeader(status)
 }
 
-// Flush is for who streams.
-func (o *observed) Flush() { _ = http.NewResponseController(o.ResponseWriter).Flush() }
+// Flush implements http.Flusher, for streamed responses.
+func (s *statusRecorder) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
 
-// Unwrap is for http.ResponseController.
-func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+// Unwrap gives http.ResponseController access to the real writer.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-func (o *observed) code() int {
-	if o.status == 0 {
+// code returns 200 for a response without an explicit status.
+func (s *statusRecorder) code() int {
+	if s.status == 0 {
 		return http.StatusOK
 	}
-	return o.status
+	return s.status
 }

@@ -17,16 +17,16 @@ func scrape(t *testing.T, h http.Handler) string {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
-		t.Fatalf("/metrics answers %d %s", w.Code, w.Body)
+		t.Fatalf("got status %d from /metrics, want 200: %s", w.Code, w.Body)
 	}
 	return w.Body.String()
 }
 
-func TestRequestsAreCountedByRouteAndNothingElse(t *testing.T) {
+func TestRequestsAreCountedByKnownRoute(t *testing.T) {
 	m := telemetry.NewMetrics()
 	m.Routes("/api/things", "/api/things/{id}")
-	m.Routes("/api/things") // Two services may share a path.
-	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_up", Help: "Up."})
+	m.Routes("/api/things") // two services may share a path
+	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_up", Help: "Test collector."})
 	m.Register(up)
 	up.Set(7)
 	h := m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func TestRequestsAreCountedByRouteAndNothingElse(t *testing.T) {
 	}
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("SECRET-3", "/api/things", nil))
 	upgrade := httptest.NewRequest(http.MethodGet, "/api/things", nil)
-	upgrade.Header.Set("Upgrade", "h2c") // It is no less a request for that.
+	upgrade.Header.Set("Upgrade", "h2c") // an ordinary request: the route is no hub
 	h.ServeHTTP(httptest.NewRecorder(), upgrade)
 
 	text := scrape(t, h)
@@ -55,19 +55,19 @@ func TestRequestsAreCountedByRouteAndNothingElse(t *testing.T) {
 		`parley_http_request_duration_seconds_count{method="GET",route="/api/things"} 2`, `parley_up 7`, "go_goroutines",
 	} {
 		if !strings.Contains(text, line) {
-			t.Errorf("there is no %s", line)
+			t.Errorf("metric %s is missing", line)
 		}
 	}
 	if strings.Contains(strings.ToLower(text), "secret") {
-		t.Error("what a caller wrote is in the metrics")
+		t.Error("metrics contain text from a request")
 	}
 }
 
-func TestConnectionsToHubsAreCountedAndNotTimed(t *testing.T) {
+func TestHubConnectionsHaveNoDuration(t *testing.T) {
 	m := telemetry.NewMetrics()
 	m.Routes("/hub/negotiate")
-	m.Hub("/hub", nil)
-	m.Hub("/own", func() map[string]int { return map[string]int{"WebSockets": 7, "LongPolling": 2} })
+	m.ForwardedHub("/hub")
+	m.Hub("/own")
 	during := ""
 	var h http.Handler
 	h = m.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { during = scrape(t, h) }))
@@ -80,28 +80,29 @@ func TestConnectionsToHubsAreCountedAndNotTimed(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, path+"?id=1", nil)
 			r.Header = header
 			h.ServeHTTP(httptest.NewRecorder(), r)
-			if want := `parley_http_sockets{route="/hub",transport="` + transport + `"} 1`; path == "/hub" && !strings.Contains(during, want) {
-				t.Errorf("there is no %s", want)
+			if want := `parley_hub_connections{hub="/hub",transport="` + transport + `"} 1`; path == "/hub" && !strings.Contains(during, want) {
+				t.Errorf("metric %s is missing while the connection is open", want)
 			}
 		}
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, path, nil))
 	}
 	text := scrape(t, h)
 	for _, line := range []string{
-		`parley_http_sockets{route="/hub",transport="WebSockets"} 0`,
-		`parley_http_sockets{route="/hub",transport="ServerSentEvents"} 0`,
-		`parley_http_sockets{route="/hub",transport="LongPolling"} 0`,
-		`parley_http_sockets{route="/own",transport="WebSockets"} 7`,
-		`parley_http_sockets{route="/own",transport="ServerSentEvents"} 0`,
-		`parley_http_sockets{route="/own",transport="LongPolling"} 2`,
+		`parley_hub_connections{hub="/hub",transport="WebSockets"} 0`,
+		`parley_hub_connections{hub="/hub",transport="ServerSentEvents"} 0`,
+		`parley_hub_connections{hub="/hub",transport="LongPolling"} 0`,
+		`parley_http_requests_total{method="GET",route="/own",status="200"} 2`,
 		`parley_http_requests_total{method="GET",route="/hub",status="200"} 2`,
 		`parley_http_request_duration_seconds_count{method="POST",route="/hub"} 1`,
 	} {
 		if !strings.Contains(text, line) {
-			t.Errorf("there is no %s", line)
+			t.Errorf("metric %s is missing", line)
 		}
 	}
 	if strings.Contains(text, `parley_http_request_duration_seconds_count{method="GET"`) {
-		t.Error("how long a connection lasts is counted as the time of an answer")
+		t.Error("the duration of a hub connection is observed")
+	}
+	if strings.Contains(text, `parley_hub_connections{hub="/own"`) {
+		t.Error("connections to a hub in this process are counted as forwarded")
 	}
 }

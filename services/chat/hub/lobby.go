@@ -125,15 +125,6 @@ func (l *Lobby) noteLeft(ctx context.Context, left []chat.Presence) {
 // Since is since when an agent is here.
 func (l *Lobby) Since(login string) (at time.Time, here bool) { return l.presence.since(login) }
 
-// Open is how many connections the hub at a path has, by transport.
-func (l *Lobby) Open(path string) map[string]int {
-	open := make(map[string]int)
-	for transport, n := range l.hubs[path].ConnectionsBy() {
-		open[string(transport)] = n
-	}
-	return open
-}
-
 // Drain has Run close the sockets, and returns when it has or ctx has ended. It may
 // be called more than once.
 func (l *Lobby) Drain(ctx context.Context) {

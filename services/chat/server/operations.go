@@ -15,9 +15,9 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 	m.Routes("/api/streams", "/api/streams/{id}/entries", "/api/messages", "/api/messages/since",
 		"/api/agents", "/api/notifications",
 		hub.Path+"/negotiate", hub.AgentsChatPath+"/negotiate")
-	for _, path := range []string{hub.Path, hub.AgentsChatPath} {
-		m.Hub(path, func() map[string]int { return s.lobby.Open(path) })
-	}
+	m.Hub(hub.Path)
+	m.Hub(hub.AgentsChatPath)
+	m.Register(hub.Collector{Lobby: s.lobby})
 	m.Register(eventctl.Metrics{Service: "chat", Inbox: s.inbox, Broker: s.broker})
 }
 

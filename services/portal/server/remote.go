@@ -194,7 +194,7 @@ func (r *remote) Degraded() []string {
 func (r *remote) Measure(m *telemetry.Metrics) {
 	for _, path := range r.hubs {
 		m.Routes(path + "/negotiate")
-		m.Hub(path, nil)
+		m.ForwardedHub(path)
 	}
 }
 

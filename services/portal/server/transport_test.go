@@ -65,7 +65,8 @@ func chatOver(t *testing.T, transport string, client signalrtest.Package, url st
 	for _, a := range []agent{danny, jimmy} {
 		a.hears(t, `ReceiveMessage("jimmy.solid","/avatars/jimmy.solid.svg","hello")`)
 	}
-	wantFigure(t, url, `parley_http_sockets{route="/agentsChat",transport="`+transport+`"} 2`)
+	wantFigure(t, url, `parley_hub_connections{hub="/agentsChat",transport="`+transport+`"} 2`)
+	wantFigure(t, url, `parley_hub_connections{hub="/hub",transport="`+transport+`"} 0`)
 	if err := jimmy.hub.Stop(patient(t)); err != nil {
 		t.Error(err)
 	}
