@@ -1,14 +1,15 @@
-// Package eventctl is what an operator has of the event layer: figures to watch,
-// and commands to look at events, to replay them, and to compare the broker with
-// what is wanted of it.
+// Package eventctl is the operators' command over the event layer. Subcommands
+// measure backlogs, list, show and replay events, publish and tail events, and
+// compare the broker's topology with the expected topology.
 //
-// Its promise: a command changes nothing but what it says it changes, and
-// nothing of an event's body is shown but to who asked for that event.
+// The promise: a command changes only the events named in the arguments, and
+// prints the body of an event only when asked for this event.
 package eventctl
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,90 +20,98 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-// Service is a service by its events.
+// Service describes the event side of a service.
 type Service struct {
 	Name        string   // "policy"
-	DatabaseURL string   // its own
-	Source      string   // what its events name as their source; "" if it tells none
-	Consumer    string   // its name on the broker and in its inbox; "" if it is told nothing
-	Types       []string // that it is told
+	DatabaseURL string   // of the service
+	Source      string   // source of published events; "": publishes none
+	Consumer    string   // name on the broker and in the inbox; "": consumes none
+	Types       []string // consumed event types
 }
 
-// CLI is where an operator types.
+// CLI is the command "events" of a program.
 type CLI struct {
-	Program  string    // "policyd", for its help
-	Services []Service // those of the program
+	Program  string    // "policyd", for the help
+	Services []Service // run by the program
 	Broker   rabbit.Settings
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// UsageError says that a command was not understood.
+// UsageError reports invalid arguments.
 type UsageError struct{ text string }
 
 func (e UsageError) Error() string { return e.text }
 
-// ExitCode is the one for a wrong use, so that scripts tell it from a failure.
+// ExitCode returns 2: scripts can tell wrong usage from a failure.
 func (UsageError) ExitCode() int { return 2 }
 
-func misused(format string, args ...any) error { return UsageError{fmt.Sprintf(format, args...)} }
+func usageErrorf(format string, args ...any) error { return UsageError{fmt.Sprintf(format, args...)} }
 
-// ErrFound says that a command did its work, and that what it found is not well.
-var ErrFound = errors.New("not all is well")
+// ErrProblem reports a problem found by a command that worked.
+var ErrProblem = errors.New("problem found")
 
-// command is one thing to do.
+// command is a subcommand with at most maxArgs positional arguments. prepare
+// registers flags and returns the function to run after parsing.
 type command struct {
-	name, help string
-	run        func(ctx context.Context, c *CLI, args []string) error
+	name, help, usage string
+	maxArgs           int
+	prepare           func(c *CLI, f *flags) func(ctx context.Context, args []string) error
 }
 
-func commands() []command {
-	return []command{
-		{"lag", "how far behind each service is: outbox, inbox, queues", runLag},
-		{"pending", "events that are not published yet", listing("pending")},
-		{"unroutable", "events that nobody has a queue for", listing("unroutable")},
-		{"refused", "events that the broker does not take, and why", listing("refused")},
-		{"dead", "dead letters, by type and error; --list: one by one", runDead},
-		{"show", "one event with its body: show <id>", runShow},
-		{"replay", "dead letters again, or published (--from outbox) or refused (--from refused) events", runReplay},
-		{"publish", "events from standard input, a line of JSON each", runPublish},
-		{"tail", "events while they are published", runTail},
-		{"doctor", "what is wanted of the broker against what is there", runDoctor},
-	}
+var commands = []command{
+	{"lag", "backlog of each outbox, inbox and queue", lagUsage, 0, prepareLag},
+	{"pending", "events that are not published yet", listUsage, 0, prepareList("pending")},
+	{"unroutable", "events without a bound queue", listUsage, 0, prepareList("unroutable")},
+	{"rejected", "events that the broker rejects, with the reason", listUsage, 0, prepareList("refused")},
+	{"dead", "dead letters by type and error; --list: each of them", deadUsage, 0, prepareDead},
+	{"show", "one event with its body: show <id>", "<id> [--json]", 1, prepareShow},
+	{"replay", "dead letters again, or published (--from outbox) or rejected (--from rejected) events", replayUsage, 0, prepareReplay},
+	{"publish", "events from standard input, one JSON object per line", publishUsage, 0, preparePublish},
+	{"tail", "events as they are published", tailUsage, 0, prepareTail},
+	{"doctor", "compare exchanges and queues of the broker with the expected ones", doctorUsage, 0, prepareDoctor},
 }
 
-// Run does what the arguments behind "events" say. UsageError: they say nothing
-// that it understands.
+// Run executes the arguments after "events". On a UsageError nothing was done.
 func (c *CLI) Run(ctx context.Context, args []string) error {
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
-		return c.help(len(args) > 0)
+	if len(args) == 0 {
+		c.help(c.Err)
+		return usageErrorf("a command is missing")
 	}
-	for _, one := range commands() {
-		if one.name == args[0] {
-			return one.run(ctx, c, args[1:])
-		}
+	if slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		c.help(c.Out)
+		return nil
 	}
-	return misused("%s events has no command %q; %s events help lists them", c.Program, args[0], c.Program)
+	i := slices.IndexFunc(commands, func(cmd command) bool { return cmd.name == args[0] })
+	if i < 0 {
+		return usageErrorf("%s events has no command %q; %s events help lists them", c.Program, args[0], c.Program)
+	}
+	cmd := commands[i]
+	f := newFlags(cmd.name)
+	run := cmd.prepare(c, f)
+	rest, err := f.parse(args[1:], cmd.maxArgs)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(c.Out, "%s events %s %s\n", c.Program, cmd.name, cmd.usage)
+		f.SetOutput(c.Out)
+		f.PrintDefaults()
+		return nil
+	}
+	if err != nil {
+		return usageErrorf("events %s: %v", cmd.name, err)
+	}
+	return run(ctx, rest)
 }
 
-func (c *CLI) help(asked bool) error {
-	w := c.Out
-	if !asked {
-		w = c.Err
-	}
+func (c *CLI) help(w io.Writer) {
 	fmt.Fprintf(w, "%s events <command> [--json]\n\n", c.Program)
-	for _, one := range commands() {
-		fmt.Fprintf(w, "  %-11s %s\n", one.name, one.help)
+	for _, cmd := range commands {
+		fmt.Fprintf(w, "  %-11s %s\n", cmd.name, cmd.help)
 	}
-	fmt.Fprintf(w, "\nIt reads the environment that %s reads. %s events <command> --help tells its flags.\n", c.Program, c.Program)
-	fmt.Fprintln(w, "Exit code: 0 done; 1 failed, or found that not all is well; 2 not understood.")
-	if !asked {
-		return misused("which command?")
-	}
-	return nil
+	fmt.Fprintf(w, "\nThe environment is the same as for %s. %s events <command> --help lists flags.\n", c.Program, c.Program)
+	fmt.Fprintln(w, "Exit code: 0 success; 1 failure or problem found; 2 wrong usage.")
 }
 
-// broker is the transport, connected by what uses it.
+// broker returns a transport, not yet connected.
 func (c *CLI) broker() (*rabbit.Transport, error) {
 	t, err := rabbit.Open(c.Broker, slog.New(slog.DiscardHandler))
 	if err == nil && t == nil {
@@ -111,21 +120,27 @@ func (c *CLI) broker() (*rabbit.Transport, error) {
 	return t, err
 }
 
-var errNoBroker = errors.New("there is no broker (RABBITMQ_URL)")
+var errNoBroker = errors.New("no broker is configured (RABBITMQ_URL)")
 
 func (c *CLI) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "" }
 
-// subscriptions are what the services want of the broker.
-func (c *CLI) subscriptions() (all []event.Subscription) {
+// inspect compares the broker's topology with the services' subscriptions.
+func (c *CLI) inspect(ctx context.Context) ([]rabbit.Part, error) {
+	t, err := c.broker()
+	if err != nil {
+		return nil, err
+	}
+	var expected []event.Subscription
 	for _, s := range c.Services {
 		if s.Consumer != "" {
-			all = append(all, event.Subscription{Name: s.Consumer, Types: s.Types})
+			expected = append(expected, event.Subscription{Name: s.Consumer, Types: s.Types})
 		}
 	}
-	return all
+	return t.Inspect(ctx, expected...)
 }
 
-// ExitCode is what a program ends with after an error: the error's own code, or 1.
+// ExitCode returns the exit code of a program for its final error: the error's
+// own code, or 1.
 func ExitCode(err error) int {
 	if coded, ok := errors.AsType[interface {
 		error

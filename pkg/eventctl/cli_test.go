@@ -25,35 +25,37 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 30 * time.Second
+// timeout bounds every wait of a test.
+const timeout = 30 * time.Second
 
 var quiet = slog.New(slog.DiscardHandler)
 
-type told struct {
+type greeted struct {
 	Text string `json:"text"`
 }
 
-func (told) Type() string { return "Told" }
+func (greeted) Type() string { return "Greeted" }
 
-type unwanted struct{}
+type unbound struct{}
 
-func (unwanted) Type() string { return "Unwanted" }
+func (unbound) Type() string { return "Unbound" }
 
-// house is a service that tells and one that is told, and their operator.
-type house struct {
+// fixture is a service that publishes, a service that consumes, and the command
+// of both.
+type fixture struct {
 	eventctl.CLI
 
 	t       *testing.T
 	db      *database.DB
 	outbox  *outbox.Outbox
-	broker  *rabbit.Transport // of what runs
-	broken  chan error        // what the handler answers; nil when it is closed
+	broker  *rabbit.Transport // of the running services
+	results chan error        // results of the handler; nil once it is closed
 	handled chan string
 	out     bytes.Buffer
 	err     bytes.Buffer
 }
 
-func newHouse(t *testing.T, databaseURL, broker string) *house {
+func newFixture(t *testing.T, databaseURL, broker string) *fixture {
 	t.Helper()
 	db, err := database.Open(t.Context(), databaseURL)
 	if err != nil {
@@ -62,114 +64,115 @@ func newHouse(t *testing.T, databaseURL, broker string) *house {
 	if err := outbox.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, db: db, outbox: outbox.New(db, "policy", quiet), broken: make(chan error), handled: make(chan string, 1000)}
-	h.Program, h.Broker = "policyd", rabbit.Settings{URLs: broker, Queues: "lab-chat-service-Told"}
-	h.Services = []eventctl.Service{
+	f := &fixture{t: t, db: db, outbox: outbox.New(db, "policy", quiet), results: make(chan error), handled: make(chan string, 1000)}
+	f.Program, f.Broker = "policyd", rabbit.Settings{URLs: broker, Queues: "lab-chat-service-Greeted"}
+	f.Services = []eventctl.Service{
 		{Name: "policy", DatabaseURL: databaseURL, Source: "policy"},
-		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Told"}},
+		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Greeted"}},
 	}
-	h.Out, h.Err = &h.out, &h.err
+	f.Out, f.Err = &f.out, &f.err
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return h
+	return f
 }
 
-// run runs both services until the test ends.
-func (h *house) run() {
-	h.t.Helper()
-	transport, err := rabbit.Open(h.Broker, quiet)
+// start runs both services until the test ends.
+func (f *fixture) start() {
+	f.t.Helper()
+	transport, err := rabbit.Open(f.Broker, quiet)
 	if err != nil {
-		h.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	h.broker = transport
+	f.broker = transport
 	var router event.Router[*database.Tx]
-	event.Handle(&router, func(ctx context.Context, tx *database.Tx, m event.Message, e told) error {
-		if err := <-h.broken; err != nil {
+	event.Handle(&router, func(_ context.Context, _ *database.Tx, m event.Message, _ greeted) error {
+		if err := <-f.results; err != nil {
 			return err
 		}
-		h.handled <- m.ID
+		f.handled <- m.ID
 		return nil
 	})
-	inbox := outbox.NewInbox(h.db, "lab-chat-service", &router, quiet)
-	ctx, stop := context.WithCancel(context.WithoutCancel(h.t.Context()))
+	inbox := outbox.NewInbox(f.db, "lab-chat-service", &router, quiet)
+	ctx, stop := context.WithCancel(context.WithoutCancel(f.t.Context()))
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{
-		transport.Run, outbox.NewRelay(h.outbox, transport).Run, inbox.Run,
+		transport.Run, outbox.NewRelay(f.outbox, transport).Run, inbox.Run,
 		transport.Subscribe(event.Subscription{Name: "lab-chat-service", Types: router.Types(), Receive: inbox.Receive}),
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil {
-				h.t.Error(err)
+				f.t.Error(err)
 			}
 		})
 	}
-	h.t.Cleanup(func() { stop(); running.Wait() })
+	f.t.Cleanup(func() { stop(); running.Wait() })
 }
 
-func (h *house) tell(events ...event.Event) {
-	h.t.Helper()
-	err := h.db.InTx(h.t.Context(), func(tx *database.Tx) error {
-		return h.outbox.Write(h.t.Context(), tx, "P-1", events...)
+func (f *fixture) write(events ...event.Event) {
+	f.t.Helper()
+	err := f.db.InTx(f.t.Context(), func(tx *database.Tx) error {
+		return f.outbox.Write(f.t.Context(), tx, "P-1", events...)
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
-// tellTwo runs the house and tells two events, which are handled and kept.
-func (h *house) tellTwo() (first, second string) {
-	h.t.Helper()
-	close(h.broken)
-	h.run()
-	h.tell(told{Text: "1"}, told{Text: "2"})
-	first, second = <-h.handled, <-h.handled
-	h.until(`"retained":2`, "lag", "--json")
+// publishTwo starts the services and publishes two events, which are handled.
+// The outbox keeps them.
+func (f *fixture) publishTwo() (first, second string) {
+	f.t.Helper()
+	close(f.results)
+	f.start()
+	f.write(greeted{Text: "1"}, greeted{Text: "2"})
+	first, second = <-f.handled, <-f.handled
+	f.waitFor(`"published":2`, "lag", "--json")
 	return first, second
 }
 
-// types is what an operator gets for a command.
-func (h *house) types(args ...string) (string, error) {
-	h.out.Reset()
-	h.err.Reset()
-	err := h.Run(h.t.Context(), args)
-	return h.out.String(), err
+// command runs a command and returns its output.
+func (f *fixture) command(args ...string) (string, error) {
+	f.out.Reset()
+	f.err.Reset()
+	err := f.Run(f.t.Context(), args)
+	return f.out.String(), err
 }
 
-// gets is types, for what must work.
-func (h *house) gets(args ...string) string {
-	h.t.Helper()
-	out, err := h.types(args...)
+// output runs a command that must succeed.
+func (f *fixture) output(args ...string) string {
+	f.t.Helper()
+	out, err := f.command(args...)
 	if err != nil {
-		h.t.Fatalf("%q: %v", args, err)
+		f.t.Fatalf("events %q: %v", args, err)
 	}
 	return out
 }
 
-// until asks until the answer holds some text.
-func (h *house) until(text string, args ...string) (out string) {
-	h.t.Helper()
-	eventually(h.t, func() bool {
-		out, _ = h.types(args...)
+// waitFor repeats a command until its output contains text.
+func (f *fixture) waitFor(text string, args ...string) (out string) {
+	f.t.Helper()
+	eventually(f.t, func() bool {
+		out, _ = f.command(args...)
 		return strings.Contains(out, text)
-	}, func() any { return fmt.Sprintf("%q instead of %q to %q", out, text, args) })
+	}, func() string { return fmt.Sprintf("events %q prints %q, want %q in it", args, out, text) })
 	return out
 }
 
-// eventually waits for something to be so; what tells how it is if it is not.
-func eventually(t *testing.T, so func() bool, what func() any) {
+// eventually waits for a condition; state describes the failure.
+func eventually(t *testing.T, condition func() bool, state func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !so() {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !condition() {
 		select {
-		case <-again.C:
+		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("in the end there is %v", what())
+			t.Fatalf("after %s: %s", timeout, state())
 		}
 	}
 }
@@ -179,80 +182,80 @@ func sqlite(t *testing.T) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "events.db")
 }
 
-// wantHandled wants this event handled next.
-func (h *house) wantHandled(id string) {
-	h.t.Helper()
+// wantHandled checks that the consumer handles this event next.
+func (f *fixture) wantHandled(id string) {
+	f.t.Helper()
 	select {
-	case got := <-h.handled:
+	case got := <-f.handled:
 		if got != id {
-			h.t.Errorf("%s was handled, not %s", got, id)
+			f.t.Errorf("got event %s handled, want %s", got, id)
 		}
-	case <-time.After(patience):
-		h.t.Fatalf("%s was not handled", id)
+	case <-time.After(timeout):
+		f.t.Fatalf("event %s was not handled within %s", id, timeout)
 	}
 }
 
 func rows(t *testing.T, out string) (all []map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(out), &all); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("output is not a JSON list: %v: %s", err, out)
 	}
 	return all
 }
 
-func TestWhatNobodyWantsIsSeen(t *testing.T) {
-	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
-	h.run()
-	h.tell(unwanted{})
-	h.until("Unwanted", "unroutable")
+func TestUnroutableEventIsListed(t *testing.T) {
+	f := newFixture(t, sqlite(t), testenv.RabbitMQ(t))
+	f.start()
+	f.write(unbound{})
+	f.waitFor("Unbound", "unroutable")
 	var lag struct {
 		Services []struct {
 			Outbox struct{ Pending, Unroutable int }
 		}
 		Queues []struct{ Queue string }
 	}
-	if err := json.Unmarshal([]byte(h.gets("lag", "--json")), &lag); err != nil {
+	if err := json.Unmarshal([]byte(f.output("lag", "--json")), &lag); err != nil {
 		t.Fatal(err)
 	}
-	if o := lag.Services[0].Outbox; o.Pending != 0 || o.Unroutable != 1 || len(lag.Queues) != 1 || lag.Queues[0].Queue != "lab-chat-service-Told" {
-		t.Errorf("the lag is %+v", lag)
+	if o := lag.Services[0].Outbox; o.Pending != 0 || o.Unroutable != 1 || len(lag.Queues) != 1 || lag.Queues[0].Queue != "lab-chat-service-Greeted" {
+		t.Errorf("got lag %+v, want 1 unroutable event and queue lab-chat-service-Greeted", lag)
 	}
-	if out := h.gets("lag"); !strings.Contains(out, "UNROUTABLE") || !strings.Contains(out, "lab-chat-service-Told") {
-		t.Errorf("lag says\n%s", out)
+	if out := f.output("lag"); !strings.Contains(out, "UNROUTABLE") || !strings.Contains(out, "lab-chat-service-Greeted") {
+		t.Errorf("lag prints\n%s", out)
 	}
 }
 
-func TestWhatIsPendingIsSeenWithoutABroker(t *testing.T) {
-	h := newHouse(t, sqlite(t), "")
-	h.tell(told{Text: "waits"})
-	if out := h.gets("pending"); !strings.Contains(out, "Told") || strings.Contains(out, "waits") {
-		t.Errorf("pending says %s", out)
+func TestPendingNeedsNoBroker(t *testing.T) {
+	f := newFixture(t, sqlite(t), "")
+	f.write(greeted{Text: "body"})
+	if out := f.output("pending"); !strings.Contains(out, "Greeted") || strings.Contains(out, "body") {
+		t.Errorf("pending prints %s", out)
 	}
-	if out := h.gets("lag"); !strings.Contains(out, "RABBITMQ_URL") {
-		t.Errorf("lag says %s", out)
+	if out := f.output("lag"); !strings.Contains(out, "RABBITMQ_URL") {
+		t.Errorf("lag prints %s", out)
 	}
 	for _, command := range []string{"doctor", "tail"} {
-		if _, err := h.types(command); err == nil || !strings.Contains(err.Error(), "RABBITMQ_URL") {
-			t.Errorf("%s answers %v", command, err)
+		if _, err := f.command(command); err == nil || !strings.Contains(err.Error(), "RABBITMQ_URL") {
+			t.Errorf("got error %v from %s, want RABBITMQ_URL in it", err, command)
 		}
 	}
 }
 
-func TestALimitBoundsAList(t *testing.T) {
-	h := newHouse(t, sqlite(t), "")
-	h.tell(told{Text: "1"}, told{Text: "2"}, told{Text: "3"})
+func TestLimitBoundsList(t *testing.T) {
+	f := newFixture(t, sqlite(t), "")
+	f.write(greeted{Text: "1"}, greeted{Text: "2"}, greeted{Text: "3"})
 	for limit, want := range map[string]int{"1": 1, "2": 2, "100": 3} {
-		if got := rows(t, h.gets("pending", "--limit", limit, "--json")); len(got) != want {
-			t.Errorf("of at most %s there are %d", limit, len(got))
+		if got := rows(t, f.output("pending", "--limit", limit, "--json")); len(got) != want {
+			t.Errorf("got %d events with --limit %s, want %d", len(got), limit, want)
 		}
 	}
-	if got := rows(t, h.gets("pending", "--since", "1h", "--until", "0s", "--json")); len(got) != 3 {
-		t.Errorf("of the last hour there are %d", len(got))
+	if got := rows(t, f.output("pending", "--since", "1h", "--until", "0s", "--json")); len(got) != 3 {
+		t.Errorf("got %d events of the last hour, want 3", len(got))
 	}
 }
 
-func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
-	h := newHouse(t, sqlite(t), "")
+func TestWrongUsageIsReported(t *testing.T) {
+	f := newFixture(t, sqlite(t), "")
 	for _, args := range [][]string{
 		{},
 		{"lagg"},
@@ -261,35 +264,35 @@ func TestWhatIsNotUnderstoodIsSaidAndChangesNothing(t *testing.T) {
 		{"show"},
 		{"show", "1", "2"},
 		{"replay"},
-		{"replay", "--from", "heaven", "--all"},
-		{"replay", "--all", "--type", "Told"},
+		{"replay", "--from", "nowhere", "--all"},
+		{"replay", "--all", "--type", "Greeted"},
 		{"replay", "--since", "yesterday"},
-		{"dead", "--type", "Told"},
+		{"dead", "--type", "Greeted"},
 		{"replay", "--id", ""},
 		{"replay", "--since", "1h", "--until", "2h"},
 		{"replay", "--since", "1h", "--until", "1h"},
 		{"dead", "--list", "--since", "2026-11-21T10:00:00Z", "--until", "2026-11-21T10:00:00Z"},
 		{"pending", "--since", "2026-11-21T11:00:00Z", "--until", "2026-11-21T10:00:00Z"},
 		{"pending", "--limit", "0"},
-		{"refused", "--limit", "-1"},
+		{"rejected", "--limit", "-1"},
 		{"unroutable", "--limit", "many"},
 		{"dead", "--list", "--limit", "0"},
 	} {
-		_, err := h.types(args...)
+		_, err := f.command(args...)
 		if coded, ok := errors.AsType[eventctl.UsageError](err); !ok || coded.ExitCode() != 2 {
-			t.Errorf("%q answers %v", args, err)
+			t.Errorf("got error %v from events %q, want a UsageError", err, args)
 		}
 	}
 	for _, args := range [][]string{{"help"}, {"replay", "--help"}, {"tail", "-h"}} {
-		if out := h.gets(args...); !strings.Contains(out, "policyd events") {
-			t.Errorf("%q says %s", args, out)
+		if out := f.output(args...); !strings.Contains(out, "policyd events") {
+			t.Errorf("events %q prints %s", args, out)
 		}
 	}
-	if _, err := h.types("show", "nothing"); err == nil {
-		t.Error("what is not kept is shown")
+	if _, err := f.command("show", "nothing"); err == nil {
+		t.Error("show succeeds for an unknown id")
 	}
-	h.Services = []eventctl.Service{{Name: "policy", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "none.db"), Source: "policy"}}
-	if _, err := h.types("lag"); err == nil || !strings.Contains(err.Error(), "none.db") {
-		t.Errorf("a database that is not there answers %v", err)
+	f.Services = []eventctl.Service{{Name: "policy", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "none.db"), Source: "policy"}}
+	if _, err := f.command("lag"); err == nil || !strings.Contains(err.Error(), "none.db") {
+		t.Errorf("got error %v for a missing database, want its name", err)
 	}
 }

@@ -14,50 +14,43 @@ type finding struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-func runDoctor(ctx context.Context, c *CLI, args []string) error {
-	o := newOptions(c, "doctor", "[--json]\nCompares exchanges and queues; AMQP cannot be asked for bindings, which a running service makes anew each time it connects.")
-	if _, help, err := o.parse(args, 0); help || err != nil {
-		return err
-	}
-	t, err := c.broker()
-	if err != nil {
-		return err
-	}
-	parts, err := t.Inspect(ctx, c.subscriptions()...)
-	if err != nil {
-		return err //nolint:wrapcheck // It says what it was doing.
-	}
-	findings, wrong := diagnose(parts)
-	err = c.print(o, findings, func(t *table) {
-		for _, f := range findings {
-			t.row(f.State, f.Part, f.Detail)
+const doctorUsage = "[--json]\nCompares exchanges and queues. AMQP cannot list bindings; a running service declares them on each connect."
+
+func prepareDoctor(c *CLI, f *flags) func(context.Context, []string) error {
+	return func(ctx context.Context, _ []string) error {
+		parts, err := c.inspect(ctx)
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
+		findings, problems := diagnose(parts)
+		err = c.print(f, findings, func(t *table) {
+			for _, f := range findings {
+				t.row(f.State, f.Part, f.Detail)
+			}
+		})
+		if err == nil && problems > 0 {
+			err = fmt.Errorf("%w: %d of %d exchanges and queues are missing or different", ErrProblem, problems, len(parts))
+		}
 		return err
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%w: %d of %d are not as wanted", ErrFound, wrong, len(parts))
-	}
-	return nil
 }
 
-func diagnose(parts []rabbit.Part) (findings []finding, wrong int) {
+func diagnose(parts []rabbit.Part) (findings []finding, problems int) {
 	for _, p := range parts {
 		f := finding{Part: p.Name, State: string(p.State), Detail: p.Detail}
-		switch _, isQueue := queueOf(p); {
+		switch _, isQueue := queueName(p); {
 		case p.State == rabbit.Missing:
-			wrong++
-			f.Detail = "a service that uses it makes it when it connects"
+			problems++
+			f.Detail = "the service that uses it declares it when it connects"
 		case p.State == rabbit.Different:
-			wrong++
-			f.Detail += "; delete it there, or set what it was declared with (EVENTS_QUEUE_TYPE)"
+			problems++
+			f.Detail += "; delete it on the broker, or restore the setting that declared it (EVENTS_QUEUE_TYPE)"
 		case isQueue && p.Consumers == 0:
-			f.Detail = fmt.Sprintf("nobody consumes it; %d messages wait", p.Messages)
+			f.Detail = fmt.Sprintf("no consumer; %d messages ready", p.Messages)
 		}
 		findings = append(findings, f)
 	}
-	return findings, wrong
+	return findings, problems
 }
 
-func queueOf(p rabbit.Part) (name string, ok bool) { return strings.CutPrefix(p.Name, "queue ") }
+func queueName(p rabbit.Part) (name string, ok bool) { return strings.CutPrefix(p.Name, "queue ") }

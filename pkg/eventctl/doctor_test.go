@@ -15,53 +15,53 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-func TestTheDoctorFindsWhatIsMissingAndWhatDiffers(t *testing.T) {
+func TestDoctorFindsMissingAndDifferentParts(t *testing.T) {
 	broker := testenv.RabbitMQ(t)
-	h := newHouse(t, sqlite(t), broker)
-	h.Broker.Queues = "lab-payments-service-Told"
+	f := newFixture(t, sqlite(t), broker)
+	f.Broker.Queues = "lab-payments-service-Greeted"
 	ch := testenv.Channel(t, broker)
-	out, err := h.types("doctor")
-	if !errors.Is(err, eventctl.ErrFound) || strings.Count(out, "missing") != 4 {
-		t.Errorf("on an empty broker the doctor says %v\n%s", err, out)
+	out, err := f.command("doctor")
+	if !errors.Is(err, eventctl.ErrProblem) || strings.Count(out, "missing") != 4 {
+		t.Errorf("doctor on an empty broker: %v\n%s", err, out)
 	}
-	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+	if _, err := ch.QueueDeclare("lab-chat-service-Greeted", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 		t.Fatal(err)
 	}
-	h.declare(t)
+	f.declare(t)
 	findings := map[string]map[string]any{}
-	out, err = h.types("doctor", "--json")
+	out, err = f.command("doctor", "--json")
 	for _, f := range rows(t, out) {
 		findings[fmt.Sprint(f["part"])] = f
 	}
-	if !errors.Is(err, eventctl.ErrFound) {
-		t.Errorf("the doctor answers %v", err)
+	if !errors.Is(err, eventctl.ErrProblem) {
+		t.Errorf("got error %v, want ErrProblem", err)
 	}
 	for part, state := range map[string]string{
 		"exchange lab-dotnet-micro": "ok", "exchange lab-dotnet-micro-listeners": "ok",
-		"queue lab-payments-service-Told": "ok", "queue lab-chat-service-Told": "different",
+		"queue lab-payments-service-Greeted": "ok", "queue lab-chat-service-Greeted": "different",
 	} {
 		if f := findings[part]; f["state"] != state {
-			t.Errorf("%s is %v", part, f)
+			t.Errorf("got %v for %s, want state %s", f, part, state)
 		}
 	}
-	if f := findings["queue lab-chat-service-Told"]; !strings.Contains(fmt.Sprint(f["detail"]), "x-queue-type") {
-		t.Errorf("what differs is %v", f)
+	if f := findings["queue lab-chat-service-Greeted"]; !strings.Contains(fmt.Sprint(f["detail"]), "x-queue-type") {
+		t.Errorf("got finding %v, want x-queue-type in its detail", f)
 	}
-	if _, err := ch.QueueDelete("lab-chat-service-Told", false, false, false); err != nil {
+	if _, err := ch.QueueDelete("lab-chat-service-Greeted", false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, nil); err != nil {
+	if _, err := ch.QueueDeclare("lab-chat-service-Greeted", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	if out := h.gets("doctor"); !strings.Contains(out, "nobody consumes it") {
-		t.Errorf("the doctor says\n%s", out)
+	if out := f.output("doctor"); !strings.Contains(out, "no consumer") {
+		t.Errorf("doctor prints\n%s", out)
 	}
 }
 
-// declare has a publisher declare what it declares, and ends it.
-func (h *house) declare(t *testing.T) {
+// declare runs a publisher until it has declared its topology.
+func (f *fixture) declare(t *testing.T) {
 	t.Helper()
-	transport, err := rabbit.Open(h.Broker, quiet)
+	transport, err := rabbit.Open(f.Broker, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,11 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-// lag is how far behind things are.
+// lag is the backlog of the services and their queues.
 type lag struct {
 	Services []serviceLag `json:"services"`
-	Queues   []queueLag   `json:"queues,omitzero"`   // nil: nobody could say
-	Problem  string       `json:"problem,omitempty"` // why there are no queues
+	Queues   []queueLag   `json:"queues,omitzero"`   // nil: the broker was not asked or did not answer
+	Problem  string       `json:"problem,omitempty"` // the reason for nil Queues
 }
 
 type serviceLag struct {
@@ -27,86 +27,85 @@ type outboxLag struct {
 	Pending    int64   `json:"pending"`
 	Oldest     float64 `json:"oldestSeconds"`
 	Unroutable int64   `json:"unroutable"`
-	Refused    int64   `json:"refused"`
-	Retained   int64   `json:"retained"`
+	Rejected   int64   `json:"rejected"`
+	Published  int64   `json:"published"` // kept for replay
 }
 
 type inboxLag struct {
-	Waiting    int64   `json:"waiting"`
-	Retry      int64   `json:"retry"`
-	Oldest     float64 `json:"oldestSeconds"`
-	Dead       int64   `json:"dead"`
-	Remembered int64   `json:"remembered"`
+	Waiting          int64   `json:"waiting"` // for a predecessor
+	Retry            int64   `json:"retry"`
+	Oldest           float64 `json:"oldestSeconds"`
+	Dead             int64   `json:"dead"`
+	DeduplicationIDs int64   `json:"deduplicationIds"`
 }
 
 type queueLag struct {
 	Queue     string `json:"queue"`
 	State     string `json:"state"`
-	Ready     int    `json:"ready"` // no consumer has them in hand
+	Ready     int    `json:"ready"` // without unacked messages
 	Consumers int    `json:"consumers"`
 }
 
-// readyHelp says what AMQP can be asked for, and who knows the rest.
-const readyHelp = "READY are messages that no consumer has in hand. The broker does not tell of the others over AMQP: " +
-	"each consumer does, at /metrics, as parley_consumer_in_hand."
+const readyHelp = "READY excludes unacked messages, which AMQP does not report: " +
+	"see parley_consumer_unacked_messages in /metrics of each consumer."
 
-func runLag(ctx context.Context, c *CLI, args []string) error {
-	o := newOptions(c, "lag", "[--json]\n"+readyHelp+"\nIt fails if no broker answers, and tells the rest all the same.")
-	if _, help, err := o.parse(args, 0); help || err != nil {
-		return err
+const lagUsage = "[--json]\n" + readyHelp + "\nIf the broker does not answer, the rest is printed and the exit code is 1."
+
+func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
+	return func(ctx context.Context, _ []string) error {
+		var l lag
+		err := c.each(ctx, func(s *store) error {
+			measured, err := s.lag(ctx)
+			l.Services = append(l.Services, measured)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if c.hasBroker() {
+			l.Queues, err = c.queues(ctx)
+		} else {
+			l.Problem = errNoBroker.Error() // no failure: a single process can run without a broker
+		}
+		if err != nil {
+			l.Problem = err.Error()
+			err = fmt.Errorf("inspect queues: %w", err)
+		}
+		return errors.Join(c.print(f, l, l.write), err)
 	}
-	var l lag
-	err := c.each(ctx, func(ctx context.Context, s *opened) error {
-		one, err := measure(ctx, s)
-		l.Services = append(l.Services, one)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if c.hasBroker() {
-		err = c.queues(ctx, &l)
-	} else {
-		l.Problem = errNoBroker.Error() // In one process there need not be one.
-	}
-	if err != nil {
-		l.Problem = err.Error() // The rest is worth knowing all the same.
-		err = fmt.Errorf("look at the queues: %w", err)
-	}
-	return errors.Join(c.print(o, l, func(t *table) { l.write(t) }), err)
 }
 
-func measure(ctx context.Context, s *opened) (l serviceLag, err error) {
+func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 	l.Service = s.Name
 	if s.outbox != nil {
-		f, err := s.outbox.Figures(ctx)
+		stats, err := s.outbox.Figures(ctx)
 		if err != nil {
-			return l, err //nolint:wrapcheck // each says for whom.
+			return l, err
 		}
 		l.Outbox = &outboxLag{
-			Pending: f.Pending, Oldest: age(f.Oldest), Unroutable: f.Unroutable, Refused: f.Refused, Retained: f.Sent,
+			Pending: stats.Pending, Oldest: age(stats.Oldest), Unroutable: stats.Unroutable, Rejected: stats.Refused, Published: stats.Sent,
 		}
 	}
 	if s.inbox != nil {
-		f, err := s.inbox.Figures(ctx)
+		stats, err := s.inbox.Figures(ctx)
 		if err != nil {
-			return l, err //nolint:wrapcheck // As above.
+			return l, err
 		}
 		l.Inbox = &inboxLag{
-			Waiting: f.Waiting, Retry: f.Retry, Oldest: age(f.Oldest), Dead: dead(f), Remembered: f.Remembered,
+			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), Dead: dead(stats), DeduplicationIDs: stats.Remembered,
 		}
 	}
 	return l, nil
 }
 
-func dead(f outbox.InboxFigures) (n int64) {
-	for _, d := range f.Dead {
+func dead(stats outbox.InboxFigures) (n int64) {
+	for _, d := range stats.Dead {
 		n += d.Events
 	}
 	return n
 }
 
-// age is how long ago something was, in seconds; 0 if it was not.
+// age returns the seconds since at, 0 for the zero time.
 func age(at time.Time) float64 {
 	if at.IsZero() {
 		return 0
@@ -114,54 +113,49 @@ func age(at time.Time) float64 {
 	return max(0, time.Since(at).Seconds())
 }
 
-func (c *CLI) queues(ctx context.Context, l *lag) error {
-	t, err := c.broker()
+func (c *CLI) queues(ctx context.Context) ([]queueLag, error) {
+	parts, err := c.inspect(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	parts, err := t.Inspect(ctx, c.subscriptions()...)
-	if err == nil {
-		l.Queues = []queueLag{} // It may be that none is wanted.
-	}
+	queues := []queueLag{}
 	for _, p := range parts {
-		if name, ok := queueOf(p); ok {
-			l.Queues = append(l.Queues, queueLag{
+		if name, ok := queueName(p); ok {
+			queues = append(queues, queueLag{
 				Queue: name, State: string(p.State), Ready: p.Messages, Consumers: p.Consumers,
 			})
 		}
 	}
-	return err //nolint:wrapcheck // It says what it was doing.
+	return queues, nil
 }
 
 func (l lag) write(t *table) {
-	t.row("SERVICE", "PENDING", "OLDEST", "UNROUTABLE", "REFUSED", "RETAINED", "WAITING", "RETRY", "OLDEST", "DEAD")
+	t.row("SERVICE", "PENDING", "OLDEST", "UNROUTABLE", "REJECTED", "PUBLISHED", "WAITING", "RETRY", "OLDEST", "DEAD")
 	for _, s := range l.Services {
-		row := []any{s.Service}
+		row := []any{s.Service, "-", "-", "-", "-", "-", "-", "-", "-", "-"}
 		if o := s.Outbox; o != nil {
-			row = append(row, o.Pending, seconds(o.Oldest), o.Unroutable, o.Refused, o.Retained)
-		} else {
-			row = append(row, "-", "-", "-", "-", "-")
+			copy(row[1:], []any{o.Pending, seconds(o.Oldest), o.Unroutable, o.Rejected, o.Published})
 		}
 		if i := s.Inbox; i != nil {
-			row = append(row, i.Waiting, i.Retry, seconds(i.Oldest), i.Dead)
-		} else {
-			row = append(row, "-", "-", "-", "-")
+			copy(row[6:], []any{i.Waiting, i.Retry, seconds(i.Oldest), i.Dead})
 		}
 		t.row(row...)
 	}
-	if l.Problem != "" {
+	switch {
+	case l.Problem != "":
 		t.gap()
 		t.row("no queues: " + l.Problem)
-		return
+	case len(l.Queues) > 0:
+		t.gap()
+		l.writeQueues(t)
 	}
-	if len(l.Queues) == 0 {
-		return
-	}
-	t.gap()
+}
+
+func (l lag) writeQueues(t *table) {
 	t.row("QUEUE", "READY", "CONSUMERS")
 	for _, q := range l.Queues {
 		if q.State == string(rabbit.Missing) {
-			t.row(q.Queue, "missing", "")
+			t.row(q.Queue, "missing")
 			continue
 		}
 		t.row(q.Queue, q.Ready, q.Consumers)

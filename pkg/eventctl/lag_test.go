@@ -11,17 +11,17 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// metric is the value of one that is there once.
+// metric returns the value of a gauge with one series.
 func metric(t *testing.T, from prometheus.Gatherer, name string) float64 {
 	t.Helper()
-	value, there := look(t, from, name)
-	if !there {
-		t.Fatalf("there is no metric %s", name)
+	value, ok := lookUp(t, from, name)
+	if !ok {
+		t.Fatalf("metric %s is missing", name)
 	}
 	return value
 }
 
-func look(t *testing.T, from prometheus.Gatherer, name string) (value float64, there bool) {
+func lookUp(t *testing.T, from prometheus.Gatherer, name string) (value float64, ok bool) {
 	t.Helper()
 	families, err := from.Gather()
 	if err != nil {
@@ -35,57 +35,57 @@ func look(t *testing.T, from prometheus.Gatherer, name string) (value float64, t
 	return 0, false
 }
 
-// What a consumer has in hand is no longer ready on the broker: only the consumer
-// can tell.
-func TestWhatAConsumerHasInHandIsSeen(t *testing.T) {
-	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
-	h.run()
-	h.tell(told{Text: "hello"})
+// An unacked message is not ready on the broker, so only the consumer's metrics
+// show it.
+func TestUnackedMessagesAreReported(t *testing.T) {
+	f := newFixture(t, sqlite(t), testenv.RabbitMQ(t))
+	f.start()
+	f.write(greeted{Text: "hello"})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(eventctl.Metrics{Service: "chat", Broker: h.broker})
-	comes := func(name string, right func(float64) bool) {
+	registry.MustRegister(eventctl.Metrics{Service: "chat", Broker: f.broker})
+	wait := func(name string, condition func(float64) bool) {
 		t.Helper()
 		var value float64
-		var there bool
+		var ok bool
 		eventually(t, func() bool {
-			value, there = look(t, registry, name)
-			return there && right(value)
-		}, func() any { return fmt.Sprintf("%s of %v, %v", name, value, there) })
+			value, ok = lookUp(t, registry, name)
+			return ok && condition(value)
+		}, func() string { return fmt.Sprintf("metric %s is %v (present: %v)", name, value, ok) })
 	}
-	comes("parley_consumer_in_hand", func(n float64) bool { return n == 1 })
-	comes("parley_consumer_in_hand_bytes", func(n float64) bool { return n > 0 && n < 100 })
-	if out := h.gets("lag"); !strings.Contains(out, "READY") || !strings.Contains(out, "parley_consumer_in_hand") {
-		t.Errorf("lag says\n%s", out)
+	wait("parley_consumer_in_hand", func(n float64) bool { return n == 1 })
+	wait("parley_consumer_in_hand_bytes", func(n float64) bool { return n > 0 && n < 100 })
+	if out := f.output("lag"); !strings.Contains(out, "READY") || !strings.Contains(out, "parley_consumer_unacked_messages") {
+		t.Errorf("lag prints\n%s", out)
 	}
-	if out := h.gets("lag", "--json"); !strings.Contains(out, `"ready":0`) {
-		t.Errorf("lag says %s", out)
+	if out := f.output("lag", "--json"); !strings.Contains(out, `"ready":0`) {
+		t.Errorf("lag prints %s", out)
 	}
-	close(h.broken)
-	<-h.handled
-	comes("parley_consumer_in_hand", func(n float64) bool { return n == 0 })
+	close(f.results)
+	<-f.handled
+	wait("parley_consumer_in_hand", func(n float64) bool { return n == 0 })
 }
 
-func TestTheLagOfABrokerThatDoesNotAnswerIsAFailure(t *testing.T) {
-	h := newHouse(t, sqlite(t), "amqp://me:secret@127.0.0.1:1/")
-	h.tell(told{Text: "waits"})
+func TestLagFailsWithoutAnswerOfBroker(t *testing.T) {
+	f := newFixture(t, sqlite(t), "amqp://me:secret@127.0.0.1:1/")
+	f.write(greeted{Text: "body"})
 	for _, args := range [][]string{{"lag"}, {"lag", "--json"}} {
-		out, err := h.types(args...)
+		out, err := f.command(args...)
 		if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q answers %v", args, err)
+			t.Errorf("got error %v from events %q, want the address without its password", err, args)
 		}
 		if !strings.Contains(out, "policy") || !strings.Contains(out, "127.0.0.1:1") {
-			t.Errorf("%q says %s", args, out)
+			t.Errorf("events %q prints %s, want the outbox and the problem", args, out)
 		}
 	}
 }
 
-func TestTheLagOfWhoWantsNoQueueTellsOfNone(t *testing.T) {
-	h := newHouse(t, sqlite(t), testenv.RabbitMQ(t))
-	h.Services, h.Broker.Queues = h.Services[:1], ""
-	if out := h.gets("lag"); !strings.Contains(out, "policy") || strings.Contains(out, "QUEUE") || strings.Contains(out, "READY") || strings.HasSuffix(out, "\n\n") {
-		t.Errorf("lag says\n%s", out)
+func TestLagWithoutQueues(t *testing.T) {
+	f := newFixture(t, sqlite(t), testenv.RabbitMQ(t))
+	f.Services, f.Broker.Queues = f.Services[:1], ""
+	if out := f.output("lag"); !strings.Contains(out, "policy") || strings.Contains(out, "QUEUE") || strings.Contains(out, "READY") || strings.HasSuffix(out, "\n\n") {
+		t.Errorf("lag prints\n%s", out)
 	}
-	if out := h.gets("lag", "--json"); !strings.Contains(out, `"queues":[]`) {
-		t.Errorf("lag says %s", out)
+	if out := f.output("lag", "--json"); !strings.Contains(out, `"queues":[]`) {
+		t.Errorf("lag prints %s", out)
 	}
 }

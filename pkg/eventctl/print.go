@@ -10,19 +10,19 @@ import (
 	"unicode"
 )
 
-// print writes a result for programs or for people.
-func (c *CLI) print(o *options, result any, people func(*table)) error {
-	if o.json {
+// print writes a result as JSON, or as a table filled by write.
+func (c *CLI) print(f *flags, result any, write func(*table)) error {
+	if f.json {
 		encoder := json.NewEncoder(c.Out)
 		encoder.SetEscapeHTML(false)
 		if list := reflect.ValueOf(result); list.Kind() == reflect.Slice && list.IsNil() {
-			result = []any{} // A list without members is a list.
+			result = []any{} // an empty list is printed as [], not as null
 		}
-		return encoder.Encode(result) //nolint:wrapcheck // Standard output is the caller's.
+		return encoder.Encode(result)
 	}
 	t := &table{Writer: tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
-	people(t)
-	return t.Flush() //nolint:wrapcheck // As above.
+	write(t)
+	return t.Flush()
 }
 
 type table struct{ *tabwriter.Writer }
@@ -30,17 +30,20 @@ type table struct{ *tabwriter.Writer }
 func (t *table) row(cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
-		texts[i] = strings.Map(visible, fmt.Sprint(cell))
+		texts[i] = printable(fmt.Sprint(cell))
 	}
 	fmt.Fprintln(t, strings.TrimRight(strings.Join(texts, "\t"), "\t"))
 }
 
 func (t *table) gap() { _, _ = io.WriteString(t, "\n") }
 
-// visible keeps what somebody else wrote from moving the cursor.
-func visible(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
+// printable replaces control characters by spaces: they could move a terminal's
+// cursor.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }

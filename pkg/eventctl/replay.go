@@ -11,49 +11,55 @@ import (
 	"parley.internal/pkg/outbox"
 )
 
+// The sources of a replay.
+const (
+	fromDead     = "dead"
+	fromOutbox   = "outbox"
+	fromRejected = "rejected"
+)
+
 type replayed struct {
 	Service string           `json:"service"`
-	From    string           `json:"from"` // dead, outbox, refused
+	From    string           `json:"from"`
 	DryRun  bool             `json:"dryRun"`
 	Events  int64            `json:"events"`
 	Types   map[string]int64 `json:"types"`
-	First   *time.Time       `json:"first,omitempty"` // when the oldest was recorded
+	First   *time.Time       `json:"first,omitempty"` // record time of the oldest
 	Last    *time.Time       `json:"last,omitempty"`
 }
 
-func runReplay(ctx context.Context, c *CLI, args []string) error {
-	o := newOptions(c, "replay", "[--from dead|outbox|refused] (--id … --type … --partition … --since … --until … | --all) [--dry-run]\nIf one of several ids is not there to replay, nothing is replayed.")
-	var f choice
-	f.register(o)
-	from := o.String("from", "dead", "dead: dead letters are handled again by their consumer; outbox: published events, as far as they are kept, are published again with the ids they had: who has handled them ignores them; refused: events that the broker did not take are published at once")
-	dry := o.Bool("dry-run", false, "only tell what it would do")
-	everything := o.Bool("all", false, "all of them")
-	if _, help, err := o.parse(args, 0); help || err != nil {
-		return err
+const replayUsage = `[--from dead|outbox|rejected] (--id … --type … --partition … --since … --until … | --all) [--dry-run]
+If one of several ids cannot be replayed, nothing is replayed.`
+
+func prepareReplay(c *CLI, f *flags) func(context.Context, []string) error {
+	f.addFilter()
+	from := f.String("from", fromDead, "dead: their consumer handles dead letters again; "+
+		"outbox: published events, as far back as they are kept, are published again with the same ids, and consumers ignore duplicates; "+
+		"rejected: events that the broker rejected are published at once")
+	dryRun := f.Bool("dry-run", false, "only report which events would be replayed")
+	all := f.Bool("all", false, "all events")
+	return func(ctx context.Context, _ []string) error {
+		switch {
+		case !slices.Contains([]string{fromDead, fromOutbox, fromRejected}, *from):
+			return usageErrorf("events replay: --from must be dead, outbox or rejected, not %q", *from)
+		case !f.filter.isSet() && !*all:
+			return usageErrorf("events replay: select events by --id, --type, --partition, --since and --until, or --all")
+		case f.filter.isSet() && *all:
+			return usageErrorf("events replay: --all cannot be combined with a selection")
+		}
+		if err := c.checkIDs(ctx, *from, f.filter.query(0)); err != nil {
+			return err
+		}
+		results, _, err := c.replay(ctx, *from, f.filter.query(0), *dryRun)
+		if err != nil {
+			return err
+		}
+		return c.print(f, results, func(t *table) { writeReplayed(t, results) })
 	}
-	switch {
-	case !slices.Contains([]string{"dead", "outbox", "refused"}, *from):
-		return misused("events replay: --from is dead, outbox or refused, not %q", *from)
-	case !f.chooses() && !*everything:
-		return misused("events replay: which events? --id, --type, --partition, --since and --until choose; --all takes all")
-	case f.chooses() && *everything:
-		return misused("events replay: --all leaves nothing to choose")
-	}
-	if err := f.check(o); err != nil {
-		return err
-	}
-	if err := c.areThere(ctx, *from, f.filter()); err != nil {
-		return err
-	}
-	all, _, err := c.replay(ctx, *from, f.filter(), *dry)
-	if err != nil {
-		return err
-	}
-	return c.print(o, all, func(t *table) { writeReplayed(t, all) })
 }
 
-// areThere refuses ids that cannot be replayed, before one of the others is.
-func (c *CLI) areThere(ctx context.Context, from string, f outbox.Filter) error {
+// checkIDs returns an error if an id of the filter cannot be replayed.
+func (c *CLI) checkIDs(ctx context.Context, from string, f outbox.Filter) error {
 	if len(f.IDs) == 0 {
 		return nil
 	}
@@ -63,49 +69,53 @@ func (c *CLI) areThere(ctx context.Context, from string, f outbox.Filter) error 
 	}
 	missing := slices.DeleteFunc(slices.Clone(f.IDs), func(id string) bool { return slices.Contains(found, id) })
 	if len(missing) > 0 {
-		return fmt.Errorf("%w: nothing is replayed, for these ids are not there to replay from %s: %s",
-			ErrFound, from, strings.Join(missing, ", "))
+		return fmt.Errorf("%w: nothing was replayed, because --from %s has no events with the ids %s",
+			ErrProblem, from, strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// replay replays what is chosen in each service that has what to replay from,
-// and tells which of the filter's ids were there.
-func (c *CLI) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (all []replayed, found []string, err error) {
-	err = c.each(ctx, func(ctx context.Context, s *opened) error {
-		r, ok, err := s.replay(ctx, from, f, dry)
-		if ok {
-			found = append(found, r.IDs...)
-			all = append(all, replayed{
-				Service: s.Name, From: from, DryRun: dry, Events: r.Events, Types: r.Types,
-				First: unlessZero(r.First), Last: unlessZero(r.Last),
-			})
+// replay replays the selected events of each service, and returns the found ids
+// among the filter's.
+func (c *CLI) replay(ctx context.Context, from string, f outbox.Filter, dryRun bool) (results []replayed, found []string, err error) {
+	err = c.each(ctx, func(s *store) error {
+		replay := s.replayer(from)
+		if replay == nil {
+			return nil
 		}
-		return err
+		r, err := replay(ctx, f, dryRun)
+		if err != nil {
+			return err
+		}
+		found = append(found, r.IDs...)
+		results = append(results, replayed{
+			Service: s.Name, From: from, DryRun: dryRun, Events: r.Events, Types: r.Types,
+			First: timeOrNil(r.First), Last: timeOrNil(r.Last),
+		})
+		return nil
 	})
-	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("no service here has what to replay from %s", from)
+	if err == nil && len(results) == 0 {
+		err = fmt.Errorf("no service of this program can replay from %s", from)
 	}
-	return all, found, err
+	return results, found, err
 }
 
-// replay reports whether the service has what to replay from.
-func (s *opened) replay(ctx context.Context, from string, f outbox.Filter, dry bool) (r outbox.Replayed, ok bool, err error) {
+// replayer returns nil if the service has nothing to replay from.
+func (s *store) replayer(from string) func(ctx context.Context, f outbox.Filter, dryRun bool) (outbox.Replayed, error) {
 	switch {
-	case from == "dead" && s.inbox != nil:
-		r, err = s.inbox.Replay(ctx, f, dry)
-	case from == "outbox" && s.outbox != nil:
-		r, err = s.outbox.Replay(ctx, f, dry)
-	case from == "refused" && s.outbox != nil:
-		r, err = s.outbox.ReplayRefused(ctx, f, dry)
+	case from == fromDead && s.inbox != nil:
+		return s.inbox.Replay
+	case from == fromOutbox && s.outbox != nil:
+		return s.outbox.Replay
+	case from == fromRejected && s.outbox != nil:
+		return s.outbox.ReplayRefused
 	default:
-		return r, false, nil
+		return nil
 	}
-	return r, err == nil, err //nolint:wrapcheck // each says for whom.
 }
 
-func writeReplayed(t *table, all []replayed) {
-	for _, r := range all {
+func writeReplayed(t *table, results []replayed) {
+	for _, r := range results {
 		verb := "replayed"
 		if r.DryRun {
 			verb = "would replay"

@@ -13,152 +13,152 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-func TestADeadLetterIsFoundReadAndReplayed(t *testing.T) {
+func TestDeadLetterIsListedShownAndReplayed(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		h := newHouse(t, url(t), testenv.RabbitMQ(t))
-		h.run()
-		h.tell(told{Text: "tax id 8501"})
-		h.broken <- event.Permanent(errors.New("no such agent"))
-		if out := h.until("no such agent", "dead"); !strings.Contains(out, "Told") || strings.Contains(out, "8501") {
-			t.Errorf("dead says %s", out)
+		f := newFixture(t, url(t), testenv.RabbitMQ(t))
+		f.start()
+		f.write(greeted{Text: "tax id 8501"})
+		f.results <- event.Permanent(errors.New("no such agent"))
+		if out := f.waitFor("no such agent", "dead"); !strings.Contains(out, "Greeted") || strings.Contains(out, "8501") {
+			t.Errorf("dead prints %s", out)
 		}
-		list := rows(t, h.gets("dead", "--list", "--json"))
+		list := rows(t, f.output("dead", "--list", "--json"))
 		if len(list) != 1 || list[0]["service"] != "chat" || list[0]["partitionKey"] != "P-1" {
-			t.Fatalf("the list is %v", list)
+			t.Fatalf("got list %v, want a dead letter of chat in partition P-1", list)
 		}
 		id, _ := list[0]["id"].(string)
-		shown := h.gets("show", id)
+		shown := f.output("show", id)
 		for _, part := range []string{id, "no such agent", "tax id 8501", "policy", "chat", "dead", "sent"} {
 			if !strings.Contains(shown, part) {
-				t.Errorf("show does not say %q:\n%s", part, shown)
+				t.Errorf("show does not print %q:\n%s", part, shown)
 			}
 		}
-		if out := h.gets("replay", "--id", id, "--dry-run"); !strings.Contains(out, "would replay") {
-			t.Errorf("a dry run says %s", out)
+		if out := f.output("replay", "--id", id, "--dry-run"); !strings.Contains(out, "would replay") {
+			t.Errorf("dry run prints %s", out)
 		}
-		if len(rows(t, h.gets("dead", "--json"))) != 1 {
-			t.Fatal("a dry run has changed something")
+		if len(rows(t, f.output("dead", "--json"))) != 1 {
+			t.Fatal("dry run replayed the dead letter")
 		}
-		h.gets("replay", "--type", "Told", "--partition", "P-1", "--since", "1h")
-		close(h.broken)
-		h.wantHandled(id)
-		h.until("[]", "dead", "--json")
-		if _, err := h.types("replay", "--id", id); !errors.Is(err, eventctl.ErrFound) {
-			t.Errorf("replaying what is not dead answers %v", err)
+		f.output("replay", "--type", "Greeted", "--partition", "P-1", "--since", "1h")
+		close(f.results)
+		f.wantHandled(id)
+		f.waitFor("[]", "dead", "--json")
+		if _, err := f.command("replay", "--id", id); !errors.Is(err, eventctl.ErrProblem) {
+			t.Errorf("got error %v for an event that is not dead, want ErrProblem", err)
 		}
 	})
 }
 
-func TestWhatTheBrokerDoesNotTakeIsSeenAndReplayed(t *testing.T) {
+func TestRejectedEventIsListedAndReplayed(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
 	broker.MaxMessage(1 << 16)
-	h := newHouse(t, sqlite(t), broker.URL())
-	close(h.broken)
-	h.run()
-	h.tell(told{Text: "small"})
-	<-h.handled
-	h.tell(told{Text: strings.Repeat("large", 1<<16)})
-	out := h.until("larger than", "refused")
-	if !strings.Contains(out, "Told") || strings.Contains(out, "largelarge") {
-		t.Errorf("refused says %s", out)
+	f := newFixture(t, sqlite(t), broker.URL())
+	close(f.results)
+	f.start()
+	f.write(greeted{Text: "small"})
+	<-f.handled
+	f.write(greeted{Text: strings.Repeat("large", 1<<16)})
+	out := f.waitFor("larger than", "rejected")
+	if !strings.Contains(out, "Greeted") || strings.Contains(out, "largelarge") {
+		t.Errorf("rejected prints %s", out)
 	}
-	list := rows(t, h.gets("refused", "--json"))
+	list := rows(t, f.output("rejected", "--json"))
 	id, _ := list[0]["id"].(string)
-	if shown := h.gets("show", id); !strings.Contains(shown, "larger than") || strings.Contains(shown, "attempts") {
-		t.Errorf("show says %s", shown[:200])
+	if shown := f.output("show", id); !strings.Contains(shown, "larger than") || strings.Contains(shown, "attempts") {
+		t.Errorf("show prints %s", shown[:200])
 	}
-	if out := h.gets("lag", "--json"); !strings.Contains(out, `"pending":0`) || !strings.Contains(out, `"refused":1`) {
-		t.Errorf("lag says %s", out)
+	if out := f.output("lag", "--json"); !strings.Contains(out, `"pending":0`) || !strings.Contains(out, `"rejected":1`) {
+		t.Errorf("lag prints %s", out)
 	}
-	if out := h.gets("lag"); !strings.Contains(out, "REFUSED") {
-		t.Errorf("lag says %s", out)
+	if out := f.output("lag"); !strings.Contains(out, "REJECTED") {
+		t.Errorf("lag prints %s", out)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(eventctl.Metrics{Service: "policy", Outbox: h.outbox})
+	registry.MustRegister(eventctl.Metrics{Service: "policy", Outbox: f.outbox})
 	if got := metric(t, registry, "parley_outbox_refused"); got != 1 {
-		t.Errorf("the metric is %v", got)
+		t.Errorf("got parley_outbox_refused %v, want 1", got)
 	}
 	broker.MaxMessage(1 << 27)
-	if out := h.gets("replay", "--from", "refused", "--all", "--dry-run"); !strings.Contains(out, "would replay") || len(h.handled) > 0 {
-		t.Errorf("a dry run says %s", out)
+	if out := f.output("replay", "--from", "rejected", "--all", "--dry-run"); !strings.Contains(out, "would replay") || len(f.handled) > 0 {
+		t.Errorf("dry run prints %s", out)
 	}
-	h.gets("replay", "--from", "refused", "--id", id)
-	h.wantHandled(id)
-	h.until("[]", "refused", "--json")
-	if _, err := h.types("replay", "--from", "refused", "--id", id); !errors.Is(err, eventctl.ErrFound) {
-		t.Errorf("replaying what is not refused answers %v", err)
+	f.output("replay", "--from", "rejected", "--id", id)
+	f.wantHandled(id)
+	f.waitFor("[]", "rejected", "--json")
+	if _, err := f.command("replay", "--from", "rejected", "--id", id); !errors.Is(err, eventctl.ErrProblem) {
+		t.Errorf("got error %v for an event that is not rejected, want ErrProblem", err)
 	}
 }
 
-// A consumer whose database was set back hears again what it has forgotten; one
-// that has not ignores it.
+// A consumer whose database was restored handles replayed events again; others
+// ignore them as duplicates.
 func TestPublishedEventsAreReplayed(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		publishedEventsAreReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t)))
+		replayPublished(t, newFixture(t, url(t), testenv.RabbitMQ(t)))
 	})
 }
 
-func publishedEventsAreReplayed(t *testing.T, h *house) {
+func replayPublished(t *testing.T, f *fixture) {
 	t.Helper()
-	first, second := h.tellTwo()
-	if out := h.gets("replay", "--from", "outbox", "--all", "--dry-run", "--json"); !strings.Contains(out, `"events":2`) {
-		t.Errorf("a dry run says %s", out)
+	first, second := f.publishTwo()
+	if out := f.output("replay", "--from", "outbox", "--all", "--dry-run", "--json"); !strings.Contains(out, `"events":2`) {
+		t.Errorf("dry run prints %s", out)
 	}
-	if _, err := h.db.Exec(t.Context(), "DELETE FROM inbox_event"); err != nil {
+	if _, err := f.db.Exec(t.Context(), "DELETE FROM inbox_event"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.db.Exec(t.Context(), "DELETE FROM inbox_partition"); err != nil {
+	if _, err := f.db.Exec(t.Context(), "DELETE FROM inbox_partition"); err != nil {
 		t.Fatal(err)
 	}
-	h.gets("replay", "--from", "outbox", "--id", first, "--id", second)
+	f.output("replay", "--from", "outbox", "--id", first, "--id", second)
 	for _, want := range []string{first, second} {
-		h.wantHandled(want)
+		f.wantHandled(want)
 	}
-	h.gets("replay", "--from", "outbox", "--type", "Told", "--since", "1h")
-	h.until(`"pending":0`, "lag", "--json")
-	h.tell(told{Text: "3"})
-	if got := <-h.handled; got == first || got == second {
-		t.Errorf("%s was handled once more", got)
+	f.output("replay", "--from", "outbox", "--type", "Greeted", "--since", "1h")
+	f.waitFor(`"pending":0`, "lag", "--json")
+	f.write(greeted{Text: "3"})
+	if got := <-f.handled; got == first || got == second {
+		t.Errorf("event %s was handled again", got)
 	}
 }
 
-// One id that was mistyped is not noticed among others that were replayed.
-func TestNothingIsReplayedIfAnIDIsNotThere(t *testing.T) {
+// Among replayed events, an operator would not notice a mistyped id.
+func TestUnknownIDPreventsReplay(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		nothingIsReplayed(t, newHouse(t, url(t), testenv.RabbitMQ(t)))
+		replayUnknownID(t, newFixture(t, url(t), testenv.RabbitMQ(t)))
 	})
 }
 
-func nothingIsReplayed(t *testing.T, h *house) {
+func replayUnknownID(t *testing.T, f *fixture) {
 	t.Helper()
-	first, second := h.tellTwo()
+	first, second := f.publishTwo()
 	for _, args := range [][]string{{}, {"--dry-run"}, {"--json"}} {
-		out, err := h.types(append([]string{"replay", "--from", "outbox", "--id", first, "--id", "nothere", "--id", "nor this"}, args...)...)
+		out, err := f.command(append([]string{"replay", "--from", "outbox", "--id", first, "--id", "nothere", "--id", "nor this"}, args...)...)
 		if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "nothere, nor this") || strings.Contains(err.Error(), first) || out != "" {
-			t.Errorf("%q answers %v, and says %s", args, err, out)
+			t.Errorf("got %q and error %v with %q, want the unknown ids", out, err, args)
 		}
 	}
-	// It is there, but none of those that are chosen.
-	if _, err := h.types("replay", "--from", "outbox", "--id", first, "--type", "Unwanted"); !errors.Is(err, eventctl.ErrFound) || !strings.Contains(err.Error(), first) {
-		t.Errorf("an id of another type answers %v", err)
+	// The event exists, but has another type.
+	if _, err := f.command("replay", "--from", "outbox", "--id", first, "--type", "Unbound"); !errors.Is(err, eventctl.ErrProblem) || !strings.Contains(err.Error(), first) {
+		t.Errorf("got error %v for an id of another type, want ErrProblem", err)
 	}
-	if out := h.gets("lag", "--json"); !strings.Contains(out, `"retained":2`) {
-		t.Errorf("something was replayed: %s", out)
+	if out := f.output("lag", "--json"); !strings.Contains(out, `"published":2`) {
+		t.Errorf("an event was replayed: %s", out)
 	}
-	if out := h.gets("replay", "--from", "outbox", "--id", first, "--id", second, "--id", first, "--json"); !strings.Contains(out, `"events":2`) {
-		t.Errorf("both are replayed: %s", out)
+	if out := f.output("replay", "--from", "outbox", "--id", first, "--id", second, "--id", first, "--json"); !strings.Contains(out, `"events":2`) {
+		t.Errorf("replay prints %s, want 2 events", out)
 	}
 }
 
-func TestAReplayThatNoServiceHasIsAFailure(t *testing.T) {
-	h := newHouse(t, sqlite(t), "")
-	told, hears := h.Services[0], h.Services[1]
-	for from, service := range map[string]eventctl.Service{"outbox": hears, "refused": hears, "dead": told} {
-		h.Services = []eventctl.Service{service}
-		for _, chosen := range [][]string{{"--all"}, {"--id", "1"}} {
-			_, err := h.types(append([]string{"replay", "--from", from}, chosen...)...)
-			if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "no service here has what to replay from "+from) {
-				t.Errorf("from %s answers %v", from, err)
+func TestReplayWithoutMatchingServiceFails(t *testing.T) {
+	f := newFixture(t, sqlite(t), "")
+	publisher, consumer := f.Services[0], f.Services[1]
+	for from, service := range map[string]eventctl.Service{"outbox": consumer, "rejected": consumer, "dead": publisher} {
+		f.Services = []eventctl.Service{service}
+		for _, selection := range [][]string{{"--all"}, {"--id", "1"}} {
+			_, err := f.command(append([]string{"replay", "--from", from}, selection...)...)
+			if err == nil || eventctl.ExitCode(err) != 1 || !strings.Contains(err.Error(), "no service of this program can replay from "+from) {
+				t.Errorf("got error %v for --from %s", err, from)
 			}
 		}
 	}

@@ -9,62 +9,60 @@ import (
 	"parley.internal/pkg/outbox"
 )
 
-// shown is an event with its body, as JSON if it is that.
+// shown is an event with the body.
 type shown struct {
 	row
 
 	TraceParent string          `json:"traceparent,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
-	Raw         []byte          `json:"raw,omitempty"` // base64, of what is no JSON
+	Raw         []byte          `json:"raw,omitempty"` // base64 of a body other than JSON
 }
 
-func runShow(ctx context.Context, c *CLI, args []string) error {
-	o := newOptions(c, "show", "<id> [--json]")
-	ids, help, err := o.parse(args, 1)
-	if help || err != nil {
-		return err
-	}
-	if len(ids) != 1 || ids[0] == "" {
-		return misused("events show: which id?")
-	}
-	all := []shown{}
-	err = c.each(ctx, func(ctx context.Context, s *opened) error {
-		found, err := s.find(ctx, outbox.Filter{IDs: ids, Bodies: true})
-		all = append(all, found...)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return errors.New("no event with this id is kept: it was handled, or its time is over, or it never was")
-	}
-	return c.print(o, all, func(t *table) {
-		for _, e := range all {
-			e.write(t)
-			t.gap()
+func prepareShow(c *CLI, f *flags) func(context.Context, []string) error {
+	return func(ctx context.Context, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return usageErrorf("events show: an event id is missing")
 		}
-	})
+		all := []shown{}
+		err := c.each(ctx, func(s *store) error {
+			found, err := s.find(ctx, args[0])
+			all = append(all, found...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			return errors.New("no stored event has this id: it was handled, is past its retention, or never existed")
+		}
+		return c.print(f, all, func(t *table) {
+			for _, e := range all {
+				e.write(t)
+				t.gap()
+			}
+		})
+	}
 }
 
-func (s *opened) find(ctx context.Context, f outbox.Filter) (all []shown, err error) {
-	var stored, parked []outbox.Stored
+func (s *store) find(ctx context.Context, id string) (all []shown, err error) {
+	filter := outbox.Filter{IDs: []string{id}, Bodies: true}
+	var published, parked []outbox.Stored
 	if s.outbox != nil {
-		stored, err = s.outbox.List(ctx, f)
+		published, err = s.outbox.List(ctx, filter)
 	}
 	if s.inbox != nil && err == nil {
-		parked, err = s.inbox.List(ctx, f)
+		parked, err = s.inbox.List(ctx, filter)
 	}
-	for _, e := range append(stored, parked...) {
-		one := shown{row: rowOf(s.Name, e), TraceParent: e.TraceParent}
+	for _, e := range append(published, parked...) {
+		event := shown{row: newRow(s.Name, e), TraceParent: e.TraceParent}
 		if json.Valid(e.Data) {
-			one.Data = e.Data
+			event.Data = e.Data
 		} else {
-			one.Raw = e.Data
+			event.Raw = e.Data
 		}
-		all = append(all, one)
+		all = append(all, event)
 	}
-	return all, err //nolint:wrapcheck // each says for whom.
+	return all, err
 }
 
 func (e shown) write(t *table) {
@@ -73,14 +71,13 @@ func (e shown) write(t *table) {
 	t.row("type", e.Type)
 	t.row("source", e.Source)
 	t.row("state", e.State)
-	if e.Recorded != nil {
-		t.row("recorded", e.Recorded.Format(time.RFC3339Nano))
-	}
-	if e.At != nil {
-		t.row("published or came", e.At.Format(time.RFC3339Nano))
-	}
-	if e.Due != nil {
-		t.row("tried again", e.Due.Format(time.RFC3339Nano))
+	for _, at := range []struct {
+		name string
+		time *time.Time
+	}{{"recorded", e.Recorded}, {"published or received", e.At}, {"next attempt", e.Due}} {
+		if at.time != nil {
+			t.row(at.name, at.time.Format(time.RFC3339Nano))
+		}
 	}
 	if e.PartitionKey != "" {
 		t.row("partition", e.PartitionKey)

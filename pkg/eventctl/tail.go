@@ -13,8 +13,8 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-// told is an event as tail prints it.
-type told struct {
+// tailed is an event in the output of tail.
+type tailed struct {
 	ID           string          `json:"id"`
 	Type         string          `json:"type"`
 	Source       string          `json:"source"`
@@ -24,78 +24,79 @@ type told struct {
 	Data         json.RawMessage `json:"data,omitempty"`
 }
 
-func runTail(ctx context.Context, c *CLI, args []string) error {
-	o := newOptions(c, "tail", `[--type T …] [--data] [--json]
-A queue of its own hears what is published, until it is interrupted. By default: the types
-that a service known here has a queue for. An event of another type would count as wanted
-while this listens, and be lost with its queue.`)
-	var types texts
-	o.Var(&types, "type", "only this `type`; may be given several times")
-	body := o.Bool("data", false, "with the bodies, which may hold what is private")
-	risk := o.Bool("risk-loss", false, "also types that no queue is known for")
-	if _, help, err := o.parse(args, 0); help || err != nil {
-		return err
-	}
-	t, err := c.broker()
-	if err != nil {
-		return err
-	}
-	parts, err := t.Inspect(ctx, c.subscriptions()...)
-	if err != nil {
-		return err //nolint:wrapcheck // It says what it was doing.
-	}
-	if types, err = tapped(parts, types, *risk); err != nil {
-		return err
-	}
-	var broken error
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	err = t.Tap(ctx, types, func() {
-		fmt.Fprintf(c.Err, "hearing %s\n", strings.Join(types, ", "))
-	}, func(m event.Message) {
-		if err := c.tell(o.json, *body, m); err != nil {
-			broken = err // Whoever read it has gone.
-			stop()
+const tailUsage = `[--type T …] [--data] [--json]
+Receives events through a temporary queue until it is interrupted, by default of all types with a
+known queue. An event of another type would not become unroutable while tail runs: the broker would
+deliver it to the temporary queue alone and lose it.`
+
+func prepareTail(c *CLI, f *flags) func(context.Context, []string) error {
+	var types stringList
+	f.Var(&types, "type", "only this `type`; may be repeated")
+	body := f.Bool("data", false, "print bodies, which may hold personal data")
+	risk := f.Bool("risk-loss", false, "allow types without a known queue")
+	return func(ctx context.Context, _ []string) error {
+		parts, err := c.inspect(ctx)
+		if err != nil {
+			return err
 		}
-	})
-	return errors.Join(broken, err)
+		if types, err = tailTypes(parts, types, *risk); err != nil {
+			return err
+		}
+		t, err := c.broker()
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		var writeError error
+		err = t.Tap(ctx, types, func() {
+			fmt.Fprintf(c.Err, "listening for %s\n", strings.Join(types, ", "))
+		}, func(m event.Message) {
+			if err := c.printTailed(f.json, *body, m); err != nil {
+				writeError = err // the reader of the output has gone
+				stop()
+			}
+		})
+		return errors.Join(writeError, err)
+	}
 }
 
-// tapped are the types to hear: those that are wanted, or all that have a queue.
-func tapped(parts []rabbit.Part, wanted []string, risk bool) ([]string, error) {
-	var kept []string
+// tailTypes returns the types to receive: the wanted types, by default all with
+// a queue. Without risk, a wanted type without a queue is an error.
+func tailTypes(parts []rabbit.Part, wanted []string, risk bool) ([]string, error) {
+	var queued []string
 	for _, p := range parts {
-		name, isQueue := queueOf(p)
-		if eventType := name[strings.LastIndex(name, "-")+1:]; isQueue && p.State != rabbit.Missing && !slices.Contains(kept, eventType) {
-			kept = append(kept, eventType)
+		name, isQueue := queueName(p)
+		if eventType := name[strings.LastIndex(name, "-")+1:]; isQueue && p.State != rabbit.Missing && !slices.Contains(queued, eventType) {
+			queued = append(queued, eventType)
 		}
 	}
 	if len(wanted) == 0 {
-		if len(kept) == 0 {
+		if len(queued) == 0 {
 			return nil, errors.New("no queue is known here: name the types (--type)")
 		}
-		return kept, nil
+		return queued, nil
 	}
 	for _, eventType := range wanted {
 		if !typeName.MatchString(eventType) {
-			return nil, misused("events tail: %q is no type of event", eventType)
+			return nil, usageErrorf("events tail: %q is not an event type", eventType)
 		}
-		if !risk && !slices.Contains(kept, eventType) {
-			return nil, fmt.Errorf("no queue is known for %s: while this listens, one that nobody else wants is lost; name its queue in EVENTS_QUEUES, or say --risk-loss", eventType)
+		if !risk && !slices.Contains(queued, eventType) {
+			return nil, fmt.Errorf("no queue is known for %s, so events that are published during the tail would be lost: name a queue in EVENTS_QUEUES, or use --risk-loss", eventType)
 		}
 	}
 	return wanted, nil
 }
 
-func (c *CLI) tell(asJSON, body bool, m event.Message) error {
-	e := told{ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence}
+func (c *CLI) printTailed(asJSON, body bool, m event.Message) error {
+	e := tailed{ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence}
 	if body && json.Valid(m.Data) {
 		e.Data = m.Data
 	}
 	if asJSON {
-		return json.NewEncoder(c.Out).Encode(e) //nolint:wrapcheck // Standard output is the caller's.
+		return json.NewEncoder(c.Out).Encode(e)
 	}
 	text := fmt.Sprintf("%s  %s  %s  %s %d  %s", e.Time.Format(time.RFC3339), e.Type, e.ID, e.PartitionKey, e.Sequence, e.Data)
-	_, err := fmt.Fprintln(c.Out, strings.TrimSpace(strings.Map(visible, text)))
-	return err //nolint:wrapcheck // As above.
+	_, err := fmt.Fprintln(c.Out, strings.TrimSpace(printable(text)))
+	return err
 }

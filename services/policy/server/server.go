@@ -167,7 +167,7 @@ func (s *Server) Degraded() []string {
 		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
 	}
 	if n := s.relay.Refused(); n > 0 {
-		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events refused` tells why", n))
+		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events rejected` shows the reason", n))
 	}
 	if types := s.relay.Nacked(); len(types) > 0 {
 		problems = append(problems, fmt.Sprintf("the broker does not take all %s just now, as if a queue were full; they are tried again", strings.Join(types, ", ")))

@@ -112,7 +112,7 @@ func TestAnOperatorWatchesAndMendsEvents(t *testing.T) {
 	if out, _, code := operate(t, "", env, "parley", "replay", "--id", "broken-1", "--dry-run"); code != 0 || !strings.Contains(out, "would replay") {
 		t.Errorf("a dry run ends with %d: %s", code, out)
 	}
-	if out, problems, code := operate(t, "", env, "parley", "doctor"); code != 0 || !strings.Contains(out, "nobody consumes it; 1 messages wait") {
+	if out, problems, code := operate(t, "", env, "parley", "doctor"); code != 0 || !strings.Contains(out, "no consumer; 1 messages ready") {
 		t.Errorf("doctor ends with %d: %s%s", code, out, problems)
 	}
 	for want, args := range map[int][]string{2: {"lagg"}, 1: {"show", "nothing"}, 0: {"lag"}} {
