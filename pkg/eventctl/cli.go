@@ -33,7 +33,7 @@ type Service struct {
 type CLI struct {
 	Program  string    // "policyd", for the help
 	Services []Service // run by the program
-	Broker   rabbit.Settings
+	Broker   rabbit.Config
 	In       io.Reader
 	Out, Err io.Writer
 }
@@ -111,13 +111,11 @@ func (c *CLI) help(w io.Writer) {
 	fmt.Fprintln(w, "Exit code: 0 success; 1 failure or problem found; 2 wrong usage.")
 }
 
-// broker returns a transport, not yet connected.
-func (c *CLI) broker() (*rabbit.Transport, error) {
-	t, err := rabbit.Open(c.Broker, slog.New(slog.DiscardHandler))
-	if err == nil && t == nil {
-		err = errNoBroker
-	}
-	return t, err
+// broker returns the configuration of the broker, without logs.
+func (c *CLI) broker() rabbit.Config {
+	cfg := c.Broker
+	cfg.Log = slog.New(slog.DiscardHandler)
+	return cfg
 }
 
 var errNoBroker = errors.New("no broker is configured (RABBITMQ_URL)")
@@ -126,17 +124,17 @@ func (c *CLI) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "
 
 // inspect compares the broker's topology with the services' subscriptions.
 func (c *CLI) inspect(ctx context.Context) ([]rabbit.Part, error) {
-	t, err := c.broker()
-	if err != nil {
-		return nil, err
-	}
 	var expected []event.Subscription
 	for _, s := range c.Services {
 		if s.Consumer != "" {
 			expected = append(expected, event.Subscription{Name: s.Consumer, Types: s.Types})
 		}
 	}
-	return t.Inspect(ctx, expected...)
+	parts, err := rabbit.Inspect(ctx, c.broker(), expected...)
+	if errors.Is(err, rabbit.ErrNoBroker) {
+		err = errNoBroker
+	}
+	return parts, err
 }
 
 // ExitCode returns the exit code of a program for its final error: the error's

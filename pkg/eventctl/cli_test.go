@@ -48,8 +48,8 @@ type fixture struct {
 	t       *testing.T
 	db      *database.DB
 	outbox  *outbox.Outbox
-	broker  *rabbit.Transport // of the running services
-	results chan error        // results of the handler; nil once it is closed
+	broker  []rabbit.Role // of the running services
+	results chan error    // results of the handler; nil once it is closed
 	handled chan string
 	out     bytes.Buffer
 	err     bytes.Buffer
@@ -65,7 +65,7 @@ func newFixture(t *testing.T, databaseURL, broker string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, db: db, outbox: outbox.New(db, "policy", quiet), results: make(chan error), handled: make(chan string, 1000)}
-	f.Program, f.Broker = "policyd", rabbit.Settings{URLs: broker, Queues: "lab-chat-service-Greeted"}
+	f.Program, f.Broker = "policyd", rabbit.Config{URLs: broker, Queues: "lab-chat-service-Greeted", Log: quiet}
 	f.Services = []eventctl.Service{
 		{Name: "policy", DatabaseURL: databaseURL, Source: "policy"},
 		{Name: "chat", DatabaseURL: databaseURL, Consumer: "lab-chat-service", Types: []string{"Greeted"}},
@@ -82,11 +82,15 @@ func newFixture(t *testing.T, databaseURL, broker string) *fixture {
 // start runs both services until the test ends.
 func (f *fixture) start() {
 	f.t.Helper()
-	transport, err := rabbit.Open(f.Broker, quiet)
+	publisher, err := rabbit.NewPublisher(f.Broker)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.broker = transport
+	consumer, err := rabbit.NewConsumer(f.Broker)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.broker = []rabbit.Role{publisher, consumer}
 	var router event.Router[*database.Tx]
 	event.Handle(&router, func(_ context.Context, _ *database.Tx, m event.Message, _ greeted) error {
 		if err := <-f.results; err != nil {
@@ -99,8 +103,8 @@ func (f *fixture) start() {
 	ctx, stop := context.WithCancel(context.WithoutCancel(f.t.Context()))
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{
-		transport.Run, outbox.NewRelay(f.outbox, transport).Run, inbox.Run,
-		transport.Subscribe(event.Subscription{Name: "lab-chat-service", Types: router.Types(), Receive: inbox.Receive}),
+		publisher.Run, outbox.NewRelay(f.outbox, publisher).Run, inbox.Run,
+		consumer.Subscribe(event.Subscription{Name: "lab-chat-service", Types: router.Types(), Receive: inbox.Receive}),
 	} {
 		running.Go(func() {
 			if err := run(ctx); err != nil {

@@ -61,7 +61,7 @@ func TestDoctorFindsMissingAndDifferentParts(t *testing.T) {
 // declare runs a publisher until it has declared its topology.
 func (f *fixture) declare(t *testing.T) {
 	t.Helper()
-	transport, err := rabbit.Open(f.Broker, quiet)
+	transport, err := rabbit.NewPublisher(f.Broker)
 	if err != nil {
 		t.Fatal(err)
 	}

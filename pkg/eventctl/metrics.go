@@ -17,7 +17,7 @@ type Metrics struct {
 	Outbox  *outbox.Outbox
 	Relay   *outbox.Relay
 	Inbox   *outbox.Inbox
-	Broker  *rabbit.Transport
+	Broker  []rabbit.Role
 }
 
 // countTimeout bounds what a scrape asks of the database.
@@ -65,17 +65,20 @@ func (m Metrics) Collect(to chan<- prometheus.Metric) {
 	if m.Relay != nil {
 		m.gauge(to, relayLeading, flag01(m.Relay.Leading()))
 	}
-	if m.Broker == nil {
-		return
-	}
-	for _, c := range m.Broker.Connections() {
-		m.gauge(to, brokerUp, flag01(c.Up), c.Name)
-		m.gauge(to, brokerBlocked, flag01(c.Blocked), c.Name)
-		to <- prometheus.MustNewConstMetric(brokerOpened, prometheus.CounterValue, float64(c.Opened), m.Service, c.Name)
-	}
-	for _, q := range m.Broker.InHand() {
-		m.gauge(to, inHand, float64(q.Messages), q.Queue)
-		m.gauge(to, inHandBytes, float64(q.Bytes), q.Queue)
+	for _, role := range m.Broker {
+		for _, c := range role.Connections() {
+			m.gauge(to, brokerUp, flag01(c.Up), c.Name)
+			m.gauge(to, brokerBlocked, flag01(c.Blocked), c.Name)
+			to <- prometheus.MustNewConstMetric(brokerOpened, prometheus.CounterValue, float64(c.Opened), m.Service, c.Name)
+		}
+		consumer, ok := role.(*rabbit.Consumer)
+		if !ok {
+			continue
+		}
+		for _, q := range consumer.Unacked() {
+			m.gauge(to, inHand, float64(q.Messages), q.Queue)
+			m.gauge(to, inHandBytes, float64(q.Bytes), q.Queue)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/rabbit"
 )
 
 const publishUsage = `[--json] < lines
@@ -22,11 +23,14 @@ func preparePublish(c *CLI, f *flags) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		t, err := c.broker()
+		t, err := rabbit.NewPublisher(c.broker())
+		if errors.Is(err, rabbit.ErrNoBroker) {
+			return errNoBroker
+		}
 		if err != nil {
 			return err
 		}
-		t.TellListeners()
+		t.CopyToListeners()
 		connected, disconnect := context.WithCancel(ctx)
 		var running errgroup.Group
 		running.Go(func() error { return t.Run(connected) })

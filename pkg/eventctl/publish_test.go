@@ -41,7 +41,7 @@ func TestPublishReachesListeners(t *testing.T) {
 	f := newFixture(t, sqlite(t), broker)
 	close(f.results)
 	f.start()
-	listener, err := rabbit.Open(f.Broker, quiet)
+	listener, err := rabbit.NewListener(f.Broker)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,14 +42,10 @@ func prepareTail(c *CLI, f *flags) func(context.Context, []string) error {
 		if types, err = tailTypes(parts, types, *risk); err != nil {
 			return err
 		}
-		t, err := c.broker()
-		if err != nil {
-			return err
-		}
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		var writeError error
-		err = t.Tap(ctx, types, func() {
+		err = rabbit.Tap(ctx, c.broker(), types, func() {
 			fmt.Fprintf(c.Err, "listening for %s\n", strings.Join(types, ", "))
 		}, func(m event.Message) {
 			if err := c.printTailed(f.json, *body, m); err != nil {

@@ -35,8 +35,9 @@ func end(policy string) event.Message {
 type queued struct {
 	*Inbox
 
-	t      *testing.T
-	broker *rabbit.Transport
+	t         *testing.T
+	publisher *rabbit.Publisher
+	consumer  *rabbit.Consumer
 }
 
 func newQueued(t *testing.T, db *database.DB, broker string, work time.Duration) *queued {
@@ -53,16 +54,19 @@ func newQueued(t *testing.T, db *database.DB, broker string, work time.Duration)
 	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, e ended) error {
 		return handled(ctx, tx, e.Number)
 	})
-	r, err := rabbit.New(rabbit.Config{
-		URLs: []string{broker}, Queues: []string{"chat-Sold", "chat-Ended"}, Prefetch: 50, Log: quiet,
-	})
+	cfg := rabbit.Config{URLs: broker, Queues: "chat-Sold,chat-Ended", Prefetch: 50, Log: quiet}
+	publisher, err := rabbit.NewPublisher(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &queued{Inbox: NewInbox(db, "chat", &router, quiet), t: t, broker: r}
+	consumer, err := rabbit.NewConsumer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &queued{Inbox: NewInbox(db, "chat", &router, quiet), t: t, publisher: publisher, consumer: consumer}
 	q.Lanes = 1
 	q.patience = 250 * time.Millisecond
-	q.run(r.Run)
+	q.run(publisher.Run)
 	return q
 }
 
@@ -87,7 +91,7 @@ func (q *queued) publish(batch ...event.Message) {
 	defer cancel()
 	for len(batch) > 0 && ctx.Err() == nil {
 		var again []event.Message
-		for i, err := range q.broker.Publish(ctx, batch) {
+		for i, err := range q.publisher.Publish(ctx, batch) {
 			if err != nil {
 				again = append(again, batch[i])
 			}
@@ -115,7 +119,7 @@ func TestAnEventWaitsForAPredecessorThatIsOnlyFarBackInItsQueue(t *testing.T) {
 		}
 		last := fmt.Sprint("P", n-1)
 		q.publish(append(backlog, end(last))...)
-		q.run(q.broker.Subscribe(q.Subscription()), q.Run)
+		q.run(q.consumer.Subscribe(q.Subscription()), q.Run)
 		until(t, "both are handled", func() bool { return len(q.effects(last)) == 2 })
 		if diff := cmp.Diff([]string{last + "-1", last + "-2"}, q.effects(last)); diff != "" {
 			t.Errorf("effects (-want +got):\n%s", diff)
@@ -130,7 +134,7 @@ func TestAnEventWaitsForAPredecessorThatIsOnlyFarBackInItsQueue(t *testing.T) {
 func TestAGapIsPassedOverUnderTrafficThatNeverEnds(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		q := newQueued(t, open(t, url(t)), testenv.RabbitMQ(t), time.Millisecond)
-		q.run(q.broker.Subscribe(q.Subscription()), q.Run)
+		q.run(q.consumer.Subscribe(q.Subscription()), q.Run)
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		defer wg.Wait()

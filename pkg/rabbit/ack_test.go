@@ -2,7 +2,6 @@ package rabbit_test
 
 import (
 	"context"
-	"net/url"
 	"testing"
 	"time"
 
@@ -14,21 +13,9 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// behind is the URL of a broker behind a proxy.
-func behind(t *testing.T, broker string) (*testenv.Proxy, string) {
-	t.Helper()
-	u, err := url.Parse(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := testenv.StartProxy(t, u.Host)
-	u.Host = proxy.Addr()
-	return proxy, u.String()
-}
-
-// lateAck is a queue with two messages, of which a consumer is just handling the
-// first when its connection is cut. Another one takes that first message, so
-// that what the consumer gets on its new connection is the second.
+// lateAck is a queue with two messages. The connection of a consumer is cut while it handles the
+// first message. Another client takes the first message, so that the consumer's new connection
+// receives the second.
 type lateAck struct {
 	broker, url   string
 	proxy         *testenv.Proxy
@@ -38,22 +25,22 @@ type lateAck struct {
 func newLateAck(t *testing.T) lateAck {
 	t.Helper()
 	broker := testenv.RabbitMQ(t)
-	proxy, through := behind(t, broker)
-	l := lateAck{broker: broker, url: through, proxy: proxy, first: eventtest.Message("Told"), second: eventtest.Message("Told")}
-	r := transport(t, rabbit.Config{URLs: []string{broker}, Queues: []string{"one-Told"}})
-	publish(t, r, l.first)
-	publish(t, r, l.second)
+	proxy, url := proxied(t, broker)
+	l := lateAck{broker: broker, url: url, proxy: proxy, first: eventtest.Message("Created"), second: eventtest.Message("Created")}
+	tr := start(t, rabbit.Config{URLs: broker, Queues: "one-Created"})
+	publish(t, tr, l.first)
+	publish(t, tr, l.second)
 	return l
 }
 
-// takeFirst has another consumer hold the first message, as soon as it is free.
+// takeFirst makes another client hold the first message as soon as it is requeued.
 func (l lateAck) takeFirst(t *testing.T) {
 	t.Helper()
 	ch := testenv.Channel(t, l.broker)
-	for ctx := patient(t); ; wait(ctx) {
-		d, ok, err := ch.Get("one-Told", false)
+	for ctx := withPatience(t); ; shortPause(ctx) {
+		d, ok, err := ch.Get("one-Created", false)
 		if err != nil || ctx.Err() != nil {
-			t.Fatalf("the first message never came free: %v", err)
+			t.Fatalf("the first message was not requeued: %v", err)
 		}
 		if ok && d.MessageId == l.first.ID {
 			return
@@ -66,14 +53,14 @@ func (l lateAck) takeFirst(t *testing.T) {
 	}
 }
 
-// left is what the queue holds once its consumers are gone.
-func (l lateAck) left(t *testing.T) map[string]bool {
+// remaining returns the ids left in the queue after the end of its consumers.
+func (l lateAck) remaining(t *testing.T) map[string]bool {
 	t.Helper()
 	ch := testenv.Channel(t, l.broker)
 	ids := map[string]bool{}
-	for ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second); ; wait(ctx) {
+	for ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second); ; shortPause(ctx) {
 		defer cancel()
-		d, ok, err := ch.Get("one-Told", true)
+		d, ok, err := ch.Get("one-Created", true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,8 +73,8 @@ func (l lateAck) left(t *testing.T) map[string]bool {
 	}
 }
 
-// This is why the transport does not use the library's own recovery.
-func TestALateAckLosesAMessageWithTheLibrarysRecovery(t *testing.T) {
+// This is why the package does not use the library's own recovery.
+func TestLateAckWithLibraryRecoveryLosesMessage(t *testing.T) {
 	l := newLateAck(t)
 	conn, err := amqp.DialConfig(l.url, amqp.Config{Recovery: &amqp.Recovery{}})
 	if err != nil {
@@ -100,73 +87,70 @@ func TestALateAckLosesAMessageWithTheLibrarysRecovery(t *testing.T) {
 	if err := ch.Qos(1, 0, false); err != nil {
 		t.Fatal(err)
 	}
-	deliveries, err := ch.Consume("one-Told", "", false, false, false, false, nil)
+	deliveries, err := ch.Consume("one-Created", "", false, false, false, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first := <-deliveries
 	if first.MessageId != l.first.ID {
-		t.Fatalf("%s came first", first.MessageId)
+		t.Fatalf("got message %s first, want %s", first.MessageId, l.first.ID)
 	}
-	l.proxy.Block() // It comes back once the other has what it lost.
+	l.proxy.Block() // until the other client holds the first message
 	l.proxy.Cut()
 	l.takeFirst(t)
 	l.proxy.Unblock()
 	select {
 	case d := <-deliveries:
 		if d.MessageId != l.second.ID {
-			t.Fatalf("%s came after the recovery", d.MessageId)
+			t.Fatalf("got message %s after the recovery, want %s", d.MessageId, l.second.ID)
 		}
 	case <-time.After(patience):
 		t.Fatal("the library did not recover")
 	}
-	// The first is handled, the second is not. Then the process dies.
+	// The first message is handled, the second is not. Then the process ends.
 	if err := first.Ack(false); err != nil {
-		t.Fatalf("the late ack was refused: %v", err)
+		t.Fatalf("the library rejected the late acknowledgement: %v", err)
 	}
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if l.left(t)[l.second.ID] {
+	if l.remaining(t)[l.second.ID] {
 		t.Error("the second message is not lost: the library's recovery may have become safe")
 	}
 }
 
-func TestALateAckLosesNothing(t *testing.T) {
+func TestLateAckLosesNothing(t *testing.T) {
 	l := newLateAck(t)
-	r, err := rabbit.New(rabbit.Config{URLs: []string{l.url}, Prefetch: 1, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr := newTransport(t, rabbit.Config{URLs: l.url, Prefetch: 1})
 	handling, handled := make(chan string, 10), make(chan struct{})
-	dies, die := context.WithCancel(t.Context())
-	stop := begin(t, r.Subscribe(event.Subscription{
-		Name: "one", Types: []string{"Told"},
+	crashed, crash := context.WithCancel(t.Context())
+	stop := run(t, tr.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Created"},
 		Receive: func(_ context.Context, batch []event.Message) error {
 			handling <- batch[0].ID
 			if batch[0].ID == l.first.ID {
 				<-handled
 				return nil
 			}
-			<-dies.Done()
-			return dies.Err()
+			<-crashed.Done()
+			return crashed.Err()
 		},
 	}))
-	defer die()
+	defer crash()
 	if id := <-handling; id != l.first.ID {
-		t.Fatalf("%s came first", id)
+		t.Fatalf("got message %s first, want %s", id, l.first.ID)
 	}
 	l.proxy.Block()
 	l.proxy.Cut()
 	l.takeFirst(t)
 	l.proxy.Unblock()
-	close(handled) // Its ack is late.
+	close(handled) // Its acknowledgement is late.
 	if id := <-handling; id != l.second.ID {
-		t.Fatalf("%s came after the reconnection", id)
+		t.Fatalf("got message %s after the reconnect, want %s", id, l.second.ID)
 	}
-	die()
+	crash()
 	stop()
-	if !l.left(t)[l.second.ID] {
+	if !l.remaining(t)[l.second.ID] {
 		t.Error("the second message is lost")
 	}
 }

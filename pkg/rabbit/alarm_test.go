@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -13,18 +14,44 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// TestAMemoryAlarmIsWaitedFor has several publish more than the sockets hold
-// while the broker reads nothing. The alarm is shorter than the ten seconds of
-// the promise, but longer than any wait in a publisher that would show.
-func TestAMemoryAlarmIsWaitedFor(t *testing.T) {
-	const alarm, beyond = 5 * time.Second, 2 * time.Second
+func TestMemoryAlarmBlocksPublishing(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
-	got, _ := subscribe(t, r, "one", "Told")
-	flows(t, r, got)
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
 
 	broker.MemoryAlarm(true)
-	over, stop := context.WithCancel(t.Context())
+	m := eventtest.Message("Created")
+	// The broker reports the alarm at the first publish.
+	if err := tr.Publish(withPatience(t), []event.Message{m})[0]; err == nil {
+		t.Error("got a confirm in a memory alarm")
+	}
+	if err := tr.Publish(withPatience(t), []event.Message{m})[0]; !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, event.ErrUnavailable)
+	}
+	if !tr.degradedBy("blocked by a resource alarm") {
+		t.Errorf("got problems %v, want the alarm", tr.Degraded())
+	}
+	if c := tr.publisher.Connections()[0]; !c.Blocked || c.Up {
+		t.Errorf("got connection %+v, want it blocked", c)
+	}
+	broker.MemoryAlarm(false)
+	publish(t, tr, m)
+	in.expect(t, m)
+}
+
+// Several goroutines publish more than the socket buffers hold while the broker reads nothing. The
+// alarm is shorter than the timeouts of the publisher, but longer than any wait in Publish that
+// would show.
+func TestPublishingResumesAfterMemoryAlarm(t *testing.T) {
+	const alarm, limit = 5 * time.Second, 2 * time.Second
+	broker := testenv.StartRabbitMQ(t)
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
+
+	broker.MemoryAlarm(true)
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var publishers sync.WaitGroup
 	var mu sync.Mutex
@@ -32,14 +59,13 @@ func TestAMemoryAlarmIsWaitedFor(t *testing.T) {
 	var late time.Duration
 	for range 3 {
 		publishers.Go(func() {
-			for over.Err() == nil {
-				batch := make([]event.Message, 200)
+			for ctx.Err() == nil {
+				batch := messages("Created", 200)
 				for i := range batch {
-					batch[i] = eventtest.Message("Told")
 					batch[i].Data = []byte(`"` + strings.Repeat("x", 32<<10) + `"`)
 				}
 				begun := time.Now()
-				r.Publish(over, batch)
+				tr.Publish(ctx, batch)
 				mu.Lock()
 				if !ended.IsZero() && begun.Before(ended) {
 					late = max(late, time.Since(ended))
@@ -48,30 +74,26 @@ func TestAMemoryAlarmIsWaitedFor(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() bool { return strings.Contains(strings.Join(r.Degraded(), ";"), "takes no messages") },
-		func() any { return r.Degraded() })
-	lasts, cancel := context.WithTimeout(t.Context(), alarm)
+	tr.awaitDegraded(t, "resource alarm")
+	lasting, cancel := context.WithTimeout(t.Context(), alarm)
 	defer cancel()
-	for ; lasts.Err() == nil; wait(lasts) {
-		if len(r.Degraded()) == 0 {
-			t.Fatal("it is not degraded in an alarm")
+	for ; lasting.Err() == nil; shortPause(lasting) {
+		if len(tr.Degraded()) == 0 {
+			t.Fatal("got no problem during an alarm")
 		}
 	}
 	broker.MemoryAlarm(false)
 	mu.Lock()
 	ended = time.Now()
 	mu.Unlock()
-	eventually(t, func() bool { return len(r.Degraded()) == 0 }, func() any { return r.Degraded() })
-	if took := time.Since(ended); took > beyond {
-		t.Errorf("it took %v to resume", took)
+	tr.awaitHealthy(t)
+	if took := time.Since(ended); took > limit {
+		t.Errorf("publishing resumed after %v, want at most %v", took, limit)
 	}
 	stop()
 	publishers.Wait()
-	if late > beyond {
-		t.Errorf("publishing was stuck for %v after the alarm", late)
+	if late > limit {
+		t.Errorf("a call of Publish returned %v after the alarm, want at most %v", late, limit)
 	}
-	m := eventtest.Message("Told")
-	publish(t, r, m)
-	for got.next(t).ID != m.ID {
-	}
+	roundTrip(t, tr, in)
 }

@@ -3,252 +3,217 @@ package rabbit
 import (
 	"cmp"
 	"context"
-	"fmt"
-	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"parley.internal/pkg/event"
 )
 
 const (
-	maxBatch        = 512 // deliveries handed over at once
-	receiveRetry    = 100 * time.Millisecond
-	receiveRetryMax = 5 * time.Second
+	minReceiveRetry = 100 * time.Millisecond
+	maxReceiveRetry = 5 * time.Second
 )
 
-// Subscribe implements event.Subscriber. Each queue has a channel of its own,
-// all of them one connection. Batches mix the queues; one is in hand at a time.
-// An error of run means that the broker holds another topology.
-func (t *Transport) Subscribe(s event.Subscription) (run func(context.Context) error) {
+// Consumer consumes the queues of subscriptions. It is safe for concurrent use.
+type Consumer struct {
+	client *client
+
+	mu     sync.Mutex
+	queues map[*queueConsumer]bool // of established connections
+}
+
+// NewConsumer validates the configuration, without connecting.
+func NewConsumer(cfg Config) (*Consumer, error) {
+	c, err := cfg.newClient()
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{client: c, queues: make(map[*queueConsumer]bool)}, nil
+}
+
+// Connections returns the state of the connections, one for each running subscription.
+func (c *Consumer) Connections() []Connection { return c.client.status.list() }
+
+// Degraded describes the present problems, one sentence each.
+func (c *Consumer) Degraded() []string { return c.client.status.degraded() }
+
+// Subscribe implements event.Subscriber. A subscription has one connection, with one channel for
+// each queue. Batches mix the queues and are received one at a time. Run reconnects after every
+// error, and returns nil when its context ends.
+func (c *Consumer) Subscribe(s event.Subscription) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
-		return t.keep(ctx, s.Name, func(ctx context.Context, conn *session) error {
-			return t.consume(ctx, conn, s)
+		return c.client.keepConnected(ctx, s.Name, func(ctx context.Context, conn *session) error {
+			return c.consume(ctx, conn, s)
 		})
 	}
 }
 
-// delivered is a message that has to be settled on its queue's channel.
-type delivered struct {
-	event.Message
-
-	queue *queue
-	tag   uint64
-}
-
-type queue struct {
-	ch         *amqp.Channel
-	name       string
-	eventType  string
-	consumer   string // its tag
-	deliveries <-chan amqp.Delivery
-	gate       *gate
-	progress   progress
-	acks       acks
-
-	// What follows belongs to forward.
-	prefetch prefetch
-	change   change
-	last     uint64 // the tag of the newest delivery
-	base     uint64 // what it was when the consumer began
-}
-
-func (t *Transport) consume(ctx context.Context, conn *session, s event.Subscription) error {
-	var queues []*queue
+// consume delivers the queues of a subscription until the connection fails or ctx ends.
+func (c *Consumer) consume(ctx context.Context, conn *session, s event.Subscription) error {
+	var queues []*queueConsumer
 	for _, eventType := range s.Types {
-		q, err := t.openQueue(conn, s.Name, eventType)
+		q, err := c.openQueue(conn, queueName{s.Name, eventType})
 		if err != nil {
 			return err
 		}
 		queues = append(queues, q)
 	}
-	asking, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("open a channel: %w", err)
-	}
-	// over ends with the connection, with ctx, or with the first of the queues:
-	// one that somebody deletes ends alone.
-	over, end := context.WithCancelCause(ctx)
-	come := newBasket()
-	var forwarders sync.WaitGroup
+	// A deleted queue fails alone: running ends with the first queue, the connection or ctx.
+	running, fail := context.WithCancelCause(ctx)
+	buffer := newDeliveryBuffer()
+	var goroutines sync.WaitGroup
 	defer func() {
-		end(nil)
-		conn.within(closeTimeout)
-		forwarders.Wait()
+		fail(nil)
+		conn.closeAfter(closeTimeout)
+		goroutines.Wait()
 	}()
-	defer t.consuming(queues)()
-	for _, q := range queues {
-		forwarders.Go(func() { q.forward(over, end, come) })
-	}
+	c.track(queues, true)
+	defer c.track(queues, false)
 	if s.CaughtUp != nil {
-		forwarders.Go(func() {
-			if err := t.watch(over, asking, s, queues, &conn.wire.gate); err != nil {
-				end(err)
-			}
-		})
+		ch, err := conn.openChannel()
+		if err != nil {
+			return err
+		}
+		watcher := progressWatcher{subscription: s, queues: queues, channel: ch, limiter: &conn.socket.limiter}
+		goroutines.Go(func() { watcher.run(running, fail) })
 	}
-	t.up(ctx, s.Name, conn)
+	for _, q := range queues {
+		goroutines.Go(func() { q.forward(running, fail, buffer) })
+	}
+	c.client.established(ctx, s.Name, conn)
+	return c.receiveAll(running, s, buffer)
+}
+
+func (c *Consumer) openQueue(conn *session, name queueName) (*queueConsumer, error) {
+	ch, err := conn.openChannel()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.client.topology.declareQueue(ch, name); err != nil {
+		return nil, err
+	}
+	return newQueueConsumer(ch, name, &conn.socket.limiter, c.client.prefetch)
+}
+
+// receiveAll receives the buffered deliveries batch by batch until running ends. Deliveries left in
+// the buffer are requeued when the connection closes.
+func (c *Consumer) receiveAll(running context.Context, s event.Subscription, buffer *deliveryBuffer) error {
 	for {
-		batch := come.take()
-		if over.Err() != nil { // What is not begun goes back.
-			return context.Cause(over)
+		batch := buffer.next()
+		if running.Err() != nil {
+			return context.Cause(running)
 		}
 		if batch != nil {
-			if err := t.receive(over, s, batch); err != nil {
+			if err := c.receive(running, s, batch); err != nil {
 				return err
 			}
 			continue
 		}
 		select {
-		case <-over.Done():
-		case <-come.there:
+		case <-running.Done():
+		case <-buffer.added:
 		}
 	}
 }
 
-func (t *Transport) openQueue(conn *session, service, eventType string) (*queue, error) {
-	ch, err := conn.Channel()
-	if err != nil {
-		return nil, fmt.Errorf("open a channel: %w", err)
+// receive passes a batch to the subscription until Receive succeeds, and acknowledges it. After an
+// error the batch stays unacked: RabbitMQ would deliver a requeued message again at once.
+func (c *Consumer) receive(running context.Context, s event.Subscription, batch []delivery) error {
+	messages := sortPartitions(batch)
+	setError := func(reason string) {
+		c.client.status.update(s.Name, func(state *connectionState) { state.receiveError = reason })
 	}
-	if err := t.declareExchange(ch); err != nil {
-		return nil, err
-	}
-	if err := t.declareQueue(ch, service, eventType); err != nil {
-		return nil, err
-	}
-	q := &queue{
-		ch: ch, name: Queue(service, eventType), eventType: eventType, gate: &conn.wire.gate,
-		prefetch: prefetch{most: t.cfg.Prefetch},
-	}
-	return q, q.consume(min(prefetchFirst, t.cfg.Prefetch))
-}
-
-// forward hands a queue's deliveries on in their order. At the end it tells the
-// broker to send no more, so that others get them while the batch in hand is
-// finished; those not in hand go back when the connection ends.
-func (q *queue) forward(over context.Context, end context.CancelCauseFunc, come *basket) {
-	var calls sync.WaitGroup
-	defer calls.Wait()
-	for {
-		select {
-		case <-over.Done():
-			q.stop()
-			return
-		case <-q.change.late:
-			q.change.due = true
-		case d, open := <-q.deliveries:
-			if err := q.take(d, open); err != nil {
-				end(err)
-				return
-			}
-			if open {
-				come.put(delivered{Message: received(d, q.eventType), queue: q, tag: d.DeliveryTag})
-			}
-		}
-		if q.change.due && !q.change.ending {
-			// Beside this: all that is on its way comes before the answer.
-			calls.Go(q.cease(end))
-		}
-	}
-}
-
-// stop leaves nothing to hand back but what is not begun.
-func (q *queue) stop() {
-	_ = q.release() // The connection may have ended, or is about to.
-	_ = q.ch.Cancel(q.consumer, true)
-}
-
-// take counts a delivery, and has the number of those in hand follow their size.
-func (q *queue) take(d amqp.Delivery, open bool) error {
-	switch {
-	case open && d.DeliveryTag != q.last+1:
-		// It would be acknowledged with its successors.
-		return fmt.Errorf("the queue of %s: delivery %d came after %d", q.eventType, d.DeliveryTag, q.last)
-	case open:
-		q.last = d.DeliveryTag
-		q.progress.delivered.Add(1)
-		q.prefetch.came(len(d.Body))
-		q.gate.add(int64(len(d.Body)))
-		q.adapt()
-		return nil
-	case q.change.ending:
-		return q.succeed()
-	default:
-		return fmt.Errorf("the queue of %s ended: %w", q.eventType, amqp.ErrClosed)
-	}
-}
-
-// receive hands a batch over until it is taken, and then acknowledges it. What
-// the receiver does not take stays in hand: giving it back would only have it
-// come again at once.
-func (t *Transport) receive(over context.Context, s event.Subscription, batch []delivered) error {
-	messages := inOrder(batch)
-	defer t.untaken(s.Name, "")
-	for retry := receiveRetry; ; retry = min(2*retry, receiveRetryMax) {
-		err := s.Receive(over, messages)
+	defer setError("")
+	for retry := minReceiveRetry; ; retry = min(2*retry, maxReceiveRetry) {
+		err := s.Receive(running, messages)
 		if err == nil {
-			return settle(batch)
+			return acknowledge(batch)
 		}
-		if over.Err() != nil {
-			return context.Cause(over)
+		if running.Err() != nil {
+			return context.Cause(running)
 		}
-		t.untaken(s.Name, "what arrives cannot be stored: "+err.Error())
-		t.cfg.Log.WarnContext(over, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
-		pause(over, retry/2+mathrand.N(retry/2)) //nolint:gosec // Jitter is no secret.
+		setError(err.Error())
+		c.client.log.WarnContext(running, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
+		pause(running, jitter(retry))
 	}
 }
 
-// partition is what has an order of its own: two services may count alike.
+// partition identifies a sequence: different services may use the same partition key.
 type partition struct{ source, key string }
 
-// inOrder is what a batch holds, each partition in its sequence: queues are
-// mixed, so a successor may have come first.
-func inOrder(batch []delivered) []event.Message {
-	messages := make([]event.Message, len(batch))
-	places := make(map[partition][]int)
-	for i, d := range batch {
-		messages[i] = d.Message
+// sortPartitions returns the messages of a batch with each partition in its sequence: a batch mixes
+// queues, so a successor may precede its predecessor. Positions of different partitions do not
+// change.
+func sortPartitions(batch []delivery) []event.Message {
+	partitions := make(map[partition][]event.Message)
+	for _, d := range batch {
 		if d.Ordered() {
 			p := partition{d.Source, d.PartitionKey}
-			places[p] = append(places[p], i)
+			partitions[p] = append(partitions[p], d.Message)
 		}
 	}
-	for _, at := range places {
-		if len(at) == 1 {
-			continue
-		}
-		some := make([]event.Message, len(at))
-		for i, place := range at {
-			some[i] = messages[place]
-		}
-		slices.SortStableFunc(some, func(a, b event.Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
-		for i, place := range at {
-			messages[place] = some[i]
+	for _, messages := range partitions {
+		slices.SortStableFunc(messages, func(a, b event.Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	}
+	sorted := make([]event.Message, len(batch))
+	for i, d := range batch {
+		p := partition{d.Source, d.PartitionKey}
+		if sorted[i] = d.Message; d.Ordered() {
+			sorted[i], partitions[p] = partitions[p][0], partitions[p][1:]
 		}
 	}
-	return messages
+	return sorted
 }
 
-// settle acknowledges a batch, each queue up to its newest delivery: the older
-// ones were in this batch or in one before it.
-func settle(batch []delivered) error {
-	newest, settled, bytes := make(map[*queue]uint64), make(map[*queue]int64), make(map[*queue]int64)
+// acknowledge acknowledges a batch: in each queue up to the newest delivery, because older
+// deliveries belong to this batch or to an earlier batch.
+func acknowledge(batch []delivery) error {
+	newest := make(map[*queueConsumer]uint64)
 	for _, d := range batch {
-		newest[d.queue] = max(newest[d.queue], d.tag)
-		settled[d.queue]++
-		bytes[d.queue] += int64(len(d.Data))
+		newest[d.queue] = d.tag
+		d.queue.countHandled(int64(len(d.Data)))
 	}
 	for q, tag := range newest {
-		if err := q.ack(tag); err != nil {
+		if err := q.acks.ack(tag); err != nil {
 			return err
 		}
-		q.progress.settled.Add(settled[q])
-		q.prefetch.bytes.Add(-bytes[q])
-		q.gate.add(-bytes[q])
 	}
 	return nil
+}
+
+// Unacked counts the deliveries of a queue received and not acknowledged by this process. AMQP
+// offers no way to ask the broker for the number.
+type Unacked struct {
+	Queue    string
+	Messages int64
+	Bytes    int64 // of the bodies
+}
+
+// Unacked returns the unacked messages of each consumed queue, sorted by name. Queues without a
+// connection are left out.
+func (c *Consumer) Unacked() (all []Unacked) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	byQueue := make(map[string]Unacked)
+	for q := range c.queues {
+		sum, u := byQueue[q.name.String()], q.unacked()
+		byQueue[u.Queue] = Unacked{u.Queue, sum.Messages + u.Messages, sum.Bytes + u.Bytes}
+	}
+	for _, sum := range byQueue {
+		all = append(all, sum)
+	}
+	slices.SortFunc(all, func(a, b Unacked) int { return cmp.Compare(a.Queue, b.Queue) })
+	return all
+}
+
+// track includes queues in Unacked, or excludes them.
+func (c *Consumer) track(queues []*queueConsumer, include bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range queues {
+		if delete(c.queues, q); include {
+			c.queues[q] = true
+		}
+	}
 }

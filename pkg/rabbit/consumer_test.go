@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -11,87 +12,141 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-func TestTheNextBatchGathersWhileOneIsInHand(t *testing.T) {
-	const batch, many = 512, 1500
-	r := transport(t, rabbit.Config{URLs: []string{testenv.RabbitMQ(t)}, Queues: []string{"one-Told"}})
-	messages := make([]event.Message, many)
-	for i := range messages {
-		messages[i] = eventtest.Message("Told")
-	}
-	sizes, next := make(chan int, many), make(chan struct{})
-	begin(t, r.Subscribe(event.Subscription{
-		Name: "one", Types: []string{"Told"},
+func TestNextBatchFillsWhileOneIsHandled(t *testing.T) {
+	const maxBatch, total = 512, 1500
+	tr := start(t, rabbit.Config{URLs: testenv.RabbitMQ(t), Queues: "one-Created"})
+	batch := messages("Created", total)
+	sizes, next := make(chan int, total), make(chan struct{})
+	run(t, tr.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Created"},
 		Receive: func(_ context.Context, batch []event.Message) error {
 			sizes <- len(batch)
 			<-next
 			return nil
 		},
 	}))
-	publish(t, r, messages[0])
-	got := <-sizes
-	publish(t, r, messages[1:]...)
-	gathers, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	<-gathers.Done()
+	publish(t, tr, batch[0])
+	received := <-sizes
+	publish(t, tr, batch[1:]...)
+	elapse(t, time.Second) // The next batch arrives.
 	next <- struct{}{}
-	if n := <-sizes; n != batch {
-		t.Errorf("after one was in hand, %d came", n)
+	if n := <-sizes; n != maxBatch {
+		t.Errorf("got a second batch of %d messages, want %d", n, maxBatch)
 	}
 	close(next)
-	for got += batch; got < many; {
+	for received += maxBatch; received < total; {
 		n := <-sizes
-		if got += n; n > batch {
-			t.Errorf("%d came at once", n)
+		if received += n; n > maxBatch {
+			t.Errorf("got a batch of %d messages, want at most %d", n, maxBatch)
 		}
 	}
 }
 
-// A consumer that stops lets others have what it has not begun with, at once and
-// without refusing anything, and finishes what it has.
-func TestAConsumerThatStopsHandsOnWhatItHasNotBegun(t *testing.T) {
-	const many = 3000
+// A stopping consumer finishes its batch; other consumers get all further messages at once.
+func TestStoppingConsumerRequeuesUnhandledMessages(t *testing.T) {
+	const total = 3000
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}, Queues: []string{"one-Told"}})
-	messages := make([]event.Message, many)
-	want := map[string]bool{}
-	for i := range messages {
-		messages[i] = eventtest.Message("Told")
-		want[messages[i].ID] = true
+	tr := start(t, rabbit.Config{URLs: url, Queues: "one-Created"})
+	batch := messages("Created", total)
+	missing := map[string]bool{}
+	for _, m := range batch {
+		missing[m.ID] = true
 	}
-	begun, finish := make(chan []event.Message, many), make(chan struct{})
+	started, finish := make(chan []event.Message, total), make(chan struct{})
 	ctx, stop := context.WithCancel(t.Context())
-	ended := begin(t, func(context.Context) error {
-		return r.Subscribe(event.Subscription{
-			Name: "one", Types: []string{"Told"},
+	ended := run(t, func(context.Context) error {
+		return tr.Subscribe(event.Subscription{
+			Name: "one", Types: []string{"Created"},
 			Receive: func(_ context.Context, batch []event.Message) error {
-				begun <- batch
+				started <- batch
 				<-finish
 				return nil
 			},
 		})(ctx)
 	})
-	publish(t, r, messages...)
-	inHand := <-begun
+	publish(t, tr, batch...)
+	handled := <-started
 	stop()
-	other := transport(t, rabbit.Config{URLs: []string{url}})
-	got, _ := subscribe(t, other, "one", "Told")
-	// It was told to send no more: something of it goes past the prefetch.
-	got.next(t)
+	in, _ := subscribe(t, newTransport(t, rabbit.Config{URLs: url}), "one", "Created")
+	// The first consumer was cancelled: messages beyond its prefetch go to the second.
+	in.next(t)
 	close(finish)
 	ended()
-	for _, m := range inHand {
-		delete(want, m.ID)
+	done := map[string]bool{}
+	for _, m := range handled {
+		done[m.ID] = true
+		delete(missing, m.ID)
 	}
-	for n := 1; len(want) > 1 && n < many; n++ {
-		m := got.next(t)
-		for _, done := range inHand {
-			if done.ID == m.ID {
-				t.Fatalf("%s was finished and came again", m.ID)
-			}
+	for n := 1; len(missing) > 1 && n < total; n++ {
+		m := in.next(t)
+		if done[m.ID] {
+			t.Fatalf("message %s was handled and delivered again", m.ID)
 		}
-		delete(want, m.ID)
+		delete(missing, m.ID)
 	}
-	if len(want) > 1 { // One went to got.next above.
-		t.Errorf("%d messages came to nobody", len(want))
+	if len(missing) > 1 { // in.next above took one message.
+		t.Errorf("%d messages were delivered to no consumer", len(missing))
+	}
+}
+
+func TestFailedBatchStaysUnacked(t *testing.T) {
+	tr := start(t, rabbit.Config{URLs: testenv.RabbitMQ(t)})
+	calls := make(chan int, 100)
+	failures := 3
+	stop := run(t, tr.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Created"},
+		Receive: func(_ context.Context, batch []event.Message) error {
+			calls <- len(batch)
+			if failures--; failures >= 0 {
+				return errors.New("database unavailable")
+			}
+			return nil
+		},
+	}))
+	publish(t, tr, eventtest.Message("Created"))
+	for range 4 {
+		select {
+		case <-calls:
+		case <-time.After(patience):
+			t.Fatal("the batch was not received again")
+		}
+	}
+	stop()
+	// The batch was acknowledged: the next message of the queue is another.
+	in, _ := subscribe(t, tr, "one", "Created")
+	last := eventtest.Message("Created")
+	publish(t, tr, last)
+	in.expect(t, last)
+}
+
+// A failing receiver is no problem of the broker: the problem is reported until a batch succeeds,
+// also during each attempt, and the connection is up all the time.
+func TestReceiveErrorIsReportedUntilSuccess(t *testing.T) {
+	tr := start(t, rabbit.Config{URLs: testenv.RabbitMQ(t)})
+	results := make(chan error)
+	run(t, tr.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Created"},
+		Receive: func(context.Context, []event.Message) error { return <-results },
+	}))
+	isUp := func() bool {
+		connections := tr.consumer.Connections()
+		return len(connections) == 1 && connections[0].Up
+	}
+	publish(t, tr, eventtest.Message("Created"))
+	results <- errors.New("database unavailable")
+	tr.awaitDegraded(t, "database unavailable")
+	for range 3 {
+		if !isUp() {
+			t.Error("the connection is down between attempts")
+		}
+		results <- errors.New("database unavailable") // An attempt was running.
+		if !tr.degradedBy("database unavailable") {
+			t.Errorf("got problems %v during an attempt, want the receive error", tr.Degraded())
+		}
+	}
+	results <- nil
+	tr.awaitHealthy(t)
+	if !isUp() {
+		t.Error("the connection is down after success")
 	}
 }

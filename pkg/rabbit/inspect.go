@@ -4,141 +4,113 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"parley.internal/pkg/event"
 )
 
-// Part is an exchange or a queue that is wanted on the broker, and how it is
-// there.
+// Part is the state of a configured exchange or queue on the broker.
 type Part struct {
-	Name      string
+	Name      string // "exchange …" or "queue …"
 	State     PartState
-	Detail    string // what is different
-	Messages  int    // that wait in a queue
+	Detail    string // the difference
+	Messages  int    // ready messages of a queue
 	Consumers int    // of a queue
 }
 
-// PartState says how a part is.
+// PartState compares a part with its configuration.
 type PartState string
 
 // The states of a part.
 const (
-	AsWanted  PartState = "ok"
-	Missing   PartState = "missing"
-	Different PartState = "different"
+	AsConfigured PartState = "ok"
+	Missing      PartState = "missing"
+	Different    PartState = "different"
 )
 
-// Inspect compares what these subscriptions, and Config.Queues, want with what
-// is on the broker, and changes nothing there. Bindings are not compared: AMQP
-// cannot be asked for them.
-func (t *Transport) Inspect(ctx context.Context, subscriptions ...event.Subscription) (parts []Part, err error) {
-	err = t.once(ctx, "inspecting", func(_ context.Context, s *session) error {
-		parts = nil // Of another broker, whose connection was lost.
-		return t.inspect(s, t.wanted(subscriptions), &parts)
+// Inspect compares the exchanges, the queues of the subscriptions and Config.Queues with the
+// broker, and changes nothing there. Bindings are not compared: AMQP offers no way to list them.
+func Inspect(ctx context.Context, cfg Config, subscriptions ...event.Subscription) (parts []Part, err error) {
+	c, err := cfg.newClient()
+	if err != nil {
+		return nil, err
+	}
+	err = c.connectOnce(ctx, "inspecting", func(_ context.Context, s *session) error {
+		parts, err = inspect(s, c.topology.checks(subscriptions))
+		return err
 	})
 	return parts, err
 }
 
-// part is how to look for a Part, and how it would be declared.
-type part struct {
+// check finds a part, and declares it in order to compare its arguments.
+type check struct {
 	name    string
-	look    func(ch *amqp.Channel, p *Part) error
+	find    func(ch *amqp.Channel, p *Part) error
 	declare func(ch *amqp.Channel) error
 }
 
-func (t *Transport) wanted(subscriptions []event.Subscription) []part {
-	exchange := func(name string, declare func(*amqp.Channel) error) part {
-		return part{name: "exchange " + name, declare: declare, look: func(ch *amqp.Channel, _ *Part) error {
-			return ch.ExchangeDeclarePassive(name, amqp.ExchangeTopic, true, false, false, false, nil)
-		}}
+func (t *topology) checks(subscriptions []event.Subscription) []check {
+	checks := []check{
+		checkExchange(t.exchange, t.declareExchange),
+		checkExchange(ListenersExchange(t.exchange), t.declareListenersExchange),
 	}
-	all := []part{
-		exchange(t.cfg.Exchange, t.declareExchange), exchange(Listeners(t.cfg.Exchange), t.declareListeners),
-	}
-	seen := make(map[binding]bool)
-	for _, b := range append(bindings(subscriptions), t.queues...) {
-		if !seen[b] {
-			all = append(all, t.queuePart(Queue(b.service, b.eventType)))
-		}
-		seen[b] = true
-	}
-	return all
-}
-
-func bindings(subscriptions []event.Subscription) (all []binding) {
+	var queues []queueName
 	for _, s := range subscriptions {
 		for _, eventType := range s.Types {
-			all = append(all, binding{s.Name, eventType})
+			queues = append(queues, queueName{s.Name, eventType})
 		}
 	}
-	return all
+	queues = append(queues, t.queues...)
+	for i, q := range queues {
+		if !slices.Contains(queues[:i], q) {
+			checks = append(checks, t.checkQueue(q.String()))
+		}
+	}
+	return checks
 }
 
-func (t *Transport) queuePart(name string) part {
-	return part{
+func checkExchange(name string, declare func(*amqp.Channel) error) check {
+	return check{name: "exchange " + name, declare: declare, find: func(ch *amqp.Channel, _ *Part) error {
+		return ch.ExchangeDeclarePassive(name, amqp.ExchangeTopic, true, false, false, false, nil)
+	}}
+}
+
+func (t *topology) checkQueue(name string) check {
+	return check{
 		name: "queue " + name,
-		look: func(ch *amqp.Channel, p *Part) error {
+		find: func(ch *amqp.Channel, p *Part) error {
 			q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			p.Messages, p.Consumers = q.Messages, q.Consumers
-			return err //nolint:wrapcheck // inspect says what it was doing.
+			return err
 		},
 		declare: func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclare(name, true, false, false, false, t.queueArguments())
-			return err //nolint:wrapcheck // As above.
+			return err
 		},
 	}
 }
 
-// inspect looks whether each part is there; a passive declare says no more than
-// that. Declaring what is there changes nothing, and says whether it is alike.
-func (t *Transport) inspect(s *session, wanted []part, parts *[]Part) error {
-	for _, w := range wanted {
-		p := Part{Name: w.name, State: AsWanted}
-		err := onChannel(s, func(ch *amqp.Channel) error { return w.look(ch, &p) })
+// inspect looks for each part with a passive declaration, which only proves existence. Then it
+// declares the existing part: that changes nothing, and fails if the arguments differ.
+func inspect(s *session, checks []check) (parts []Part, err error) {
+	for _, c := range checks {
+		p := Part{Name: c.name, State: AsConfigured}
+		err := s.onChannel(func(ch *amqp.Channel) error { return c.find(ch, &p) })
 		if err == nil {
-			err = onChannel(s, w.declare)
+			err = s.onChannel(c.declare)
 		}
-		refusal, refused := errors.AsType[*amqp.Error](err)
+		reply, replied := errors.AsType[*amqp.Error](err)
 		switch {
-		case refused && refusal.Code == amqp.NotFound:
+		case replied && reply.Code == amqp.NotFound:
 			p.State = Missing
-		case refused && refusal.Code == amqp.PreconditionFailed:
-			p.State, p.Detail = Different, refusal.Reason
+		case replied && reply.Code == amqp.PreconditionFailed:
+			p.State, p.Detail = Different, reply.Reason
 		case err != nil:
-			return fmt.Errorf("look at %s: %w", w.name, err)
+			return nil, fmt.Errorf("inspect %s: %w", c.name, err)
 		}
-		*parts = append(*parts, p)
+		parts = append(parts, p)
 	}
-	return nil
-}
-
-// onChannel does something on a channel of its own: what the broker refuses
-// ends the channel.
-func onChannel(s *session, do func(*amqp.Channel) error) error {
-	ch, err := s.Channel()
-	if err != nil {
-		return fmt.Errorf("open a channel: %w", err)
-	}
-	if err := do(ch); err != nil {
-		return err
-	}
-	if err := ch.Close(); err != nil {
-		return fmt.Errorf("close a channel: %w", err)
-	}
-	return nil
-}
-
-// once connects to the first broker that answers.
-func (t *Transport) once(ctx context.Context, name string, use func(context.Context, *session) error) error {
-	var errs []error
-	for i, url := range t.cfg.URLs {
-		heard, err := t.connect(ctx, name, url, use)
-		if err == nil || heard {
-			return err
-		}
-		errs = append(errs, fmt.Errorf("broker %s: %w", t.addresses[i], err))
-	}
-	return errors.Join(errs...)
+	return parts, nil
 }

@@ -12,83 +12,80 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// ear is a listener that tells the test what it hears.
-type ear struct {
-	received
+// listener collects the calls of a Listener.
+type listener struct {
+	inbox
 
 	missed chan struct{}
 }
 
-func listen(t *testing.T, r *rabbit.Transport, types ...string) ear {
+func listen(t *testing.T, tr transport, types ...string) listener {
 	t.Helper()
-	e := ear{received{make(chan event.Message, 10_000)}, make(chan struct{}, 100)}
-	begin(t, r.Listen(types, func(m event.Message) { e.messages <- m }, func() { e.missed <- struct{}{} }))
-	e.begins(t)
-	return e
+	l := listener{newInbox(), make(chan struct{}, 100)}
+	run(t, tr.Listen(types, func(m event.Message) { l.messages <- m }, func() { l.missed <- struct{}{} }))
+	l.awaitMissed(t)
+	return l
 }
 
-func (e ear) begins(t *testing.T) {
+// awaitMissed waits for the call of missed, which follows each connect.
+func (l listener) awaitMissed(t *testing.T) {
 	t.Helper()
 	select {
-	case <-e.missed:
+	case <-l.missed:
 	case <-time.After(patience):
-		t.Fatal("the listener was not told that it may have missed something")
+		t.Fatal("got no call of missed")
 	}
 }
 
-func TestAListenerHearsAgainAfterItsBrokerDied(t *testing.T) {
+func TestListenerReconnectsAfterBrokerCrash(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	// Two nodes: the one that publishes is not the one that listens.
-	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
-	other := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
-	got, _ := subscribe(t, r, "one", "Told")
-	here, there := listen(t, r, "Told"), listen(t, other, "Told")
+	// Two nodes: one publishes, both listen.
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	other := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	here, there := listen(t, tr, "Created"), listen(t, other, "Created")
 	for range 2 {
-		m := eventtest.Message("Told")
-		publish(t, r, m)
-		for got.next(t).ID != m.ID {
-		}
-		for here.next(t).ID != m.ID {
-		}
-		for there.next(t).ID != m.ID {
-		}
+		m := eventtest.Message("Created")
+		publish(t, tr, m)
+		in.await(t, m.ID)
+		here.await(t, m.ID)
+		there.await(t, m.ID)
 		broker.Sync()
 		broker.Kill()
 		broker.Start()
-		here.begins(t)
-		there.begins(t)
+		here.awaitMissed(t)
+		there.awaitMissed(t)
 	}
 }
 
-func TestAListenerHearsWhatOtherServicesPublish(t *testing.T) {
+func TestListenerReceivesEventsOfOtherServices(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}})
-	e := listen(t, r, "TariffChanged", "ProductActivated")
+	l := listen(t, start(t, rabbit.Config{URLs: url}), "TariffChanged", "ProductActivated")
 	ch := testenv.Channel(t, url)
 	err := ch.Publish("lab-dotnet-micro", "productactivated", false, false, amqp.Publishing{MessageId: "7", Body: []byte("{}")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := e.next(t); m.ID != "7" || m.Type != "ProductActivated" {
-		t.Errorf("heard %s %s", m.Type, m.ID)
+	if m := l.next(t); m.ID != "7" || m.Type != "ProductActivated" {
+		t.Errorf("got %s %s, want ProductActivated 7", m.Type, m.ID)
 	}
 }
 
-// A copy for listeners is not for free.
-func TestWhatNobodyListensForIsPublishedOnce(t *testing.T) {
+// A copy for listeners costs throughput.
+func TestOnlyListenedTypesAreCopied(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}})
-	e := listen(t, r, "TariffChanged")
-	got, _ := subscribe(t, r, "one", "PolicyCreated", "TariffChanged")
-	publish(t, r, eventtest.Message("PolicyCreated"))
-	got.next(t)
+	tr := start(t, rabbit.Config{URLs: url})
+	l := listen(t, tr, "TariffChanged")
+	in, _ := subscribe(t, tr, "one", "PolicyCreated", "TariffChanged")
+	publish(t, tr, eventtest.Message("PolicyCreated"))
+	in.next(t)
 	ch := testenv.Channel(t, url)
 	tap, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, eventType := range []string{"PolicyCreated", "TariffChanged"} {
-		if err := ch.QueueBind(tap.Name, eventType, rabbit.Listeners("lab-dotnet-micro"), false, nil); err != nil {
+		if err := ch.QueueBind(tap.Name, eventType, rabbit.ListenersExchange("lab-dotnet-micro"), false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,11 +94,9 @@ func TestWhatNobodyListensForIsPublishedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := eventtest.Message("TariffChanged")
-	publish(t, r, eventtest.Message("PolicyCreated"), changed)
-	if m := e.next(t); m.ID != changed.ID {
-		t.Errorf("heard %s", m.Type)
-	}
+	publish(t, tr, eventtest.Message("PolicyCreated"), changed)
+	l.expect(t, changed)
 	if d := <-copies; d.MessageId != changed.ID {
-		t.Errorf("there is a copy of %s", d.Type)
+		t.Errorf("got a copy of %s, want TariffChanged", d.Type)
 	}
 }

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"reflect"
 	"strconv"
 	"time"
 
@@ -9,9 +10,9 @@ import (
 	"parley.internal/pkg/event"
 )
 
-// The headers of a message: CloudEvents 1.0 in the binary mode of its AMQP
-// binding, with the extensions partitionkey and sequence, and W3C trace
-// context. What AMQP has a property for is in that property as well.
+// Headers of a message: CloudEvents 1.0 in the binary mode of its AMQP binding, with the extensions
+// partitionkey and sequence, and W3C trace context. Attributes with an AMQP property are in the
+// property, too.
 const (
 	headerSpec      = "cloudEvents:specversion"
 	headerID        = "cloudEvents:id"
@@ -26,7 +27,8 @@ const (
 	specVersion = "1.0"
 )
 
-func publishing(m event.Message) amqp.Publishing {
+// encode converts a message to AMQP.
+func encode(m event.Message) amqp.Publishing {
 	headers := amqp.Table{
 		headerSpec: specVersion, headerID: m.ID, headerType: m.Type, headerSource: m.Source,
 		headerTime: m.Time.UTC().Format(time.RFC3339Nano),
@@ -44,12 +46,12 @@ func publishing(m event.Message) amqp.Publishing {
 	}
 }
 
-// lastYear is the last one that RFC 3339 can write.
+// lastYear is the last year of RFC 3339.
 const lastYear = 9999
 
-// received is the message in a delivery. Its type is its queue's: a foreign
-// publisher may leave it out, or spell it in lower case.
-func received(d amqp.Delivery, eventType string) event.Message {
+// decode converts a delivery. The type is the type of its queue: other publishers may omit the
+// type, or write it in lower case.
+func decode(d amqp.Delivery, eventType string) event.Message {
 	m := event.Message{
 		ID: d.MessageId, Type: eventType, Source: d.AppId, Time: d.Timestamp.UTC(),
 		PartitionKey: text(d.Headers[headerPartition]), Sequence: number(d.Headers[headerSequence]),
@@ -61,11 +63,11 @@ func received(d amqp.Delivery, eventType string) event.Message {
 	if m.Source == "" {
 		m.Source = text(d.Headers[headerSource])
 	}
-	// A property holds seconds only.
+	// The timestamp property has seconds only.
 	if at, err := time.Parse(time.RFC3339Nano, text(d.Headers[headerTime])); err == nil {
 		m.Time = at.UTC()
 	}
-	if m.Time.Year() > lastYear { // Milliseconds, where the protocol has seconds.
+	if m.Time.Year() > lastYear { // The publisher wrote milliseconds instead of seconds.
 		m.Time = time.UnixMilli(m.Time.Unix()).UTC()
 	}
 	if m.Time.Year() > lastYear || m.Time.Year() < 1 {
@@ -79,30 +81,21 @@ func text(header any) string {
 	return s
 }
 
-// number is a header that a client of any language may have sent as a text or
-// as an integer of any size.
+// number decodes a header, which clients of other languages send as text or as an integer of any
+// size; 0 if it is no number.
 func number(header any) int64 {
-	switch n := header.(type) {
-	case string:
-		i, err := strconv.ParseInt(n, 10, 64)
+	if s, ok := header.(string); ok {
+		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return 0 // It has no order.
+			return 0 // no order
 		}
-		return i
-	case int64:
 		return n
-	case int32:
-		return int64(n)
-	case int16:
-		return int64(n)
-	case int8:
-		return int64(n)
-	case uint8:
-		return int64(n)
-	case uint16:
-		return int64(n)
-	case uint32:
-		return int64(n)
+	}
+	switch n := reflect.ValueOf(header); {
+	case n.CanInt():
+		return n.Int()
+	case n.CanUint():
+		return int64(n.Uint()) //nolint:gosec // AMQP has unsigned integers of up to 32 bits.
 	default:
 		return 0
 	}

@@ -1,7 +1,7 @@
 package rabbit_test
 
 import (
-	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -14,66 +14,97 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// flows measures how long it takes until a message published now arrives.
-func flows(t *testing.T, r *rabbit.Transport, got received) time.Duration {
-	t.Helper()
-	begun := time.Now()
-	m := eventtest.Message("Told")
-	publish(t, r, m)
-	for got.next(t).ID != m.ID {
+// The broker is killed and restarted while messages are published and consumed.
+func TestBrokerCrashesLoseNothing(t *testing.T) {
+	broker := testenv.StartRabbitMQ(t)
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
+
+	missing := map[string]bool{}
+	for round := range 3 {
+		batch := messages("Created", 300)
+		for _, m := range batch {
+			missing[m.ID] = true
+		}
+		broker.Sync()
+		var publishing sync.WaitGroup
+		publishing.Go(func() { publish(t, tr, batch...) })
+		pid := broker.PID()
+		broker.Kill()
+		for ctx := withPatience(t); len(tr.Degraded()) < 2; shortPause(ctx) {
+			if ctx.Err() != nil {
+				t.Fatalf("round %d: got problems %v, want two lost connections", round, tr.Degraded())
+			}
+		}
+		broker.Start()
+		if broker.PID() == pid {
+			t.Fatal("the broker was not killed")
+		}
+		publishing.Wait()
 	}
-	return time.Since(begun)
+	for len(missing) > 0 {
+		delete(missing, in.next(t).ID)
+	}
+	tr.awaitHealthy(t)
 }
 
-// A wait that has grown long must not add to an outage that is over.
-func TestEventsFlowAtOnceWhenTheBrokerAnswersAgain(t *testing.T) {
+func TestBrokerMayStartLast(t *testing.T) {
+	broker := testenv.NewBroker(t)
+	tr := start(t, rabbit.Config{URLs: "amqp://127.0.0.1:1," + broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	if err := tr.Publish(t.Context(), messages("Created", 1))[0]; !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, event.ErrUnavailable)
+	}
+	if len(tr.Degraded()) != 2 {
+		t.Errorf("got problems %v, want two missing connections", tr.Degraded())
+	}
+	broker.Start()
+	roundTrip(t, tr, in)
+}
+
+// A long backoff must not prolong an outage that is over.
+func TestEventsFlowAsSoonAsBrokerRestarts(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
-	got, _ := subscribe(t, r, "one", "Told")
-	flows(t, r, got)
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
 	broker.Sync()
 	broker.Kill()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // Meanwhile the waits grow to five seconds.
-	defer cancel()
-	<-ctx.Done()
+	elapse(t, 8*time.Second) // The backoff grows to five seconds.
 	broker.Start()
-	if took := flows(t, r, got); took > time.Second {
-		t.Errorf("after the broker answered it took %v", took)
+	if took := roundTrip(t, tr, in); took > time.Second {
+		t.Errorf("the first event after the restart took %v, want at most 1s", took)
 	}
 }
 
-func TestEventsFlowAtOnceWhenAFrozenBrokerGoesOn(t *testing.T) {
+func TestEventsFlowAsSoonAsFrozenBrokerResumes(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
 	broker.Freeze()
-	r := transport(t, rabbit.Config{URLs: []string{broker.URL()}})
-	got, _ := subscribe(t, r, "one", "Told")
-	// Longer than a session may take to begin: its connection is given up.
-	ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
-	defer cancel()
-	<-ctx.Done()
+	tr := start(t, rabbit.Config{URLs: broker.URL()})
+	in, _ := subscribe(t, tr, "one", "Created")
+	elapse(t, 11*time.Second) // longer than the setup timeout of a connection
 	broker.Thaw()
-	if took := flows(t, r, got); took > time.Second {
-		t.Errorf("after the broker went on it took %v", took)
+	if took := roundTrip(t, tr, in); took > time.Second {
+		t.Errorf("the first event after the freeze took %v, want at most 1s", took)
 	}
 }
 
-func TestEventsFlowSoonAfterTheLeaderOfAClusterWasKilled(t *testing.T) {
+func TestEventsFlowSoonAfterClusterLeaderCrash(t *testing.T) {
 	brokers := testenv.StartCluster(t, 3)
 	var urls []string
 	for _, b := range brokers {
 		urls = append(urls, b.URL())
 	}
-	r := transport(t, rabbit.Config{URLs: urls, QueueType: rabbit.Quorum})
-	got, _ := subscribe(t, r, "one", "Told")
-	flows(t, r, got)
-	settle, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // See testenv.StartCluster.
-	defer cancel()
-	<-settle.Done()
-	// It was declared through the first node, which therefore leads it.
+	tr := start(t, rabbit.Config{URLs: strings.Join(urls, ","), QueueType: rabbit.Quorum})
+	in, _ := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
+	elapse(t, 1500*time.Millisecond) // See testenv.StartCluster.
+	// The queue was declared through the first node, so the first node is its leader.
 	pid := brokers[0].PID()
 	brokers[0].Kill()
-	if took := flows(t, r, got); took > 2*time.Second {
-		t.Errorf("after the leader was killed it took %v", took)
+	if took := roundTrip(t, tr, in); took > 2*time.Second {
+		t.Errorf("the first event after the crash took %v, want at most 2s", took)
 	}
 	brokers[0].Start()
 	if brokers[0].PID() == pid {
@@ -81,62 +112,49 @@ func TestEventsFlowSoonAfterTheLeaderOfAClusterWasKilled(t *testing.T) {
 	}
 }
 
-// takes fails the test if something takes longer than it should.
-func takes(t *testing.T, most time.Duration, what string, do func()) {
-	t.Helper()
-	begun := time.Now()
-	do()
-	if took := time.Since(begun); took > most {
-		t.Errorf("%s took %v", what, took)
-	}
-}
-
-func TestNobodyWaitsLongForAFrozenBrokerAtTheEnd(t *testing.T) {
+func TestFrozenBrokerDoesNotDelayStop(t *testing.T) {
 	broker := testenv.StartRabbitMQ(t)
-	r, err := rabbit.New(rabbit.Config{URLs: []string{broker.URL()}, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopPublishing := begin(t, r.Run)
-	got, stopConsuming := subscribe(t, r, "one", "Told")
-	flows(t, r, got)
+	tr := newTransport(t, rabbit.Config{URLs: broker.URL()})
+	stopPublisher := run(t, tr.publisher.Run)
+	in, stopConsumer := subscribe(t, tr, "one", "Created")
+	roundTrip(t, tr, in)
 	broker.Freeze()
 	defer broker.Thaw()
-	// One starts now: its handshake hangs.
-	_, stopLate := subscribe(t, r, "two", "Told")
-	var published []error
+	// Another subscription starts now: its handshake hangs.
+	_, stopStarting := subscribe(t, tr, "two", "Created")
+	var results []error
 	var publishing sync.WaitGroup
-	publishing.Go(func() { published = r.Publish(t.Context(), []event.Message{eventtest.Message("Told")}) })
-	stalls, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	<-stalls.Done()
-	const most = 2 * time.Second
-	takes(t, most, "the end of a consumer", stopConsuming)
-	takes(t, most, "the end of one that begins", stopLate)
-	takes(t, most, "the end of the publisher", stopPublishing)
-	takes(t, most, "the end of what was being published", publishing.Wait)
-	if published[0] == nil {
-		t.Error("a frozen broker has taken a message")
+	publishing.Go(func() { results = tr.Publish(t.Context(), messages("Created", 1)) })
+	elapse(t, 300*time.Millisecond) // Everything hangs.
+	fast := func(name string, do func()) {
+		begun := time.Now()
+		if do(); time.Since(begun) > 2*time.Second {
+			t.Errorf("%s took %v, want at most 2s", name, time.Since(begun))
+		}
 	}
-	takes(t, most, "publishing after the end", func() {
-		if err := r.Publish(t.Context(), []event.Message{eventtest.Message("Told")})[0]; err == nil {
-			t.Error("it was taken after the end")
+	fast("the stop of the consumer", stopConsumer)
+	fast("the stop of the starting consumer", stopStarting)
+	fast("the stop of the publisher", stopPublisher)
+	fast("the pending call of Publish", publishing.Wait)
+	if results[0] == nil {
+		t.Error("got a confirm of a frozen broker")
+	}
+	fast("Publish after the stop", func() {
+		if err := tr.Publish(t.Context(), []event.Message{eventtest.Message("Created")})[0]; err == nil {
+			t.Error("got no error after the stop")
 		}
 	})
 }
 
-func TestABrokerThatDoesNotAnswerIsSaidToDoSo(t *testing.T) {
-	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // The system accepts for it.
+func TestUnresponsiveBrokerIsReported(t *testing.T) {
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // The system accepts connections.
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	r, err := rabbit.New(rabbit.Config{URLs: []string{"amqp://" + silent.Addr().String()}, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Inspect(patient(t)); err == nil || !strings.Contains(err.Error(), "did not answer in 10s") ||
+	_, err = rabbit.Inspect(withPatience(t), rabbit.Config{URLs: "amqp://" + silent.Addr().String(), Log: quiet})
+	if err == nil || !strings.Contains(err.Error(), "did not respond within 10s") ||
 		!strings.Contains(err.Error(), silent.Addr().String()) || strings.Contains(err.Error(), "closed") {
-		t.Errorf("it is said that %v", err)
+		t.Errorf("got error %v, want the address and the timeout", err)
 	}
 }

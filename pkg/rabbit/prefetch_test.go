@@ -12,147 +12,145 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// work is what a consumer has in hand at each batch, as the broker knows it.
-type work struct {
-	t      *testing.T
-	url    string
-	many   int
-	next   int // the message that comes next
-	inHand []int
-	sizes  []int
-	done   chan struct{}
+// observer consumes a queue, and records the unacked messages at each batch by the broker's count.
+type observer struct {
+	t       *testing.T
+	url     string
+	total   int
+	next    int   // the index of the next message
+	unacked []int // at each batch
+	sizes   []int // of the batches
 }
 
-// consume works off what lies in the queue of Told, and looks at each batch.
-func (w *work) consume(r *rabbit.Transport) {
-	w.t.Helper()
-	look := testenv.Channel(w.t, w.url)
-	w.done = make(chan struct{})
-	begin(w.t, r.Subscribe(event.Subscription{
-		Name: "one", Types: []string{"Told"},
+// consume consumes all messages, and verifies their order.
+func (o *observer) consume(tr transport) {
+	o.t.Helper()
+	ch := testenv.Channel(o.t, o.url)
+	done := make(chan struct{})
+	run(o.t, tr.Subscribe(event.Subscription{
+		Name: "one", Types: []string{"Created"},
 		Receive: func(_ context.Context, batch []event.Message) error {
-			there, err := look.QueueDeclarePassive(rabbit.Queue("one", "Told"), true, false, false, false, nil)
+			queue, err := ch.QueueDeclarePassive(rabbit.Queue("one", "Created"), true, false, false, false, nil)
 			if err != nil {
 				return err
 			}
-			w.inHand = append(w.inHand, w.many-w.next-there.Messages)
+			o.unacked = append(o.unacked, o.total-o.next-queue.Messages)
 			for _, m := range batch {
-				if m.Sequence != int64(w.next+1) {
-					w.t.Errorf("%d came at place %d", m.Sequence, w.next+1)
+				if m.Sequence != int64(o.next+1) {
+					o.t.Errorf("got message %d, want %d", m.Sequence, o.next+1)
 				}
-				w.next++
+				o.next++
 			}
-			w.sizes = append(w.sizes, len(batch))
-			if w.next == w.many {
-				close(w.done)
+			o.sizes = append(o.sizes, len(batch))
+			if o.next == o.total {
+				close(done)
 			}
 			return nil
 		},
 	}))
 	select {
-	case <-w.done:
-	case <-patient(w.t).Done():
-		w.t.Fatalf("%d of %d came", w.next, w.many)
+	case <-done:
+	case <-withPatience(o.t).Done():
+		o.t.Fatalf("got %d messages, want %d", o.next, o.total)
 	}
 }
 
 // fill publishes messages of a size.
-func (w *work) fill(r *rabbit.Transport, many, size int) {
-	w.t.Helper()
+func (o *observer) fill(tr transport, n, size int) {
+	o.t.Helper()
 	body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 	var batch []event.Message
-	for left := many; left > 0; left-- {
-		m := eventtest.Message("Told")
-		w.many++
-		m.Data, m.PartitionKey, m.Sequence = body, "P", int64(w.many)
+	for left := n; left > 0; left-- {
+		m := eventtest.Message("Created")
+		o.total++
+		m.Data, m.PartitionKey, m.Sequence = body, "P", int64(o.total)
 		if batch = append(batch, m); len(batch) == 50 || left == 1 {
-			publish(w.t, r, batch...)
+			publish(o.t, tr, batch...)
 			batch = nil
 		}
 	}
 }
 
-func TestLargeMessagesInHandAreFew(t *testing.T) {
-	for _, queues := range []rabbit.QueueType{rabbit.Classic, rabbit.Quorum} {
-		t.Run(string(queues), func(t *testing.T) {
-			w := &work{t: t, url: testenv.RabbitMQ(t)}
-			r := transport(t, rabbit.Config{URLs: []string{w.url}, QueueType: queues, Queues: []string{"one-Told"}})
-			w.fill(r, 100, 1<<20)
-			w.consume(r)
-			for _, n := range w.inHand {
-				if n > 16 { // of a megabyte each
-					t.Fatalf("%d were in hand", n)
+func TestLargeMessagesGetLowPrefetch(t *testing.T) {
+	for _, queueType := range []string{rabbit.Classic, rabbit.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			o := &observer{t: t, url: testenv.RabbitMQ(t)}
+			tr := start(t, rabbit.Config{URLs: o.url, QueueType: queueType, Queues: "one-Created"})
+			o.fill(tr, 100, 1<<20)
+			o.consume(tr)
+			for _, n := range o.unacked {
+				if n > 16 {
+					t.Fatalf("got %d unacked messages of 1 MB, want at most 16", n)
 				}
 			}
 		})
 	}
 }
 
-func TestSmallMessagesInHandAreManyUntilLargeOnesCome(t *testing.T) {
-	w := &work{t: t, url: testenv.RabbitMQ(t)}
-	r := transport(t, rabbit.Config{URLs: []string{w.url}, Queues: []string{"one-Told"}})
+func TestPrefetchFollowsMessageSize(t *testing.T) {
+	o := &observer{t: t, url: testenv.RabbitMQ(t)}
+	tr := start(t, rabbit.Config{URLs: o.url, Queues: "one-Created"})
 	const prefetch = 1024
-	w.fill(r, 3000, 100)
-	w.fill(r, 1500, 128<<10)
-	w.fill(r, 3000, 100)
-	w.consume(r)
-	var most, large, again, at int
-	for i, n := range w.inHand {
-		most = max(most, n)
-		if at > 3000+prefetch+100 && at < 4500 { // Those that were on their way have been worked off.
+	o.fill(tr, 3000, 100)
+	o.fill(tr, 1500, 128<<10)
+	o.fill(tr, 3000, 100)
+	o.consume(tr)
+	var highest, large, afterwards, at int
+	for i, n := range o.unacked {
+		highest = max(highest, n)
+		if at > 3000+prefetch+100 && at < 4500 { // The deliveries in flight at the growth are handled.
 			large = max(large, n)
 		}
 		if at > 4500 {
-			again = max(again, n)
+			afterwards = max(afterwards, n)
 		}
-		at += w.sizes[i]
+		at += o.sizes[i]
 	}
 	const sixteenMB = 128
-	if most < 400 || most > 2*prefetch || again <= sixteenMB {
-		t.Errorf("at most %d small ones were in hand, and after the large ones %d", most, again)
+	if highest < 400 || highest > 2*prefetch || afterwards <= sixteenMB {
+		t.Errorf("got at most %d unacked small messages, and %d after the large messages", highest, afterwards)
 	}
 	if large > sixteenMB {
-		t.Errorf("%d large ones were in hand", large)
+		t.Errorf("got %d unacked large messages, want at most %d", large, sixteenMB)
 	}
 }
 
-// inUse is how many bytes are.
-func inUse() uint64 {
+func heapBytes() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// The broker sends as many large messages as it was allowed to send small ones,
-// before anybody can tell it otherwise.
-func TestMessagesThatGrowAllOfASuddenAreReadAFewAtATime(t *testing.T) {
-	for _, queues := range []rabbit.QueueType{rabbit.Classic, rabbit.Quorum} {
-		t.Run(string(queues), func(t *testing.T) {
-			w := &work{t: t, url: testenv.RabbitMQ(t)}
-			r := transport(t, rabbit.Config{URLs: []string{w.url}, QueueType: queues, Queues: []string{"one-Told"}})
+// When messages suddenly grow, the broker sends as many large messages as it was allowed to send
+// small ones.
+func TestByteLimiterBoundsGrowingMessages(t *testing.T) {
+	for _, queueType := range []string{rabbit.Classic, rabbit.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			o := &observer{t: t, url: testenv.RabbitMQ(t)}
+			tr := start(t, rabbit.Config{URLs: o.url, QueueType: queueType, Queues: "one-Created"})
 			const small, large, size = 3000, 300, 1 << 20
-			w.fill(r, small, 100)
-			w.fill(r, large, size)
-			before, most, inHand := inUse(), uint64(0), int64(0)
-			got, looked, done := 0, false, make(chan struct{})
-			begin(t, r.Subscribe(event.Subscription{
-				Name: "one", Types: []string{"Told"},
+			o.fill(tr, small, 100)
+			o.fill(tr, large, size)
+			before, heap, unacked := heapBytes(), uint64(0), int64(0)
+			received, measured, done := 0, false, make(chan struct{})
+			run(t, tr.Subscribe(event.Subscription{
+				Name: "one", Types: []string{"Created"},
 				Receive: func(ctx context.Context, batch []event.Message) error {
-					for range 100 { // Time for what the broker has sent to come.
-						if looked || len(batch[len(batch)-1].Data) < size {
+					for range 100 { // Deliveries in flight arrive meanwhile.
+						if measured || len(batch[len(batch)-1].Data) < size {
 							break
 						}
-						wait(ctx)
-						most, inHand = max(most, inUse()), max(inHand, r.InHand()[0].Bytes)
+						shortPause(ctx)
+						heap, unacked = max(heap, heapBytes()), max(unacked, tr.consumer.Unacked()[0].Bytes)
 					}
-					looked = looked || most > 0
+					measured = measured || heap > 0
 					for _, m := range batch {
-						if got++; m.Sequence != int64(got) {
-							t.Errorf("%d came at place %d", m.Sequence, got)
+						if received++; m.Sequence != int64(received) {
+							t.Errorf("got message %d, want %d", m.Sequence, received)
 						}
 					}
-					if got == small+large {
+					if received == small+large {
 						close(done)
 					}
 					return nil
@@ -160,12 +158,12 @@ func TestMessagesThatGrowAllOfASuddenAreReadAFewAtATime(t *testing.T) {
 			}))
 			select {
 			case <-done:
-			case <-patient(t).Done():
-				t.Fatal("not all came")
+			case <-withPatience(t).Done():
+				t.Fatalf("got %d messages, want %d", received, small+large)
 			}
-			t.Logf("%d MB were in hand, %d MB in use", inHand>>20, (most-before)>>20)
-			if inHand < 16<<20 || inHand > 40<<20 || most > before+96<<20 {
-				t.Errorf("%d MB were in hand, and %d MB in use", inHand>>20, (most-before)>>20)
+			t.Logf("%d MB unacked, heap grew by %d MB", unacked>>20, (heap-before)>>20)
+			if unacked < 16<<20 || unacked > 40<<20 || heap > before+96<<20 {
+				t.Errorf("got %d MB unacked and a heap growth of %d MB", unacked>>20, (heap-before)>>20)
 			}
 		})
 	}

@@ -1,9 +1,11 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,112 +14,201 @@ import (
 	"parley.internal/pkg/event"
 )
 
-var (
-	errBlocked   = fmt.Errorf("%w: the broker takes no messages", event.ErrUnavailable)
-	errLost      = fmt.Errorf("%w: the connection was lost", event.ErrUnavailable)
-	errNacked    = errors.New("the broker refused the message")
-	errNoConfirm = fmt.Errorf("%w: the broker did not confirm in time", event.ErrUnavailable)
+const (
+	publishing     = "publishing"           // the name of the publisher's connection
+	connectTimeout = 3 * time.Second        // Publish waits for a connection
+	nackRetry      = 100 * time.Millisecond // before another confirm channel is opened
 )
 
-// publisher is the publishing side of a Transport: one connection at a time.
-type publisher struct {
-	turn chan struct{} // holds one token while something is published
+// Publisher publishes events with confirms. Publish works while Run runs. A Publisher is safe for
+// concurrent use.
+type Publisher struct {
+	client  *client
+	turn    chan struct{} // holds a token while a batch is published
+	channel channelSlot
+	losses  lossCounter // guarded by turn
+
+	mismatch error // of the queues of other services; belongs to Run
 
 	mu      sync.Mutex
-	lane    *lane         // nil while there is no connection, or it is blocked
-	ended   bool          // there will be no other
-	changed chan struct{} // closed when these change
-
-	losses losses // of who has the turn
+	copied  map[string]bool // event types with copies for listeners
+	copyAll bool
 }
 
-// lane is a channel in confirm mode.
-type lane struct {
-	ch       *amqp.Channel
-	wire     *wire
-	closed   <-chan *amqp.Error
-	returned chan amqp.Return // never full: it holds more than a window
-	broken   chan error       // what ended it; holds one
-	blocked  chan struct{}    // closed when the broker blocks the connection
-
-	frame     int                // the most bytes of a frame; 0: no limit
-	over      <-chan *amqp.Error // as closed, for who publishes
-	cause     *amqp.Error        // what over said
-	unsettled bool               // a batch was given up: what comes may be about that one
+// NewPublisher validates the configuration, without connecting.
+func NewPublisher(cfg Config) (*Publisher, error) {
+	c, err := cfg.newClient()
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{
+		client: c, turn: make(chan struct{}, 1), copied: make(map[string]bool),
+		channel: channelSlot{changed: make(chan struct{})},
+	}, nil
 }
 
-func (p *publisher) init() {
-	p.turn = make(chan struct{}, 1)
-	p.changed = make(chan struct{})
-}
-
-func (p *publisher) set(l *lane) {
+// CopyToListeners makes Publish send a copy of the events of these types to the listeners'
+// exchange; without types, of all events. A copy of every event would cost a third of the
+// throughput.
+func (p *Publisher) CopyToListeners(types ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lane = l
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.copyAll = p.copyAll || len(types) == 0
+	for _, eventType := range types {
+		p.copied[eventType] = true
+	}
 }
 
-// end has nobody wait for a lane any more, until there is one again.
-func (p *publisher) end() {
+func (p *Publisher) copies(eventType string) bool {
 	p.mu.Lock()
-	p.ended = true
-	p.mu.Unlock()
-	p.set(nil)
+	defer p.mu.Unlock()
+	return p.copyAll || p.copied[eventType]
 }
 
-// ready waits for a lane.
-func (p *publisher) ready(ctx context.Context) (*lane, error) {
-	timeout := time.NewTimer(readyTimeout)
-	defer timeout.Stop()
-	for {
-		p.mu.Lock()
-		l, ended, changed := p.lane, p.ended, p.changed
-		p.mu.Unlock()
-		switch {
-		case l != nil && !l.ch.IsClosed(): // Else the next one is on its way.
-			return l, nil
-		case ended:
-			return nil, event.ErrUnavailable
-		}
-		select {
-		case <-changed:
-		case <-timeout.C:
-			return nil, event.ErrUnavailable
-		case <-ctx.Done():
-			return nil, ctx.Err() //nolint:wrapcheck // It is the caller's own.
-		}
-	}
-}
+// Connections returns the state of the publishing connection, or nothing while Run does not run.
+func (p *Publisher) Connections() []Connection { return p.client.status.list() }
 
-// Publish implements event.Publisher: it publishes messages without waiting, but
-// for a window of confirms. A message is taken if it was confirmed and not
-// returned. One that the broker will not take is found by publishing those that
-// were lost with it again, one by one: it is refused, the others are taken.
-func (t *Transport) Publish(ctx context.Context, batch []event.Message) []error {
-	results := make([]error, 0, len(batch))
-	for len(results) < len(batch) {
-		rest := batch[len(results):]
-		some := t.publish(ctx, rest)
-		t.sift(ctx, rest[:len(some)], some)
-		results = append(results, some...)
+// Degraded describes the present problems, one sentence each.
+func (p *Publisher) Degraded() []string { return p.client.status.degraded() }
+
+// Publish implements event.Publisher: it sends the batch in a window of unconfirmed messages. A
+// confirmed and not returned message has the result nil. If the broker closes the channel or the
+// connection over a message, the messages lost with it are published again one by one, to find the
+// rejected message.
+func (p *Publisher) Publish(ctx context.Context, messages []event.Message) []error {
+	results := make([]error, 0, len(messages))
+	for len(results) < len(messages) {
+		rest := messages[len(results):]
+		done := p.publish(ctx, rest)
+		p.isolateRejected(ctx, rest[:len(done)], done)
+		results = append(results, done...)
 	}
 	return results
 }
 
-// fail has the connection made anew.
-func (l *lane) fail(err error) {
+// publish publishes the messages up to the first failure and the messages in flight with it: at
+// least one.
+func (p *Publisher) publish(ctx context.Context, messages []event.Message) []error {
 	select {
-	case l.broken <- err:
-	default:
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return slices.Repeat([]error{ctx.Err()}, len(messages))
+	}
+	ch, blocked, err := p.channel.wait(ctx)
+	if err != nil {
+		return slices.Repeat([]error{err}, len(messages))
+	}
+	results := newBatch(p, ch, blocked, messages).publish(ctx)
+	p.losses.suspect(ctx, ch, messages, results)
+	return results
+}
+
+// Run keeps the publishing connection until ctx ends, and reconnects for as long as the broker is
+// unavailable or its topology differs. Afterwards Publish fails at once.
+func (p *Publisher) Run(ctx context.Context) error {
+	defer p.channel.end()
+	return p.client.keepConnected(ctx, publishing, p.serve)
+}
+
+// serve declares the topology and opens confirm channels, one after the other, for Publish.
+func (p *Publisher) serve(ctx context.Context, s *session) error {
+	blocked := s.conn.NotifyBlocked(make(chan amqp.Blocking, 16))
+	if err := s.onChannel(p.client.topology.declareExchanges); err != nil {
+		return err
+	}
+	if err := p.declareQueues(ctx, s); err != nil {
+		return err
+	}
+	ch, err := openConfirmChannel(s)
+	if err != nil {
+		return err
+	}
+	p.client.established(ctx, publishing, s)
+	for {
+		if err = p.offer(ctx, s, ch, blocked); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if ch, err = reopen(ctx, s, ch, err); err != nil {
+			return err
+		}
 	}
 }
 
-func all(n int, err error) []error {
-	results := make([]error, n)
-	for i := range results {
-		results[i] = err
+// reopen opens another confirm channel on the same connection if only the channel failed.
+func reopen(ctx context.Context, s *session, failed *confirmChannel, cause error) (*confirmChannel, error) {
+	s.closeAfter(setupTimeout)
+	defer s.closeAfter(0)
+	switch {
+	case closesChannelOnly(cause):
+	case errors.Is(cause, errNacked):
+		pause(ctx, nackRetry)
+		if err := closeChannel(failed.ch); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, cause
 	}
-	return results
+	return openConfirmChannel(s)
+}
+
+// declareQueues declares the queues of other services, and records the mismatches for Degraded.
+func (p *Publisher) declareQueues(ctx context.Context, s *session) error {
+	problem, err := p.client.topology.declareQueues(ctx, s)
+	if err == nil {
+		p.mismatch = problem
+		p.client.status.update(publishing, func(c *connectionState) { c.topology = problem })
+	}
+	return err
+}
+
+// offer lets Publish use the channel until it fails, except while the broker blocks the connection:
+// writes would only fill the socket buffer. The error errNacked asks for another channel on the
+// same connection.
+func (p *Publisher) offer(ctx context.Context, s *session, ch *confirmChannel, blocked <-chan amqp.Blocking) error {
+	p.channel.set(ch)
+	defer p.channel.set(nil)
+	redeclare := time.NewTicker(topologyRetry)
+	defer redeclare.Stop()
+	setBlocked := func(reason string) {
+		p.client.status.update(publishing, func(c *connectionState) { c.blocked = reason })
+	}
+	for isBlocked := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-ch.closed:
+			return cmp.Or(e, amqp.ErrClosed)
+		case err := <-ch.failed:
+			if ch.ch.IsClosed() { // closed has the reason.
+				return cmp.Or(<-ch.closed, amqp.ErrClosed)
+			}
+			if isBlocked { // RabbitMQ opens no channel on a blocked connection.
+				return fmt.Errorf("%w: %v", errLost, err) //nolint:errorlint // errNacked must not match.
+			}
+			return err
+		case <-redeclare.C:
+			if isBlocked || p.mismatch == nil {
+				continue
+			}
+			s.closeAfter(setupTimeout)
+			if err := p.declareQueues(ctx, s); err != nil {
+				return err
+			}
+			s.closeAfter(0)
+		case b, open := <-blocked:
+			switch {
+			case !open:
+				return cmp.Or(<-ch.closed, amqp.ErrClosed)
+			case b.Active && !isBlocked:
+				setBlocked(cmp.Or(b.Reason, "unknown reason"))
+				p.channel.block()
+				isBlocked = true
+			case !b.Active && isBlocked:
+				setBlocked("")
+				p.channel.set(ch)
+				isBlocked = false
+			}
+		}
+	}
 }

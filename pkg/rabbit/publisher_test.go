@@ -6,63 +6,62 @@ import (
 	"testing"
 
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/event/eventtest"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
 )
 
-// The broker says what became of a message while later ones are being sent.
-func TestEachMessageOfALargeBatchHasItsOwnResult(t *testing.T) {
-	r := transport(t, rabbit.Config{URLs: []string{testenv.RabbitMQ(t)}})
-	got, _ := subscribe(t, r, "one", "Told")
-	listen(t, r, "Told") // Each message is published twice.
-	flows(t, r, got)
-	batch := make([]event.Message, 3000)
+// The broker settles messages while later ones are sent.
+func TestLargeBatchHasResultForEachMessage(t *testing.T) {
+	tr := start(t, rabbit.Config{URLs: testenv.RabbitMQ(t)})
+	in, _ := subscribe(t, tr, "one", "Created")
+	listen(t, tr, "Created") // Each message is sent twice.
+	roundTrip(t, tr, in)
+	batch := messages("Created", 3000)
 	for i := range batch {
-		if batch[i] = eventtest.Message("Told"); i%3 == 0 {
-			batch[i].Type = "Untold"
+		if i%3 == 0 {
+			batch[i].Type = "Unbound"
 		}
 	}
-	for i, err := range r.Publish(patient(t), batch) {
+	for i, err := range tr.Publish(withPatience(t), batch) {
 		switch {
-		case batch[i].Type == "Told" && err != nil:
+		case batch[i].Type == "Created" && err != nil:
 			t.Fatalf("message %d: %v", i, err)
-		case batch[i].Type == "Untold" && !errors.Is(err, event.ErrUnroutable):
-			t.Fatalf("message %d, which nobody is bound to: %v", i, err)
+		case batch[i].Type == "Unbound" && !errors.Is(err, event.ErrUnroutable):
+			t.Fatalf("unbound message %d: got %v, want %v", i, err, event.ErrUnroutable)
 		}
 	}
 	for i, m := range batch {
-		if m.Type == "Told" {
-			if arrived := got.next(t); arrived.ID != m.ID {
-				t.Fatalf("%s arrived in the place of message %d", arrived.ID, i)
-			}
+		if m.Type != "Created" {
+			continue
+		}
+		if got := in.next(t); got.ID != m.ID {
+			t.Fatalf("message %d: got %s, want %s", i, got.ID, m.ID)
 		}
 	}
 }
 
-func TestWhatIsCutInTheMiddleOfALargeBatchIsNotTaken(t *testing.T) {
+func TestMessagesLostInLargeBatchAreReported(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{censor(t, url, "number 1500", 1)}})
-	got, _ := subscribe(t, transport(t, rabbit.Config{URLs: []string{url}}), "one", "Told")
-	flows(t, r, got)
-	batch := make([]event.Message, 3000)
+	tr := start(t, rabbit.Config{URLs: cutAt(t, url, "number 1500", 1)})
+	in, _ := subscribe(t, start(t, rabbit.Config{URLs: url}), "one", "Created")
+	roundTrip(t, tr, in)
+	batch := messages("Created", 3000)
 	for i := range batch {
-		batch[i] = eventtest.Message("Told")
 		batch[i].Data = fmt.Appendf(nil, `"number %d"`, i)
 	}
-	want := map[string]bool{}
-	for i, err := range r.Publish(patient(t), batch) {
+	confirmed := map[string]bool{}
+	for i, err := range tr.Publish(withPatience(t), batch) {
 		switch {
 		case err == nil:
-			want[batch[i].ID] = true
+			confirmed[batch[i].ID] = true
 		case !errors.Is(err, event.ErrUnavailable):
-			t.Fatalf("message %d: %v", i, err)
+			t.Fatalf("message %d: got %v, want %v", i, err, event.ErrUnavailable)
 		}
 	}
-	if want[batch[1500].ID] || len(want) < 1000 {
-		t.Errorf("%d are taken, and of what was cut: %v", len(want), want[batch[1500].ID])
+	if confirmed[batch[1500].ID] || len(confirmed) < 1000 {
+		t.Errorf("got %d confirms, and a confirm of the lost message: %v", len(confirmed), confirmed[batch[1500].ID])
 	}
-	for len(want) > 0 {
-		delete(want, got.next(t).ID)
+	for len(confirmed) > 0 {
+		delete(confirmed, in.next(t).ID)
 	}
 }

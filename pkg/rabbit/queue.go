@@ -2,67 +2,224 @@ package rabbit
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
-	"regexp"
-	"strings"
+	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Queue is the name of the queue in which a service gets a type of event.
-func Queue(service, eventType string) string { return service + "-" + eventType }
+// queueConsumer consumes one queue on a channel of its own. AMQP cannot change the prefetch of a
+// consumer, so a new consumer on the same channel replaces it.
+type queueConsumer struct {
+	name     queueName
+	ch       *amqp.Channel
+	limiter  *byteLimiter
+	progress caughtUp
+	acks     ackSender
 
-// binding is a queue by its parts.
-type binding struct{ service, eventType string }
-
-// queueName has a type of event behind its last hyphen.
-var queueName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]{0,180})-([A-Za-z][A-Za-z0-9]{0,60})$`)
-
-func parseQueue(name string) (binding, error) {
-	parts := queueName.FindStringSubmatch(name)
-	if parts == nil {
-		return binding{}, fmt.Errorf("%q is no name of a queue: <service>-<EventType>, as lab-chat-service-PolicyCreated", name)
-	}
-	if strings.HasPrefix(name, reserved) {
-		return binding{}, fmt.Errorf("the queue %q: names that begin with %s are the broker's own", name, reserved)
-	}
-	return binding{service: parts[1], eventType: parts[2]}, nil
+	// The following fields belong to forward.
+	prefetch    prefetch
+	replacement replacement
+	tag         string // of the present consumer
+	deliveries  <-chan amqp.Delivery
+	last        uint64 // the tag of the newest delivery
+	first       uint64 // the value of last at the start of the present consumer
 }
 
-// declareOthers makes the queues of Config.Queues. One that is there with other
-// arguments keeps what is published all the same, once it is bound: it is
-// reported, and in the way of nothing.
-func (t *Transport) declareOthers(ctx context.Context, s *session) error {
-	var problems error
-	isNew := false
-	for _, b := range t.queues {
-		isNew = isNew || !t.isThere(s, b)
-		err := onChannel(s, func(ch *amqp.Channel) error { return t.declareQueue(ch, b.service, b.eventType) })
-		if errors.Is(err, errTopology) {
-			problems = errors.Join(problems, err)
-			err = onChannel(s, func(ch *amqp.Channel) error { return t.bindQueue(ch, b.service, b.eventType) })
-		}
-		if err != nil {
-			return err
-		}
+// replacement is the state of replacing a consumer by another with a different prefetch.
+type replacement struct {
+	prefetch  int              // of the new consumer; 0 if none is planned
+	deadline  <-chan time.Time // cancels the consumer even if it is not saturated
+	due       bool
+	cancelled bool
+}
+
+// newQueueConsumer starts a consumer with a low prefetch: the size of the messages is unknown.
+func newQueueConsumer(ch *amqp.Channel, name queueName, limiter *byteLimiter, maxPrefetch int) (*queueConsumer, error) {
+	q := &queueConsumer{
+		name: name, ch: ch, limiter: limiter, prefetch: prefetch{max: maxPrefetch},
+		acks: ackSender{ch: ch, queue: name},
 	}
-	if isNew && t.cfg.QueueType == Quorum {
-		// RabbitMQ 3.10 may forget what a quorum queue of one node confirmed in the
-		// first moments of its life, if it is killed then.
-		pause(ctx, quorumSettles)
+	return q, q.start(min(initialPrefetch, maxPrefetch))
+}
+
+// start begins a consumer with a prefetch of its own, in addition to the unacked messages of the
+// consumer before it.
+func (q *queueConsumer) start(prefetch int) (err error) {
+	q.first = q.last
+	q.prefetch.current.Store(int64(prefetch))
+	if err := q.ch.Qos(prefetch, 0, false); err != nil {
+		return fmt.Errorf("set the prefetch of %s: %w", q.name, err)
 	}
-	t.lacking("")
-	if problems != nil {
-		t.lacking(problems.Error())
+	q.tag = "parley-" + rand.Text()
+	if q.deliveries, err = q.ch.Consume(q.name.String(), q.tag, false, false, false, false, nil); err != nil {
+		return fmt.Errorf("consume %s: %w", q.name, err)
 	}
 	return nil
 }
 
-// isThere reports whether there is such a queue, of whatever kind.
-func (t *Transport) isThere(s *session, b binding) bool {
-	return onChannel(s, func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclarePassive(Queue(b.service, b.eventType), true, false, false, false, nil)
+// forward adds the deliveries of the queue to the buffer, in their order, until running ends. Then
+// it cancels the consumer: other processes get further messages while the last batch is handled,
+// and unhandled deliveries are requeued when the connection closes.
+func (q *queueConsumer) forward(running context.Context, fail context.CancelCauseFunc, buffer *deliveryBuffer) {
+	var cancels sync.WaitGroup
+	defer cancels.Wait()
+	for {
+		select {
+		case <-running.Done():
+			_ = q.acks.release() // The connection may be closed already.
+			_ = q.ch.Cancel(q.tag, true)
+			return
+		case <-q.replacement.deadline:
+			q.replacement.due = true
+		case d, open := <-q.deliveries:
+			var err error
+			if open {
+				err = q.add(d, buffer)
+			} else {
+				err = q.replace()
+			}
+			if err != nil {
+				fail(err)
+				return
+			}
+		}
+		if q.replacement.due && !q.replacement.cancelled {
+			// In the background, because deliveries must be read until the broker replies.
+			cancels.Go(q.cancel(fail))
+		}
+	}
+}
+
+// add counts and buffers a delivery, and adapts the prefetch to the size of the messages.
+func (q *queueConsumer) add(d amqp.Delivery, buffer *deliveryBuffer) error {
+	if d.DeliveryTag != q.last+1 {
+		// An acknowledgement of a later delivery would include the missing delivery.
+		return fmt.Errorf("queue %s: delivery %d follows %d", q.name, d.DeliveryTag, q.last)
+	}
+	q.last = d.DeliveryTag
+	q.progress.delivered.Add(1)
+	q.prefetch.observe(len(d.Body))
+	q.limiter.add(int64(len(d.Body)))
+	q.adapt()
+	buffer.add(delivery{Message: decode(d, q.name.eventType), queue: q, tag: d.DeliveryTag})
+	return nil
+}
+
+// adapt plans or advances the replacement of the consumer if the prefetch does not fit the size of
+// the messages. A consumer is best cancelled while saturated: then no delivery can be in flight.
+// RabbitMQ requeues deliveries in flight of a quorum queue, and delivers later messages first.
+func (q *queueConsumer) adapt() {
+	wanted, current := q.prefetch.wanted(), int(q.prefetch.current.Load())
+	switch {
+	case q.replacement.cancelled || wanted == current && q.replacement.prefetch == 0:
+		return
+	case q.replacement.prefetch == 0 && wanted > current:
+		if !q.acks.hold(q.saturated) {
+			return
+		}
+		q.replacement.prefetch = wanted
+	case q.replacement.prefetch == 0: // The present prefetch is too high already.
+		q.acks.hold(func(uint64) bool { return true })
+		q.replacement.prefetch, q.replacement.deadline = wanted, time.After(maxSaturation)
+	default:
+	}
+	q.replacement.due = q.replacement.due || q.saturated(q.acks.upTo())
+}
+
+// saturated reports whether the number of unacked messages equals the prefetch.
+func (q *queueConsumer) saturated(acknowledged uint64) bool {
+	return int64(q.last-max(q.first, acknowledged)) >= q.prefetch.current.Load() //nolint:gosec // The difference is small.
+}
+
+// cancel returns a function to cancel the present consumer. The deliveries in flight follow; then
+// their channel is closed.
+func (q *queueConsumer) cancel(fail context.CancelCauseFunc) (call func()) {
+	q.replacement.cancelled, q.replacement.deadline = true, nil
+	tag := q.tag
+	return func() {
+		if err := q.ch.Cancel(tag, false); err != nil {
+			fail(fmt.Errorf("cancel the consumer of %s: %w", q.name, err))
+		}
+	}
+}
+
+// replace starts the planned consumer after the end of the cancelled consumer.
+func (q *queueConsumer) replace() error {
+	if !q.replacement.cancelled {
+		return fmt.Errorf("consumer of %s ended: %w", q.name, amqp.ErrClosed)
+	}
+	if err := q.acks.release(); err != nil {
 		return err
-	}) == nil
+	}
+	prefetch := q.replacement.prefetch
+	q.replacement = replacement{}
+	return q.start(prefetch)
+}
+
+// countHandled counts a handled message.
+func (q *queueConsumer) countHandled(bytes int64) {
+	q.progress.handled.Add(1)
+	q.prefetch.bytes.Add(-bytes)
+	q.limiter.add(-bytes)
+}
+
+// unacked reads handled before delivered, because a handled message was delivered before.
+func (q *queueConsumer) unacked() Unacked {
+	handled := q.progress.handled.Load()
+	return Unacked{q.name.String(), q.progress.delivered.Load() - handled, q.prefetch.bytes.Load()}
+}
+
+// ackSender sends acknowledgements, each for all deliveries up to a tag.
+type ackSender struct {
+	ch    *amqp.Channel
+	queue queueName
+
+	mu   sync.Mutex
+	held bool   // each acknowledgement allows the broker to send another message
+	done uint64 // acknowledged by the receiver up to this tag
+	sent uint64 // acknowledged to the broker up to this tag
+}
+
+// hold delays acknowledgements from now on if the condition holds for the last sent tag.
+func (a *ackSender) hold(condition func(sent uint64) bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = a.held || condition(a.sent)
+	return a.held
+}
+
+func (a *ackSender) upTo() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sent
+}
+
+// ack acknowledges all deliveries up to a tag, at once or at the next release.
+func (a *ackSender) ack(tag uint64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done = tag
+	return a.send()
+}
+
+// release sends the held acknowledgements.
+func (a *ackSender) release() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = false
+	return a.send()
+}
+
+func (a *ackSender) send() error {
+	if a.held || a.done == a.sent {
+		return nil
+	}
+	a.sent = a.done
+	if err := a.ch.Ack(a.sent, true); err != nil {
+		return fmt.Errorf("acknowledge %s: %w", a.queue, err)
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package rabbit_test
 
 import (
-	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -12,36 +11,34 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-func TestWhatIsPublishedBeforeTheFirstStartOfAServiceWaitsForIt(t *testing.T) {
-	for _, queues := range []rabbit.QueueType{rabbit.Classic, rabbit.Quorum} {
-		t.Run(string(queues), func(t *testing.T) {
-			r := transport(t, rabbit.Config{
-				URLs: []string{testenv.RabbitMQ(t)}, QueueType: queues,
-				Queues: []string{"lab-payments-service-Told", "lab-other-Told"},
+func TestEventsWaitForFirstStartOfService(t *testing.T) {
+	for _, queueType := range []string{rabbit.Classic, rabbit.Quorum} {
+		t.Run(queueType, func(t *testing.T) {
+			tr := start(t, rabbit.Config{
+				URLs: testenv.RabbitMQ(t), QueueType: queueType,
+				Queues: "lab-payments-service-Created,lab-other-Created",
 			})
-			m := eventtest.Message("Told")
-			if err := r.Publish(patient(t), []event.Message{m})[0]; err != nil {
+			m := eventtest.Message("Created")
+			if err := tr.Publish(withPatience(t), []event.Message{m})[0]; err != nil {
 				t.Fatal(err)
 			}
-			got, _ := subscribe(t, r, "lab-payments-service", "Told")
-			if arrived := got.next(t); arrived.ID != m.ID {
-				t.Errorf("%s arrived", arrived.ID)
-			}
+			in, _ := subscribe(t, tr, "lab-payments-service", "Created")
+			in.expect(t, m)
 		})
 	}
 }
 
-// What is published is kept by a queue of any kind.
-func TestAQueueOfAnotherTypeIsNotInTheWayOfPublishing(t *testing.T) {
+// A queue of any type keeps the events once bound.
+func TestQueueOfOtherTypeDoesNotBlockPublishing(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	name := rabbit.Queue("lab-payments-service", "Told")
+	name := rabbit.Queue("lab-payments-service", "Created")
 	ch := testenv.Channel(t, url)
 	if _, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: "quorum"}); err != nil {
 		t.Fatal(err)
 	}
-	r := transport(t, rabbit.Config{URLs: []string{url}, Queues: []string{name}})
-	m := eventtest.Message("Told")
-	if err := r.Publish(patient(t), []event.Message{m})[0]; err != nil {
+	tr := start(t, rabbit.Config{URLs: url, Queues: name})
+	m := eventtest.Message("Created")
+	if err := tr.Publish(withPatience(t), []event.Message{m})[0]; err != nil {
 		t.Fatal(err)
 	}
 	deliveries, err := ch.Consume(name, "", true, false, false, false, nil)
@@ -49,33 +46,33 @@ func TestAQueueOfAnotherTypeIsNotInTheWayOfPublishing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := <-deliveries; d.MessageId != m.ID {
-		t.Errorf("%s is in the queue", d.MessageId)
+		t.Errorf("got message %s, want %s", d.MessageId, m.ID)
 	}
-	problems := strings.Join(r.Degraded(), "; ")
-	if !strings.Contains(problems, name) || !strings.Contains(problems, "x-queue-type") {
-		t.Errorf("degraded is %q", problems)
+	if !tr.degradedBy(name) || !tr.degradedBy("x-queue-type") {
+		t.Errorf("got problems %v, want the queue and its type", tr.Degraded())
 	}
 	if _, err := ch.QueueDelete(name, false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() bool { return len(r.Degraded()) == 0 }, func() any { return r.Degraded() })
+	tr.awaitHealthy(t)
 	if _, err := ch.QueueDeclarePassive(name, true, false, false, false, nil); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestANameThatIsNoQueueIsRefused(t *testing.T) {
-	for _, name := range []string{
-		"Told", "-Told", "lab-payments-service-", "lab payments-Told", "lab-payments-service-Told!", "lab-*", "a-b;c", "amq.gen-Told",
-	} {
-		for _, urls := range []string{"", "amqp://localhost"} { // Also before there is a broker.
-			_, err := rabbit.Open(rabbit.Settings{URLs: urls, Queues: "lab-chat-service-Told, " + name}, quiet)
-			if err == nil || !strings.Contains(err.Error(), name) {
-				t.Errorf("%q: error %v", name, err)
-			}
-		}
+func TestDeletedQueueIsDeclaredAgain(t *testing.T) {
+	url := testenv.RabbitMQ(t)
+	tr := start(t, rabbit.Config{URLs: url})
+	in, _ := subscribe(t, tr, "one", "Created", "Deleted")
+	roundTrip(t, tr, in)
+	ch := testenv.Channel(t, url)
+	if _, err := ch.QueueDelete(rabbit.Queue("one", "Created"), false, false, false); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := rabbit.Open(rabbit.Settings{URLs: "amqp://a", Queues: " lab-chat-service-Told , ,x-Y"}, quiet); err != nil {
-		t.Error(err)
+	m := eventtest.Message("Created")
+	publish(t, tr, m)
+	in.expect(t, m)
+	if err := ch.ExchangeDelete("lab-dotnet-micro", false, false); err != nil {
+		t.Fatal(err)
 	}
 }

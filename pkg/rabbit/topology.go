@@ -1,8 +1,10 @@
 package rabbit
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,95 +12,201 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// checkExchange refuses a name that no broker takes. The longest one that comes
-// of it is that of the listeners.
-func checkExchange(name string) error {
-	most := mostName - len(Listeners(""))
+const (
+	maxName        = 255    // bytes of a name in AMQP
+	reservedPrefix = "amq." // of the names reserved by RabbitMQ
+)
+
+// errTopology reports an exchange or a queue with other arguments on the broker. Only an operator
+// can correct it; retrying does not.
+var errTopology = errors.New("topology mismatch")
+
+// Queue returns the name of the queue in which a service receives an event type.
+func Queue(service, eventType string) string { return service + "-" + eventType }
+
+// ListenersExchange returns the name of the exchange from which listeners receive copies of events
+// published to exchange. A listener's queue bound to the main exchange would make every event
+// routable, and hide an event type without any durable queue.
+func ListenersExchange(exchange string) string { return exchange + "-listeners" }
+
+// topology holds the exchange and the queues to declare.
+type topology struct {
+	exchange  string
+	queueType string
+	queues    []queueName // of other services
+}
+
+// validate checks the names against the limits of RabbitMQ. The listeners' exchange has the longest
+// name.
+func (t *topology) validate() error {
+	longest := maxName - len(ListenersExchange(""))
 	switch {
-	case strings.HasPrefix(name, reserved):
-		return fmt.Errorf("the exchange %q: names that begin with %s are the broker's own", name, reserved)
-	case len(name) > most:
-		return fmt.Errorf("the name of the exchange has %d bytes, and may have %d", len(name), most)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("the name of the exchange %q is no text on one line", name)
+	case t.queueType != Classic && t.queueType != Quorum:
+		return fmt.Errorf("queue type %q is neither %s nor %s", t.queueType, Classic, Quorum)
+	case strings.HasPrefix(t.exchange, reservedPrefix):
+		return fmt.Errorf("exchange %q: RabbitMQ reserves names with the prefix %s", t.exchange, reservedPrefix)
+	case len(t.exchange) > longest:
+		return fmt.Errorf("exchange name has %d bytes, at most %d are allowed", len(t.exchange), longest)
+	case !utf8.ValidString(t.exchange) || strings.ContainsFunc(t.exchange, unicode.IsControl):
+		return fmt.Errorf("exchange name %q is not UTF-8 text on one line", t.exchange)
 	}
 	return nil
 }
 
-// declareExchange makes the exchange, or makes sure that it is as it should be.
-func (t *Transport) declareExchange(ch *amqp.Channel) error {
-	err := ch.ExchangeDeclare(t.cfg.Exchange, amqp.ExchangeTopic, true, false, false, false, nil)
-	return declared(err, "exchange "+t.cfg.Exchange)
+// queueName is the name of a queue by its parts.
+type queueName struct{ service, eventType string }
+
+func (q queueName) String() string { return Queue(q.service, q.eventType) }
+
+// queuePattern has the event type behind the last hyphen.
+var queuePattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]{0,180})-([A-Za-z][A-Za-z0-9]{0,60})$`)
+
+func parseQueue(name string) (queueName, error) {
+	parts := queuePattern.FindStringSubmatch(name)
+	if parts == nil {
+		return queueName{}, fmt.Errorf("queue name %q is not <service>-<EventType>, for example lab-chat-service-PolicyCreated", name)
+	}
+	if strings.HasPrefix(name, reservedPrefix) {
+		return queueName{}, fmt.Errorf("queue %q: RabbitMQ reserves names with the prefix %s", name, reservedPrefix)
+	}
+	return queueName{service: parts[1], eventType: parts[2]}, nil
 }
 
-// Listeners is the exchange through which listeners hear what is published on
-// another: what they want goes to both. Queues of listeners bound to the first
-// would count as somebody who keeps the message, and hide that nobody does.
-func Listeners(exchange string) string { return exchange + "-listeners" }
+// declareExchange creates the exchange, or verifies its arguments if it exists.
+func (t *topology) declareExchange(ch *amqp.Channel) error {
+	err := ch.ExchangeDeclare(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil)
+	return declared(err, "exchange "+t.exchange)
+}
 
-func (t *Transport) declareListeners(ch *amqp.Channel) error {
-	name := Listeners(t.cfg.Exchange)
+// declareExchanges creates or verifies the exchange and the listeners' exchange.
+func (t *topology) declareExchanges(ch *amqp.Channel) error {
+	if err := t.declareExchange(ch); err != nil {
+		return err
+	}
+	return t.declareListenersExchange(ch)
+}
+
+func (t *topology) declareListenersExchange(ch *amqp.Channel) error {
+	name := ListenersExchange(t.exchange)
 	return declared(ch.ExchangeDeclare(name, amqp.ExchangeDirect, true, false, false, false, nil), "exchange "+name)
 }
 
-// declareEar makes a queue that lives as long as its connection. On the main
-// exchange it is bound to the types in lower case only, which other services
-// publish and this transport never does.
-func (t *Transport) declareEar(ch *amqp.Channel, types []string) (name string, err error) {
+// binding binds a queue to an exchange.
+type binding struct{ exchange, key string }
+
+// consumeExclusive consumes a queue with a generated name, deleted together with its connection,
+// without acknowledgements.
+func consumeExclusive(s *session, bindings ...binding) (<-chan amqp.Delivery, error) {
+	ch, err := s.openChannel()
+	if err != nil {
+		return nil, err
+	}
 	queue, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
-		return "", declared(err, "a listener's queue")
+		return nil, fmt.Errorf("declare exclusive queue: %w", err)
 	}
-	for _, eventType := range types {
-		if err := ch.QueueBind(queue.Name, eventType, Listeners(t.cfg.Exchange), false, nil); err != nil {
-			return "", fmt.Errorf("bind a listener's queue to %s: %w", eventType, err)
-		}
-		foreign := strings.ToLower(eventType)
-		if foreign == eventType {
-			continue
-		}
-		if err := ch.QueueBind(queue.Name, foreign, t.cfg.Exchange, false, nil); err != nil {
-			return "", fmt.Errorf("bind a listener's queue to %s: %w", foreign, err)
+	for _, b := range bindings {
+		if err := b.bind(ch, queue.Name); err != nil {
+			return nil, err
 		}
 	}
-	return queue.Name, nil
+	deliveries, err := ch.Consume(queue.Name, "", true, true, false, false, nil)
+	if err != nil {
+		return nil, fmt.Errorf("consume exclusive queue: %w", err)
+	}
+	return deliveries, nil
 }
 
-// declareQueue makes a queue and binds it.
-func (t *Transport) declareQueue(ch *amqp.Channel, service, eventType string) error {
-	name := Queue(service, eventType)
-	if _, err := ch.QueueDeclare(name, true, false, false, false, t.queueArguments()); err != nil {
-		return declared(err, "queue "+name)
+func (b binding) bind(ch *amqp.Channel, queue string) error {
+	if err := ch.QueueBind(queue, b.key, b.exchange, false, nil); err != nil {
+		return fmt.Errorf("bind queue %s to %s: %w", queue, b.key, err)
 	}
-	return t.bindQueue(ch, service, eventType)
+	return nil
 }
 
-// queueArguments of a classic queue are none: so were the original's.
-func (t *Transport) queueArguments() amqp.Table {
-	if t.cfg.QueueType == Quorum {
+// declareQueue declares and binds a durable queue, and its exchange.
+func (t *topology) declareQueue(ch *amqp.Channel, q queueName) error {
+	if err := t.declareExchange(ch); err != nil {
+		return err
+	}
+	if _, err := ch.QueueDeclare(q.String(), true, false, false, false, t.queueArguments()); err != nil {
+		return declared(err, "queue "+q.String())
+	}
+	return t.bindQueue(ch, q)
+}
+
+// queueArguments are empty for a classic queue, as in the original services' declarations.
+func (t *topology) queueArguments() amqp.Table {
+	if t.queueType == Quorum {
 		return amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
 	}
 	return nil
 }
 
-// bindQueue binds a queue to a type of event, and to the type in lower case,
-// which is what the original's services publish.
-func (t *Transport) bindQueue(ch *amqp.Channel, service, eventType string) error {
-	name := Queue(service, eventType)
-	for _, key := range []string{eventType, strings.ToLower(eventType)} {
-		if err := ch.QueueBind(name, key, t.cfg.Exchange, false, nil); err != nil {
-			return fmt.Errorf("bind queue %s to %s: %w", name, key, err)
+// bindQueue binds a queue to its event type and to the lower-case type, the routing key of the
+// original services.
+func (t *topology) bindQueue(ch *amqp.Channel, q queueName) error {
+	for _, b := range t.typeBindings(q.eventType) {
+		if err := b.bind(ch, q.String()); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func declared(err error, what string) error {
+func (t *topology) typeBindings(eventType string) []binding {
+	return []binding{{t.exchange, eventType}, {t.exchange, strings.ToLower(eventType)}}
+}
+
+// listenerBindings bind a listener's queue to the main exchange with the lower-case types only:
+// other services publish with them, a Publisher never does.
+func (t *topology) listenerBindings(types []string) (bindings []binding) {
+	for _, eventType := range types {
+		bindings = append(bindings, binding{ListenersExchange(t.exchange), eventType})
+		if foreign := strings.ToLower(eventType); foreign != eventType {
+			bindings = append(bindings, binding{t.exchange, foreign})
+		}
+	}
+	return bindings
+}
+
+// declareQueues declares the queues of other services. A queue that exists with other arguments
+// still keeps events once bound: the mismatch is returned as problem, and does not prevent
+// publishing.
+func (t *topology) declareQueues(ctx context.Context, s *session) (problem, err error) {
+	created := false
+	for _, q := range t.queues {
+		created = created || !queueExists(s, q)
+		err := s.onChannel(func(ch *amqp.Channel) error { return t.declareQueue(ch, q) })
+		if errors.Is(err, errTopology) {
+			problem = errors.Join(problem, err)
+			err = s.onChannel(func(ch *amqp.Channel) error { return t.bindQueue(ch, q) })
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if created && t.queueType == Quorum {
+		// When killed just after the declaration, RabbitMQ 3.10 may lose confirmed messages of a
+		// new quorum queue with a single node.
+		pause(ctx, quorumSettleTime)
+	}
+	return problem, nil
+}
+
+func queueExists(s *session, q queueName) bool {
+	return s.onChannel(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(q.String(), true, false, false, false, nil)
+		return err
+	}) == nil
+}
+
+func declared(err error, part string) error {
 	if e, ok := errors.AsType[*amqp.Error](err); ok && e.Code == amqp.PreconditionFailed {
-		return fmt.Errorf("declare %s: %w: %s; delete it there, or set what it was declared with", what, errTopology, e.Reason)
+		return fmt.Errorf("declare %s: %w: %s; delete it on the broker, or configure its present arguments", part, errTopology, e.Reason)
 	}
 	if err != nil {
-		return fmt.Errorf("declare %s: %w", what, err)
+		return fmt.Errorf("declare %s: %w", part, err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package rabbit_test
 
 import (
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,15 +14,15 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-func TestTheTopologyIsAsItsNamesSay(t *testing.T) {
+func TestTopologyHasFixedNames(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}})
-	got, _ := subscribe(t, r, "lab-chat-service", "PolicyCreated")
-	publish(t, r, eventtest.Message("PolicyCreated"))
-	got.next(t)
+	tr := start(t, rabbit.Config{URLs: url})
+	in, _ := subscribe(t, tr, "lab-chat-service", "PolicyCreated")
+	publish(t, tr, eventtest.Message("PolicyCreated"))
+	in.next(t)
 
-	// Declaring it again with the same arguments, as the original's services
-	// do, is refused if anything differs.
+	// The original services declare the same names: RabbitMQ rejects any difference in the
+	// arguments.
 	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
 		t.Error(err)
@@ -36,9 +35,9 @@ func TestTheTopologyIsAsItsNamesSay(t *testing.T) {
 	}
 }
 
-func TestAForeignClientReadsAMessage(t *testing.T) {
+func TestOtherClientReadsMessage(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}})
+	tr := start(t, rabbit.Config{URLs: url})
 	m := eventtest.Message("PolicyCreated")
 	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
@@ -55,7 +54,7 @@ func TestAForeignClientReadsAMessage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	publish(t, r, m)
+	publish(t, tr, m)
 	d := <-deliveries
 	got := map[string]any{
 		"key": d.RoutingKey, "mode": d.DeliveryMode, "id": d.MessageId, "type": d.Type, "content": d.ContentType,
@@ -74,53 +73,69 @@ func TestAForeignClientReadsAMessage(t *testing.T) {
 	}
 }
 
-func TestAForeignMessageIsUnderstood(t *testing.T) {
+func TestMessageOfOtherServiceIsDecoded(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	r := transport(t, rabbit.Config{URLs: []string{url}})
-	got, _ := subscribe(t, r, "lab-chat-service", "ProductActivated")
-	publish(t, r, eventtest.Message("ProductActivated")) // Now its queue is there.
-	got.next(t)
+	tr := start(t, rabbit.Config{URLs: url})
+	in, _ := subscribe(t, tr, "lab-chat-service", "ProductActivated")
+	publish(t, tr, eventtest.Message("ProductActivated")) // declares the queue
+	in.next(t)
 	ch := testenv.Channel(t, url)
 	at := time.Now().UTC().Truncate(time.Second)
 	tests := map[string]struct {
 		key  string
-		send amqp.Publishing
+		sent amqp.Publishing
 		want event.Message
 	}{
-		"a bare body":       {key: "ProductActivated", want: event.Message{Type: "ProductActivated"}},
-		"a lower-case key":  {key: "productactivated", want: event.Message{Type: "ProductActivated"}},
-		"a type of its own": {key: "productactivated", send: amqp.Publishing{Type: "Some.Namespace.ProductActivated"}, want: event.Message{Type: "ProductActivated"}},
+		"no properties":   {key: "ProductActivated", want: event.Message{Type: "ProductActivated"}},
+		"lower-case key":  {key: "productactivated", want: event.Message{Type: "ProductActivated"}},
+		"type of another": {key: "productactivated", sent: amqp.Publishing{Type: "Some.Namespace.ProductActivated"}, want: event.Message{Type: "ProductActivated"}},
 		"properties": {
-			key: "ProductActivated", send: amqp.Publishing{MessageId: "7", AppId: "erp", Timestamp: at},
+			key: "ProductActivated", sent: amqp.Publishing{MessageId: "7", AppId: "erp", Timestamp: at},
 			want: event.Message{ID: "7", Type: "ProductActivated", Source: "erp", Time: at},
 		},
 		"CloudEvents alone": {
-			key: "ProductActivated", send: amqp.Publishing{Headers: amqp.Table{
+			key: "ProductActivated", sent: amqp.Publishing{Headers: amqp.Table{
 				"cloudEvents:id": "8", "cloudEvents:source": "/erp", "cloudEvents:time": at.Format(time.RFC3339),
 			}},
 			want: event.Message{ID: "8", Type: "ProductActivated", Source: "/erp", Time: at},
 		},
-		"a sequence of any integer": {
-			key: "ProductActivated", send: amqp.Publishing{Headers: amqp.Table{
+		"integer sequence": {
+			key: "ProductActivated", sent: amqp.Publishing{Headers: amqp.Table{
 				"cloudEvents:partitionkey": "P", "cloudEvents:sequence": int32(3),
 			}},
 			want: event.Message{Type: "ProductActivated", PartitionKey: "P", Sequence: 3},
 		},
-		"headers that are nonsense": {
-			key: "ProductActivated", send: amqp.Publishing{Headers: amqp.Table{
+		"invalid headers": {
+			key: "ProductActivated", sent: amqp.Publishing{Headers: amqp.Table{
 				"cloudEvents:partitionkey": 7, "cloudEvents:sequence": "first", "cloudEvents:time": "noon",
 			}},
+			want: event.Message{Type: "ProductActivated"},
+		},
+		"boolean sequence": {
+			key: "ProductActivated", sent: amqp.Publishing{Headers: amqp.Table{"cloudEvents:sequence": true}},
+			want: event.Message{Type: "ProductActivated"},
+		},
+		"sequence beyond 64 bits": {
+			key: "ProductActivated", sent: amqp.Publishing{Headers: amqp.Table{"cloudEvents:sequence": "99999999999999999999999999"}},
+			want: event.Message{Type: "ProductActivated"},
+		},
+		"time in milliseconds": {
+			key: "ProductActivated", sent: amqp.Publishing{Timestamp: time.Unix(at.UnixMilli(), 0)},
+			want: event.Message{Type: "ProductActivated", Time: at},
+		},
+		"time out of range": {
+			key: "ProductActivated", sent: amqp.Publishing{Timestamp: time.Unix(1<<60, 0)},
 			want: event.Message{Type: "ProductActivated"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			tt.send.Body = []byte(`{"productCode":"PET"}`)
-			if err := ch.Publish("lab-dotnet-micro", tt.key, false, false, tt.send); err != nil {
+			tt.sent.Body = []byte(`{"productCode":"PET"}`)
+			if err := ch.Publish("lab-dotnet-micro", tt.key, false, false, tt.sent); err != nil {
 				t.Fatal(err)
 			}
-			tt.want.Data = tt.send.Body
-			m := got.next(t)
+			tt.want.Data = tt.sent.Body
+			m := in.next(t)
 			if diff := cmp.Diff(tt.want, m); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -128,42 +143,32 @@ func TestAForeignMessageIsUnderstood(t *testing.T) {
 	}
 }
 
-// A process that must be restarted after an operator has mended something is
-// one more thing to know.
-func TestAnotherTopologyIsExplainedUntilItIsMended(t *testing.T) {
+// No restart is needed after an operator has corrected the topology.
+func TestTopologyMismatchIsReportedUntilCorrected(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	ch := testenv.Channel(t, url)
 	if err := ch.ExchangeDeclare("lab-dotnet-micro", "topic", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueDeclare("lab-chat-service-Told", true, false, false, false, amqp.Table{"x-max-length": 1}); err != nil {
+	if _, err := ch.QueueDeclare("lab-chat-service-Created", true, false, false, false, amqp.Table{"x-max-length": 1}); err != nil {
 		t.Fatal(err)
 	}
-	var log lines
-	r, err := rabbit.New(rabbit.Config{URLs: []string{url}, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
+	var log logBuffer
+	tr := start(t, rabbit.Config{URLs: url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	in, _ := subscribe(t, tr, "lab-chat-service", "Created")
+	for _, text := range []string{"queue lab-chat-service-Created", "x-max-length", "delete it on the broker"} {
+		tr.awaitDegraded(t, text)
+	}
+	if _, err := ch.QueueDelete("lab-chat-service-Created", false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	begin(t, r.Run)
-	got, _ := subscribe(t, r, "lab-chat-service", "Told")
-	explained := func() bool {
-		problems := strings.Join(r.Degraded(), "; ")
-		return strings.Contains(problems, "queue lab-chat-service-Told") && strings.Contains(problems, "x-max-length") &&
-			strings.Contains(problems, "delete it there")
+	m := eventtest.Message("Created")
+	publish(t, tr, m)
+	in.expect(t, m)
+	if n := log.count(`msg="broker topology mismatch"`); n != 1 {
+		t.Errorf("the mismatch was logged %d times, want 1", n)
 	}
-	eventually(t, explained, func() any { return r.Degraded() })
-	if _, err := ch.QueueDelete("lab-chat-service-Told", false, false, false); err != nil {
-		t.Fatal(err)
-	}
-	m := eventtest.Message("Told")
-	publish(t, r, m)
-	if arrived := got.next(t); arrived.ID != m.ID {
-		t.Errorf("%s arrived", arrived.ID)
-	}
-	if n := log.count(`msg="broker holds another topology"`); n != 1 {
-		t.Errorf("it was explained %d times", n)
-	}
-	if len(r.Degraded()) > 0 {
-		t.Errorf("then there is %v", r.Degraded())
+	if len(tr.Degraded()) > 0 {
+		t.Errorf("got problems %v, want none", tr.Degraded())
 	}
 }

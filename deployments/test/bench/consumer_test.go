@@ -73,10 +73,10 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 	})
 	inbox := outbox.NewInbox(db, name, &router, slog.New(slog.DiscardHandler))
 	inbox.Lanes = lanes
-	broker := transport(tb, url)
+	consumer := newConsumer(tb, url)
 	begun := time.Now()
 	stop := background(tb, inbox.Run,
-		broker.Subscribe(inbox.Subscription()))
+		consumer.Subscribe(inbox.Subscription()))
 	until(tb, func() bool {
 		done := inbox.Counts()
 		return done.Handled+done.Failed >= int64(n)
@@ -118,7 +118,7 @@ func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	address := testenv.Postgres(tb)
 	s, err := chat.New(tb.Context(), chat.Config{
 		DatabaseURL: address, Secret: []byte("0123456789abcdef0123456789abcdef"),
-		Broker: rabbit.Settings{URLs: url, Exchange: exchange}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Broker: rabbit.Config{URLs: url, Exchange: exchange}, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})
 	must(tb, err)
 	db := service(tb, address)
@@ -144,7 +144,7 @@ func TestLatency(t *testing.T) {
 	bind(t, channel(t, url), "latency-"+eventType) // Else the first event comes before its queue, and again in half a minute.
 	log := slog.New(slog.DiscardHandler)
 	seller, reader := service(t, testenv.Postgres(t)), service(t, testenv.Postgres(t))
-	broker := transport(t, url)
+	publisher, consumer := startPublisher(t, url), newConsumer(t, url)
 	heard := make(chan time.Time, 1)
 	var router event.Router[*database.Tx]
 	event.Handle(&router, func(context.Context, *database.Tx, event.Message, told) error {
@@ -153,8 +153,8 @@ func TestLatency(t *testing.T) {
 	})
 	inbox := outbox.NewInbox(reader, "latency", &router, log)
 	box := outbox.New(seller, "policy", log)
-	background(t, outbox.NewRelay(box, broker).Run, inbox.Run,
-		broker.Subscribe(inbox.Subscription()))
+	background(t, outbox.NewRelay(box, publisher).Run, inbox.Run,
+		consumer.Subscribe(inbox.Subscription()))
 	var samples []time.Duration
 	apart := time.NewTicker(10 * time.Millisecond)
 	defer apart.Stop()

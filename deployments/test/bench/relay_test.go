@@ -56,13 +56,24 @@ func record(tb testing.TB, db *database.DB, box *outbox.Outbox, n int) {
 	}
 }
 
-// transport is a running one.
-func transport(tb testing.TB, url string) *rabbit.Transport {
+func brokerConfig(url string) rabbit.Config {
+	return rabbit.Config{URLs: url, Exchange: exchange, Log: slog.New(slog.DiscardHandler)}
+}
+
+// startPublisher runs a publisher until the test has ended.
+func startPublisher(tb testing.TB, url string) *rabbit.Publisher {
 	tb.Helper()
-	t, err := rabbit.New(rabbit.Config{URLs: []string{url}, Exchange: exchange, Log: slog.New(slog.DiscardHandler)})
+	p, err := rabbit.NewPublisher(brokerConfig(url))
 	must(tb, err)
-	background(tb, t.Run)
-	return t
+	background(tb, p.Run)
+	return p
+}
+
+func newConsumer(tb testing.TB, url string) *rabbit.Consumer {
+	tb.Helper()
+	c, err := rabbit.NewConsumer(brokerConfig(url))
+	must(tb, err)
+	return c
 }
 
 // background runs something until the test has ended.
@@ -125,7 +136,7 @@ func TestRelay(t *testing.T) {
 	db := service(t, testenv.Postgres(t))
 	log := slog.New(slog.DiscardHandler)
 	box := outbox.New(db, "policy", log)
-	broker := transport(t, url)
+	publisher := startPublisher(t, url)
 	figures := newTable("events/s")
 	n, few := scaled(20_000), scaled(2_000)
 	for round := range *rounds {
@@ -135,7 +146,7 @@ func TestRelay(t *testing.T) {
 		figures.add("Watermill's pattern, a channel each", rate(few, watermill(t, url, few)))
 		record(t, db, box, n)
 		begun := time.Now()
-		stop := background(t, outbox.NewRelay(box, broker).Run)
+		stop := background(t, outbox.NewRelay(box, publisher).Run)
 		sent(t, db)
 		figures.add("Parley's relay, from PostgreSQL", rate(n, time.Since(begun)))
 		stop()

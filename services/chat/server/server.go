@@ -35,12 +35,12 @@ const consumer = "lab-chat-service"
 // Config is what chat needs of its surroundings. DatabaseURL and Secret are
 // needed, the rest has defaults.
 type Config struct {
-	DatabaseURL    string          // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte          // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string          // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         rabbit.Settings // brings the events
-	Agents         []Agent         // who can be reached before they were ever here
-	Log            *slog.Logger    // slog.Default() by default
+	DatabaseURL    string        // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte        // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string        // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         rabbit.Config // brings the events
+	Agents         []Agent       // who can be reached before they were ever here
+	Log            *slog.Logger  // slog.Default() by default
 
 	// Limits per node.
 	MessageRate float64 // entries per second and agent, with bursts of twice as many; 0: unlimited
@@ -63,7 +63,7 @@ type Server struct {
 	inbox    *outbox.Inbox
 	router   *event.Router[*database.Tx]
 	events   func(context.Context) error // takes in events; nil if nobody brings any
-	broker   *rabbit.Transport           // nil if there is none
+	broker   *rabbit.Consumer            // nil if there is none
 	log      *slog.Logger
 }
 
@@ -135,7 +135,8 @@ type directory struct {
 // connect decides who brings the events. It subscribes before anything runs, so
 // that a relay in the same process finds who wants its events.
 func (s *Server) connect(cfg Config) (err error) {
-	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
+	cfg.Broker.Log = cfg.Log
+	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
 	}
 	from := cfg.Events

@@ -33,9 +33,9 @@ const consumer = "lab-payments-service"
 // Config is the service's configuration. DatabaseURL is required, the other
 // fields have defaults.
 type Config struct {
-	DatabaseURL string          // sqlite:PATH or postgres://…, the service's own
-	Broker      rabbit.Settings // of the RabbitMQ that brings the events
-	Log         *slog.Logger    // slog.Default() by default
+	DatabaseURL string        // sqlite:PATH or postgres://…, the service's own
+	Broker      rabbit.Config // of the RabbitMQ that brings the events
+	Log         *slog.Logger  // slog.Default() by default
 
 	// Events brings the events when Broker has no URLs. With neither, the service
 	// receives no events.
@@ -47,7 +47,7 @@ type Server struct {
 	db      *database.DB
 	inbox   *outbox.Inbox
 	consume func(context.Context) error // nil without a transport
-	broker  *rabbit.Transport           // nil without RabbitMQ
+	broker  *rabbit.Consumer            // nil without RabbitMQ
 	log     *slog.Logger
 }
 
@@ -75,7 +75,8 @@ func (s *Server) build(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	s.inbox = outbox.NewInbox(s.db, consumer, router(), s.log)
-	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
+	cfg.Broker.Log = cfg.Log
+	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
 	}
 	switch {
@@ -137,7 +138,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 // Measure registers the service's collectors.
 func (s *Server) Measure(m *telemetry.Metrics) {
-	m.Register(eventctl.Metrics{Service: "payments", Inbox: s.inbox, Broker: s.broker})
+	metrics := eventctl.Metrics{Service: "payments", Inbox: s.inbox}
+	if s.broker != nil {
+		metrics.Broker = []rabbit.Role{s.broker}
+	}
+	m.Register(metrics)
 }
 
 // EventService describes the service to the operators' command.

@@ -44,7 +44,7 @@ func (s *service) reprice(t *testing.T, premium string) {
 }
 
 func TestATariffThatChangedOnOneNodePricesOnAnother(t *testing.T) {
-	cfg := server.Config{DatabaseURL: testenv.Postgres(t), Broker: rabbit.Settings{URLs: testenv.RabbitMQ(t)}}
+	cfg := server.Config{DatabaseURL: testenv.Postgres(t), Broker: rabbit.Config{URLs: testenv.RabbitMQ(t)}}
 	here, there := node(t, cfg), node(t, cfg)
 	within(t, "the nodes do not listen", func() bool { return here.listens() && there.listens() })
 	if got := there.price(t, jimmy); got != "100.00" {
@@ -69,7 +69,7 @@ func TestATariffThatChangedOnOneNodePricesOnAnother(t *testing.T) {
 }
 
 func TestANodeThatWasCutOffForgetsWhatItMayHaveMissed(t *testing.T) {
-	cfg := server.Config{DatabaseURL: testenv.Postgres(t), Broker: rabbit.Settings{URLs: testenv.RabbitMQ(t)}}
+	cfg := server.Config{DatabaseURL: testenv.Postgres(t), Broker: rabbit.Config{URLs: testenv.RabbitMQ(t)}}
 	here := node(t, cfg)
 	broker, err := url.Parse(cfg.Broker.URLs)
 	must(t, err)

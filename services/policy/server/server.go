@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,11 +40,11 @@ const source = "policy"
 // Config is what the service needs from outside. DatabaseURL and Secret are
 // needed, the rest has defaults.
 type Config struct {
-	DatabaseURL    string          // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte          // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string          // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         rabbit.Settings // takes the events
-	Log            *slog.Logger    // slog.Default() by default
+	DatabaseURL    string        // sqlite:PATH or postgres://…, the service's own
+	Secret         []byte        // signs tokens; auth.MinSecret bytes at least
+	AllowedOrigins string        // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker         rabbit.Config // takes the events
+	Log            *slog.Logger  // slog.Default() by default
 
 	// Events takes the events when there is no broker. With neither, they stay in
 	// the outbox.
@@ -52,15 +53,16 @@ type Config struct {
 
 // Server is the policy service. Its Handler answers requests while Run runs.
 type Server struct {
-	db     *database.DB
-	store  *store.Store
-	cache  *cache.Cache
-	events *outbox.Outbox
-	relay  *outbox.Relay               // nil if nobody takes the events
-	broker *rabbit.Transport           // nil if there is none
-	listen func(context.Context) error // to changes of the catalogue; nil without a broker
-	api    http.Handler
-	log    *slog.Logger
+	db        *database.DB
+	store     *store.Store
+	cache     *cache.Cache
+	events    *outbox.Outbox
+	relay     *outbox.Relay               // nil if nobody takes the events
+	publisher *rabbit.Publisher           // nil without a broker
+	listener  *rabbit.Listener            // nil without a broker
+	listen    func(context.Context) error // to changes of the catalogue; nil without a broker
+	api       http.Handler
+	log       *slog.Logger
 }
 
 // New opens the database, brings its tables up to date and fills those that are
@@ -127,17 +129,24 @@ func (s *Server) migrate(ctx context.Context) error {
 // connect decides who takes the events. What was changed on another node, or
 // may have been while nobody told, drops the cache.
 func (s *Server) connect(cfg Config) (err error) {
-	if s.broker, err = rabbit.Open(cfg.Broker, cfg.Log); err != nil {
+	cfg.Broker.Log = cfg.Log
+	s.publisher, err = rabbit.NewPublisher(cfg.Broker)
+	if errors.Is(err, rabbit.ErrNoBroker) {
+		if cfg.Events != nil {
+			s.relay = outbox.NewRelay(s.events, cfg.Events)
+		}
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	switch {
-	case s.broker != nil:
-		s.relay = outbox.NewRelay(s.events, s.broker)
-		types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
-		s.listen = s.broker.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
-	case cfg.Events != nil:
-		s.relay = outbox.NewRelay(s.events, cfg.Events)
+	if s.listener, err = rabbit.NewListener(cfg.Broker); err != nil {
+		return err
 	}
+	s.relay = outbox.NewRelay(s.events, s.publisher)
+	types := []string{policy.ProductActivated{}.Type(), policy.TariffChanged{}.Type()}
+	s.publisher.CopyToListeners(types...)
+	s.listen = s.listener.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
 	return nil
 }
 
@@ -160,8 +169,8 @@ func (s *Server) Degraded() []string {
 		return []string{"no broker (RABBITMQ_URL): events stay in the outbox"}
 	}
 	var problems []string
-	if s.broker != nil {
-		problems = s.broker.Degraded()
+	if s.publisher != nil {
+		problems = slices.Concat(s.publisher.Degraded(), s.listener.Degraded())
 	}
 	if n := s.relay.Unroutable(); n > 0 {
 		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
@@ -188,8 +197,8 @@ func (s *Server) Run(ctx context.Context) error {
 	// the broker answers.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
-	if s.broker != nil {
-		group.Go(func() error { return s.broker.Run(connected) })
+	if s.publisher != nil {
+		group.Go(func() error { return s.publisher.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
 		group.Go(func() error {
 			<-ctx.Done()

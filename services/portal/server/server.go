@@ -28,15 +28,15 @@ import (
 // Config is what the portal needs to know. Secret and DatabaseURL are needed;
 // of each service either its database or its address is.
 type Config struct {
-	PolicyURL         string          // where the policy service runs; "" to run it here
-	ChatURL           string          // where the chat service runs; "" to run it here
-	PolicyDatabaseURL string          // if it runs here
-	ChatDatabaseURL   string          // if it runs here
-	DatabaseURL       string          // of the portal's own database
-	Secret            []byte          // signs tokens
-	AgentsFile        string          // who may sign in; "" for the demo agents
-	AllowedOrigins    string          // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker            rabbit.Settings // carries the events; none is needed if both services run here
+	PolicyURL         string        // where the policy service runs; "" to run it here
+	ChatURL           string        // where the chat service runs; "" to run it here
+	PolicyDatabaseURL string        // if it runs here
+	ChatDatabaseURL   string        // if it runs here
+	DatabaseURL       string        // of the portal's own database
+	Secret            []byte        // signs tokens
+	AgentsFile        string        // who may sign in; "" for the demo agents
+	AllowedOrigins    string        // foreign pages that may call: scheme://host[:port], comma-separated
+	Broker            rabbit.Config // carries the events; none is needed if both services run here
 	Log               *slog.Logger
 
 	// Limits of a chat node that runs here.

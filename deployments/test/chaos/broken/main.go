@@ -44,11 +44,11 @@ func consume(ctx context.Context, getenv func(string) string, db *database.DB, l
 	if err := errors.Join(outbox.Migrate(ctx, db), store.Migrate(ctx, db)); err != nil {
 		return err
 	}
-	broker, err := rabbit.Open(rabbit.Settings{
-		URLs: getenv("RABBITMQ_URL"), Exchange: getenv("EVENTS_EXCHANGE"), QueueType: getenv("EVENTS_QUEUE_TYPE"),
-	}, log)
-	if err == nil && broker == nil {
-		err = errors.New("RABBITMQ_URL is not set")
+	broker, err := rabbit.NewConsumer(rabbit.Config{
+		URLs: getenv("RABBITMQ_URL"), Exchange: getenv("EVENTS_EXCHANGE"), QueueType: getenv("EVENTS_QUEUE_TYPE"), Log: log,
+	})
+	if errors.Is(err, rabbit.ErrNoBroker) {
+		return errors.New("RABBITMQ_URL is not set")
 	}
 	if err != nil {
 		return err

@@ -75,8 +75,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 }
 
-func (c config) broker() rabbit.Settings {
-	return rabbit.Settings{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
+func (c config) broker() rabbit.Config {
+	return rabbit.Config{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
 }
 
 func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {

@@ -78,8 +78,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 }
 
 // broker is where RabbitMQ is, and the topology that is declared there.
-func (c config) broker() rabbit.Settings {
-	return rabbit.Settings{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
+func (c config) broker() rabbit.Config {
+	return rabbit.Config{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
 }
 
 func (c config) settings(log *slog.Logger) server.Config {

@@ -80,7 +80,7 @@ func (c config) places() server.Config {
 		DatabaseURL:       c.databaseURL("", "portal.db"),
 		AgentsFile:        c.AgentsFile,
 		AllowedOrigins:    c.AllowedOrigins,
-		Broker: rabbit.Settings{
+		Broker: rabbit.Config{
 			URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues,
 		},
 		MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
