@@ -9,51 +9,52 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// fault is a harm that is done and undone. It proves that it happened, in words.
+// fault is injected and undone. It returns a proof of its effect, for people.
 type fault struct {
-	name string
-	harm func(c *company) (proof string)
+	name   string
+	inject func(s *system) (proof string)
 }
 
-// Faults that show what a guarantee is for.
+// Faults that break a system without one of the guarantees.
 const (
-	killedSelling  = "sellers killed, the broker frozen"
-	killedHandling = "consumers killed, their database frozen"
-	toldAgain      = "what was sent is told again"
+	publishersKilled = "publishers killed, the broker frozen"
+	consumersKilled  = "consumers killed, their database frozen"
+	publishedTwice   = "published events are published again"
 )
 
 const (
-	frozen    = 6 * time.Second // longer than the broker's heartbeat, and than relays wait for their leader
-	alarmed   = 4 * time.Second
-	stalled   = 2 * time.Second // a database, while its consumers go on for a moment
-	lossProof = 15 * time.Second
+	freezeTime  = 6 * time.Second // longer than the broker's heartbeat and the relay's lease
+	alarmTime   = 4 * time.Second
+	stallTime   = 2 * time.Second // of a database whose consumers still run
+	lossTimeout = 15 * time.Second
 )
 
-// faults of a company with one broker. A cluster has the fault of its leader too.
-func (c *company) faults() []fault {
+// faults lists the faults of a system with one broker. A cluster adds the fault
+// of a queue's leader.
+func (s *system) faults() []fault {
 	all := []fault{
-		{"kill -9 of the broker", func(c *company) string { return restarted(c.victim().Server) }},
-		{"kill -9 of a consumer", func(c *company) string { return c.restart(c.consumers[c.turn%2]) }},
-		{"kill -9 of the leading relay", (*company).killRelay},
-		{"leading relay frozen", (*company).freezeRelay},
-		{"TCP to the broker cut", (*company).cut},
-		{"kill -9 of the consumer's database", func(c *company) string { return restarted(c.paymentsDB.Server) }},
-		{"kill -9 of the seller's database", func(c *company) string { return restarted(c.policyDB.Server) }},
-		{"broker frozen", (*company).freeze},
-		{"memory alarm", (*company).alarm},
-		{"broker closes all connections", (*company).close},
-		{killedSelling, (*company).killSellers},
-		{killedHandling, (*company).killConsumers},
-		{toldAgain, (*company).tellAgain},
+		{"kill -9 of the broker", func(s *system) string { return restarted(s.broker().Server) }},
+		{"kill -9 of a consumer", func(s *system) string { return restart(s.consumers[s.round%2]) }},
+		{"kill -9 of the relay's leader", (*system).killRelay},
+		{"leader of the relays frozen", (*system).freezeRelay},
+		{"TCP to the broker cut", (*system).cut},
+		{"kill -9 of the consumer's database", func(s *system) string { return restarted(s.paymentsDB.Server) }},
+		{"kill -9 of the publisher's database", func(s *system) string { return restarted(s.policyDB.Server) }},
+		{"broker frozen", (*system).freeze},
+		{"memory alarm", (*system).alarm},
+		{"broker closes all connections", (*system).close},
+		{publishersKilled, (*system).killPublishers},
+		{consumersKilled, (*system).killConsumers},
+		{publishedTwice, (*system).publishTwice},
 	}
-	if len(c.brokers) > 1 {
-		all = append(all, fault{"kill -9 of the queue's leader", (*company).killLeader})
+	if len(s.brokers) > 1 {
+		all = append(all, fault{"kill -9 of the queue's leader", (*system).killLeader})
 	}
 	return all
 }
 
-// victim is the broker whose turn it is.
-func (c *company) victim() *testenv.Broker { return c.brokers[c.turn%len(c.brokers)] }
+// broker returns the broker that this round's faults affect.
+func (s *system) broker() *testenv.Broker { return s.brokers[s.round%len(s.brokers)] }
 
 func restarted(s *testenv.Server) string {
 	before := s.PID()
@@ -62,41 +63,43 @@ func restarted(s *testenv.Server) string {
 	return fmt.Sprintf("pid %d, now %d", before, s.PID())
 }
 
-func (c *company) restart(p *program) string {
+func restart(p *program) string {
 	before := p.pid()
 	p.kill()
 	p.start()
 	return fmt.Sprintf("pid %d, now %d", before, p.pid())
 }
 
-// cut resets the connections of those that reach the broker through a proxy.
-func (c *company) cut() string {
-	behind := []*program{c.sellers[1], c.consumers[1]}
-	c.until("there is something to cut", starting, func() bool { return behind[0].connected() && behind[1].connected() })
-	return c.proveLoss(behind, len(behind), func() {
-		for _, proxy := range c.proxies {
+// cut resets the connections of the programs that reach the broker through a
+// proxy.
+func (s *system) cut() string {
+	proxied := []*program{s.publishers[1], s.consumers[1]}
+	s.until("both programs are connected", startTimeout, func() bool { return proxied[0].isConnected() && proxied[1].isConnected() })
+	return s.proveLoss(proxied, len(proxied), func() {
+		for _, proxy := range s.proxies {
 			proxy.Cut()
 		}
 	})
 }
 
-func (c *company) close() string {
-	return c.proveLoss(slices.Concat(c.sellers, c.consumers), 1, func() { c.victim().CloseConnections("chaos") })
+func (s *system) close() string {
+	return s.proveLoss(slices.Concat(s.publishers, s.consumers), 1, func() { s.broker().CloseConnections("chaos") })
 }
 
-// proveLoss waits until at least so many programs say that they lost the broker.
-func (c *company) proveLoss(programs []*program, least int, harm func()) string {
-	c.t.Helper()
+// proveLoss injects a fault and waits until at least so many programs have
+// logged a lost connection.
+func (s *system) proveLoss(programs []*program, least int, inject func()) string {
+	s.t.Helper()
 	before := make([]int, len(programs))
 	for i, p := range programs {
-		before[i] = p.losses()
+		before[i] = p.lostConnections()
 	}
-	harm()
+	inject()
 	var connections, losers int
-	c.until("a lost connection is noticed", lossProof, func() bool {
+	s.until("a lost connection is logged", lossTimeout, func() bool {
 		connections, losers = 0, 0
 		for i, p := range programs {
-			if n := p.losses() - before[i]; n > 0 {
+			if n := p.lostConnections() - before[i]; n > 0 {
 				connections += n
 				losers++
 			}
@@ -106,104 +109,102 @@ func (c *company) proveLoss(programs []*program, least int, harm func()) string 
 	return fmt.Sprintf("%d connections lost by %d programs", connections, losers)
 }
 
-// freeze has the broker stand still; Freeze returns when the system says so.
-func (c *company) freeze() string {
-	b := c.victim()
+func (s *system) freeze() string {
+	b := s.broker()
 	b.Freeze()
-	c.wait(frozen)
+	s.wait(freezeTime)
 	b.Thaw()
-	return fmt.Sprintf("pid %d stopped for %s", b.PID(), frozen)
+	return fmt.Sprintf("pid %d stopped for %s", b.PID(), freezeTime)
 }
 
-// killSellers kills both sellers when they have something that they could not
-// tell.
-func (c *company) killSellers() string {
-	b := c.victim()
+// killPublishers kills both publishers while events are pending.
+func (s *system) killPublishers() string {
+	b := s.broker()
 	b.Freeze()
-	unsent := c.until("something is sold that the broker does not take", starting, func() bool {
-		return one(c.t, c.policyDB.URL(), "SELECT count(*) FROM outbox_event WHERE state = 'pending'") >= 10
+	pending := s.until("10 events are pending", startTimeout, func() bool {
+		return one(s.t, s.policyDB.URL(), "SELECT count(*) FROM outbox_event WHERE state = 'pending'") >= 10
 	})
-	before := []int{c.sellers[0].pid(), c.sellers[1].pid()}
-	for _, p := range c.sellers {
-		p.kill()
-	}
-	if c.broken == "outbox" {
-		c.forget()
-	}
-	b.Thaw()
-	for _, p := range c.sellers {
-		p.start()
-	}
-	return fmt.Sprintf("pids %d, now %d and %d, after %s", before, c.sellers[0].pid(), c.sellers[1].pid(), unsent)
+	restarts := restartAll(s.publishers, func() {
+		if s.broken == "outbox" {
+			s.dropPending()
+		}
+		b.Thaw()
+	})
+	return fmt.Sprintf("%s, after %s", restarts, pending)
 }
 
-// killConsumers kills both consumers when they have something in hand that
-// they could not store.
-func (c *company) killConsumers() string {
-	c.paymentsDB.Freeze()
-	c.wait(stalled)
-	before := []int{c.consumers[0].pid(), c.consumers[1].pid()}
-	for _, p := range c.consumers {
-		p.kill()
-	}
-	c.paymentsDB.Thaw()
-	for _, p := range c.consumers {
-		p.start()
-	}
-	return fmt.Sprintf("pids %d, now %d and %d", before, c.consumers[0].pid(), c.consumers[1].pid())
+// killConsumers kills both consumers while they hold unacked events that their
+// database does not accept.
+func (s *system) killConsumers() string {
+	s.paymentsDB.Freeze()
+	s.wait(stallTime)
+	return restartAll(s.consumers, s.paymentsDB.Thaw)
 }
 
-// tellAgain has the relay publish what it has published: so it does by itself
-// when it is killed between a confirm and its note of it.
-func (c *company) tellAgain() string {
-	n := execute(c.t, c.policyDB.URL(), `UPDATE outbox_event SET state = 'pending', sent_at = 0
+// restartAll kills two programs, runs between, and starts the programs again.
+func restartAll(programs []*program, between func()) string {
+	before := []int{programs[0].pid(), programs[1].pid()}
+	for _, p := range programs {
+		p.kill()
+	}
+	between()
+	for _, p := range programs {
+		p.start()
+	}
+	return fmt.Sprintf("pids %d, now %d and %d", before, programs[0].pid(), programs[1].pid())
+}
+
+// publishTwice makes the relay publish events again, like a relay that was
+// killed between a confirm and its update of the outbox.
+func (s *system) publishTwice() string {
+	n := execute(s.t, s.policyDB.URL(), `UPDATE outbox_event SET state = 'pending', sent_at = 0
 		WHERE id IN (SELECT id FROM outbox_event WHERE state = 'sent' ORDER BY sent_at DESC LIMIT 2000)`)
 	if n == 0 {
-		c.t.Error("nothing was sent that could be told again")
+		s.t.Error("no event was published before")
 	}
 	return fmt.Sprintf("%d events", n)
 }
 
-func (c *company) alarm() string {
-	b := c.victim()
+func (s *system) alarm() string {
+	b := s.broker()
 	b.MemoryAlarm(true)
 	alarms := b.Ctl("eval", "rabbit_alarm:get_alarms().")
-	c.wait(alarmed)
+	s.wait(alarmTime)
 	b.MemoryAlarm(false)
 	if !strings.Contains(alarms, "memory") {
-		c.t.Errorf("no alarm: %s", alarms)
+		s.t.Errorf("got alarms %s, want memory", alarms)
 	}
-	return fmt.Sprintf("%s for %s", strings.Join(strings.Fields(alarms), " "), alarmed)
+	return fmt.Sprintf("%s for %s", strings.Join(strings.Fields(alarms), " "), alarmTime)
 }
 
-const watched = "lab-payments-service-PolicyCreated"
+const watchedQueue = "lab-payments-service-PolicyCreated"
 
-// killLeader kills the node that leads a queue.
-func (c *company) killLeader() string {
-	b := c.queueLeader()
+// killLeader kills the broker that leads a quorum queue.
+func (s *system) killLeader() string {
+	b := s.queueLeader()
 	if b == nil {
-		c.t.Error("nobody leads " + watched)
+		s.t.Error("queue " + watchedQueue + " has no leader")
 		return "none"
 	}
 	proof := restarted(b.Server)
 	now := b
-	c.until("another node leads "+watched, starting, func() bool {
-		now = c.queueLeader()
+	s.until("another broker leads "+watchedQueue, startTimeout, func() bool {
+		now = s.queueLeader()
 		return now != nil && now != b
 	})
-	return fmt.Sprintf("%s led %s: %s; now %s does", b.Name(), watched, proof, now.Name())
+	return fmt.Sprintf("leader of %s was %s: %s; now %s", watchedQueue, b.Name(), proof, now.Name())
 }
 
-func (c *company) queueLeader() *testenv.Broker {
-	queues := c.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader")
+func (s *system) queueLeader() *testenv.Broker {
+	queues := s.brokers[0].Ctl("list_queues", "--quiet", "--no-table-headers", "name", "leader")
 	for line := range strings.SplitSeq(queues, "\n") {
 		queue, leader, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if queue != watched {
+		if queue != watchedQueue {
 			continue
 		}
-		i := slices.IndexFunc(c.brokers, func(b *testenv.Broker) bool { return b.Name() == leader })
+		i := slices.IndexFunc(s.brokers, func(b *testenv.Broker) bool { return b.Name() == leader })
 		if i >= 0 {
-			return c.brokers[i]
+			return s.brokers[i]
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// flow is the events that are handled, seen over time.
+// flow counts handled events and records the pauses between them.
 type flow struct {
 	mu      sync.Mutex
 	handled int
@@ -14,15 +14,15 @@ type flow struct {
 	pauses  []pause
 }
 
-// pause is a time in which nothing was handled.
+// pause is a period without a handled event.
 type pause struct{ from, to time.Time }
 
-const worthNoting = 50 * time.Millisecond
+const shortestPause = 50 * time.Millisecond
 
-func (f *flow) tick(now time.Time) {
+func (f *flow) add(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.handled > 0 && now.Sub(f.last) > worthNoting {
+	if f.handled > 0 && now.Sub(f.last) > shortestPause {
 		f.pauses = append(f.pauses, pause{f.last, now})
 	}
 	f.handled++
@@ -35,8 +35,8 @@ func (f *flow) count() int {
 	return f.handled
 }
 
-// stopped is the longest pause that overlaps a time.
-func (f *flow) stopped(from, to time.Time) time.Duration {
+// longestPause returns the longest pause that overlaps a period.
+func (f *flow) longestPause(from, to time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var longest time.Duration

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// build makes the programs that are run and killed.
+// build compiles the programs of the system into a folder.
 func build(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -25,11 +25,21 @@ func build(t *testing.T) (folder string) {
 	} {
 		out, err := exec.Command("go", "-C", module, "build", "-o", folder+"/", main).CombinedOutput()
 		if err != nil {
-			t.Fatalf("build the programs: %v\n%s", err, out)
+			t.Fatalf("build %s: %v\n%s", main, err, out)
 		}
 	}
 	return folder
 }
+
+// Messages in the programs' logs that the fault run observes, and a part of the
+// last one's line if no connection was open.
+const (
+	eventHandled     = `"msg":"event handled"`
+	leaseAcquired    = `"msg":"relay leads"`
+	brokerConnected  = `"msg":"broker connected"`
+	connectionLost   = `"msg":"broker connection lost"`
+	connectionFailed = `"error":"connect: `
+)
 
 // program is a process that is started, killed and started again.
 type program struct {
@@ -37,21 +47,21 @@ type program struct {
 	path string
 	env  []string
 	cmd  *exec.Cmd
-	flow *flow // told of each event handled; may be nil
+	flow *flow // counts the program's handled events; may be nil
 	done sync.WaitGroup
 
-	mu   sync.Mutex
-	tail []string  // the end of its log
-	up   bool      // what it said last is that it has a connection to its broker
-	lost int       // how often it lost one
-	led  time.Time // when its relay said that it leads; zero: never since it was started
+	mu        sync.Mutex
+	tail      []string  // last lines of the log, without level INFO
+	connected bool      // to its broker
+	losses    int       // lost connections to the broker
+	leader    time.Time // when its relay acquired the lease; zero: not since its start
 }
 
 func newProgram(t *testing.T, path string, flow *flow, env ...string) *program {
 	return &program{t: t, path: path, env: env, flow: flow}
 }
 
-// start returns when the program has said that it is there.
+// start starts the process and waits for its first line on standard output.
 func (p *program) start() {
 	p.t.Helper()
 	p.cmd = exec.Command(p.path)
@@ -71,28 +81,29 @@ func (p *program) start() {
 	p.done.Go(func() { p.read(stderr) })
 	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
 		p.kill()
-		p.t.Fatalf("%s did not start: %v\n%s", filepath.Base(p.path), err, p.end())
+		p.t.Fatalf("%s did not start: %v\n%s", filepath.Base(p.path), err, p.log())
 	}
 }
 
 const tailLines = 40
 
-// read keeps the end of the log, and counts what the fault run asks for.
+// read follows the log: it counts handled events, and records the state of the
+// connection and of the lease.
 func (p *program) read(log io.Reader) {
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
 		switch {
-		case strings.Contains(line, `"msg":"event handled"`):
-			p.flow.tick(time.Now())
-		case strings.Contains(line, `"msg":"relay leads"`):
-			p.note(func() { p.led = time.Now() })
-		case strings.Contains(line, `"msg":"broker connected"`):
-			p.note(func() { p.up = true })
+		case strings.Contains(line, eventHandled):
+			p.flow.add(time.Now())
+		case strings.Contains(line, leaseAcquired):
+			p.locked(func() { p.leader = time.Now() })
+		case strings.Contains(line, brokerConnected):
+			p.locked(func() { p.connected = true })
 		case strings.Contains(line, `"level":"INFO"`):
 		default:
-			p.note(func() { p.keep(line) })
+			p.locked(func() { p.keep(line) })
 		}
 	}
 }
@@ -100,51 +111,48 @@ func (p *program) read(log io.Reader) {
 func (p *program) keep(line string) {
 	p.tail = append(p.tail, line)
 	p.tail = p.tail[max(0, len(p.tail)-tailLines):]
-	if !strings.Contains(line, `"msg":"broker connection lost"`) {
+	if !strings.Contains(line, connectionLost) {
 		return
 	}
-	p.up = false
-	if !strings.Contains(line, `"error":"connect: `) { // That would be one that it did not get.
-		p.lost++
+	p.connected = false
+	if !strings.Contains(line, connectionFailed) {
+		p.losses++
 	}
 }
 
-func (p *program) note(what func()) {
+func (p *program) locked(do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	what()
+	do()
 }
 
-// end is the end of its log, but for what went well.
-func (p *program) end() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Join(p.tail, "\n")
+// log returns the last warnings and errors.
+func (p *program) log() (text string) {
+	p.locked(func() { text = strings.Join(p.tail, "\n") })
+	return text
 }
 
-// losses is how often it has lost its broker.
-func (p *program) losses() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lost
+// lostConnections returns the number of connections to the broker that broke.
+func (p *program) lostConnections() (n int) {
+	p.locked(func() { n = p.losses })
+	return n
 }
 
-func (p *program) connected() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.up
+func (p *program) isConnected() (connected bool) {
+	p.locked(func() { connected = p.connected })
+	return connected
 }
 
-// leads is when its relay began to; zero: it has not since it was started.
-func (p *program) leads() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.led
+// leaderSince returns the time at which the program's relay acquired the lease;
+// zero: not since the program's start.
+func (p *program) leaderSince() (since time.Time) {
+	p.locked(func() { since = p.leader })
+	return since
 }
 
 func (p *program) pid() int { return p.cmd.Process.Pid }
 
-// kill ends it as a power cut would.
+// kill ends the process with SIGKILL.
 func (p *program) kill() {
 	if p.cmd == nil || p.cmd.ProcessState != nil {
 		return
@@ -152,10 +160,10 @@ func (p *program) kill() {
 	_ = p.cmd.Process.Kill()
 	p.done.Wait()
 	_ = p.cmd.Wait()
-	p.note(func() { p.up, p.led = false, time.Time{} })
+	p.locked(func() { p.connected, p.leader = false, time.Time{} })
 }
 
-// freeze stops all its threads; stopped says when they stand still.
+// freeze stops all threads of the process; frozen reports when all have stopped.
 func (p *program) freeze() { p.signal(syscall.SIGSTOP) }
 
 func (p *program) thaw() { p.signal(syscall.SIGCONT) }
@@ -167,9 +175,8 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-// stopped reports whether the system says of each of its threads that it is
-// stopped.
-func (p *program) stopped() bool {
+// frozen reports whether the kernel shows each thread of the process as stopped.
+func (p *program) frozen() bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid()))
 	if err != nil {
 		p.t.Fatal(err)
@@ -183,8 +190,8 @@ func (p *program) stopped() bool {
 	return len(threads) > 0
 }
 
-// address is one that nobody listens on.
-func address(t *testing.T) string {
+// unusedAddress returns an address of this host with a free port.
+func unusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

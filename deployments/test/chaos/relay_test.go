@@ -7,63 +7,67 @@ import (
 	"time"
 )
 
-// leader is the seller whose relay publishes for both, and the other one.
-func (c *company) leader() (leads, other int) {
-	c.t.Helper()
-	c.until("a relay leads", starting, func() bool {
-		first, second := c.sellers[0].leads(), c.sellers[1].leads()
-		if second.After(first) { // The last one that said so.
-			leads, other = 1, 0
+// leader returns the index of the publisher whose relay holds the lease, and of
+// the other publisher.
+func (s *system) leader() (leader, other int) {
+	s.t.Helper()
+	s.until("a relay acquires the lease", startTimeout, func() bool {
+		first, second := s.publishers[0].leaderSince(), s.publishers[1].leaderSince()
+		if second.After(first) { // The last relay that logged its lease is the leader.
+			leader, other = 1, 0
 		} else {
-			leads, other = 0, 1
+			leader, other = 0, 1
 		}
-		return !c.sellers[leads].leads().IsZero()
+		return !s.publishers[leader].leaderSince().IsZero()
 	})
-	return leads, other
+	return leader, other
 }
 
-// takeOver waits until the other seller's relay leads.
-func (c *company) takeOver(other int, since time.Time) string {
-	c.t.Helper()
-	c.until("the other relay leads", starting, func() bool { return c.sellers[other].leads().After(since) })
-	return fmt.Sprintf("pid %d leads %.2fs later", c.sellers[other].pid(), c.sellers[other].leads().Sub(since).Seconds())
+// takeOver waits until a publisher's relay acquires the lease.
+func (s *system) takeOver(publisher int, since time.Time) string {
+	s.t.Helper()
+	p := s.publishers[publisher]
+	s.until("the other relay acquires the lease", startTimeout, func() bool { return p.leaderSince().After(since) })
+	return fmt.Sprintf("pid %d became leader after %.2fs", p.pid(), p.leaderSince().Sub(since).Seconds())
 }
 
-func (c *company) killRelay() string {
-	leads, other := c.leader()
-	p := c.sellers[leads]
+func (s *system) killRelay() string {
+	leader, other := s.leader()
+	p := s.publishers[leader]
 	before, since := p.pid(), time.Now()
 	p.kill()
-	successor := c.takeOver(other, since)
+	successor := s.takeOver(other, since)
 	p.start()
-	return fmt.Sprintf("pid %d led, now %d; %s", before, p.pid(), successor)
+	return fmt.Sprintf("leader pid %d, restarted as %d; %s", before, p.pid(), successor)
 }
 
-// freezeRelay has the leader stand still until well after the other one leads.
-// It then goes on in the middle of what it did, and believes that it leads.
-func (c *company) freezeRelay() string {
-	leads, other := c.leader()
-	p := c.sellers[leads]
+// freezeRelay stops the leader until well after the other relay acquired the
+// lease. The old leader then continues in the middle of a batch, without knowing
+// that it lost the lease.
+func (s *system) freezeRelay() string {
+	leader, other := s.leader()
+	p := s.publishers[leader]
 	since := time.Now()
 	p.freeze()
-	c.until("the leader stands still", starting, p.stopped)
-	c.shop.avoid(leads)
-	successor := c.takeOver(other, since)
-	before := c.flow.count()
-	c.wait(frozen - time.Since(since))
-	if !p.stopped() || c.flow.count() == before {
-		c.t.Errorf("stood still to its end: %t; handled meanwhile: %d", p.stopped(), c.flow.count()-before)
+	s.until("the leader is frozen", startTimeout, p.frozen)
+	s.load.exclude(leader)
+	successor := s.takeOver(other, since)
+	before := s.flow.count()
+	s.wait(freezeTime - time.Since(since))
+	handled := s.flow.count() - before
+	if !p.frozen() || handled == 0 {
+		s.t.Errorf("leader frozen to the end: %t; events handled meanwhile: %d", p.frozen(), handled)
 	}
-	handled := c.flow.count() - before
 	p.thaw()
-	gaveWay := c.until("it knows that it leads no more", starting, func() bool { return c.follows(leads) })
-	c.shop.visit(leads)
-	return fmt.Sprintf("pid %d led, in state T for %s; %s, %d events handled meanwhile; it gave way after %.2fs",
-		p.pid(), frozen, successor, handled, gaveWay.Seconds())
+	noticed := s.until("the old leader knows of its lost lease", startTimeout, func() bool { return s.isFollower(leader) })
+	s.load.include(leader)
+	return fmt.Sprintf("leader pid %d in state T for %s; %s, %d events handled meanwhile; lost lease noticed after %.2fs",
+		p.pid(), freezeTime, successor, handled, noticed.Seconds())
 }
 
-// follows reports whether a seller says that its relay does not lead.
-func (c *company) follows(n int) bool {
-	a, err := c.shop.client(c.shop.counters[n]).Do(c.t.Context(), http.MethodGet, "/metrics", nil)
+// isFollower reports whether the metrics of a publisher show that its relay does
+// not hold the lease.
+func (s *system) isFollower(publisher int) bool {
+	a, err := s.load.client(s.load.targets[publisher]).Do(s.t.Context(), http.MethodGet, "/metrics", nil)
 	return err == nil && strings.Contains(string(a.Body), `parley_relay_leading{service="policy"} 0`)
 }

@@ -8,27 +8,28 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-// ledger is what both databases hold when all is quiet.
-type ledger struct {
-	published, handled, lost, doubled, disordered int
-	unsent, parked, policies                      int
+// result counts the differences between the database of policy and the database
+// of payments after all events were handled.
+type result struct {
+	published, handled, lost, duplicated, outOfOrder int
+	unpublished, parked, policies                    int
 }
 
-func (l ledger) String() string {
-	return fmt.Sprintf("policies %d, published %d, handled %d, lost %d, doubled %d, out of order %d, not sent %d, parked %d",
-		l.policies, l.published, l.handled, l.lost, l.doubled, l.disordered, l.unsent, l.parked)
+func (r result) String() string {
+	return fmt.Sprintf("policies %d, published %d, handled %d, lost %d, duplicated %d, out of order %d, unpublished %d, parked %d",
+		r.policies, r.published, r.handled, r.lost, r.duplicated, r.outOfOrder, r.unpublished, r.parked)
 }
 
-// whole reports whether nothing is missing, and nothing there that should not be.
-func (l ledger) whole() bool {
-	return l.handled == l.published && l.lost == 0 && l.doubled == 0 && l.disordered == 0 && l.unsent == 0 && l.parked == 0
+// complete reports whether each event was handled once and in order.
+func (r result) complete() bool {
+	return r.handled == r.published && r.lost == 0 && r.duplicated == 0 && r.outOfOrder == 0 && r.unpublished == 0 && r.parked == 0
 }
 
-// count compares the events that policy has recorded with what payments has
-// booked, event by event.
-func count(t *testing.T, policyDB, paymentsDB string) ledger {
+// compare matches the events in policy's outbox with the movements of payments,
+// event by event.
+func compare(t *testing.T, policyDB, paymentsDB string) result {
 	t.Helper()
-	var l ledger
+	var r result
 	recorded := make(map[string]bool)
 	query(t, policyDB, "SELECT id, state FROM outbox_event", func(scan func(...any) error) error {
 		var id, state string
@@ -36,15 +37,15 @@ func count(t *testing.T, policyDB, paymentsDB string) ledger {
 			return err
 		}
 		recorded[id] = true
-		l.published++
+		r.published++
 		if state != "sent" {
-			l.unsent++
+			r.unpublished++
 		}
 		return nil
 	})
-	query(t, policyDB, "SELECT count(*) FROM policy", func(scan func(...any) error) error { return scan(&l.policies) })
+	query(t, policyDB, "SELECT count(*) FROM policy", func(scan func(...any) error) error { return scan(&r.policies) })
 	booked := make(map[string]int)
-	first := make(map[string]string) // of a policy, the kind of its first movement
+	first := make(map[string]string) // kind of the first movement, by policy
 	query(t, paymentsDB, "SELECT event_id, policy_number, kind FROM movement ORDER BY policy_number, position",
 		func(scan func(...any) error) error {
 			var id, number, kind string
@@ -59,20 +60,20 @@ func count(t *testing.T, policyDB, paymentsDB string) ledger {
 		})
 	for id := range recorded {
 		if booked[id] == 0 {
-			l.lost++
+			r.lost++
 		}
 	}
 	for _, n := range booked {
-		l.handled += n
-		l.doubled += n - 1
+		r.handled += n
+		r.duplicated += n - 1
 	}
 	for _, kind := range first {
 		if kind != "opened" {
-			l.disordered++
+			r.outOfOrder++
 		}
 	}
-	query(t, paymentsDB, "SELECT count(*) FROM inbox_parked", func(scan func(...any) error) error { return scan(&l.parked) })
-	return l
+	query(t, paymentsDB, "SELECT count(*) FROM inbox_parked", func(scan func(...any) error) error { return scan(&r.parked) })
+	return r
 }
 
 func query(t *testing.T, url, text string, row func(scan func(...any) error) error) {
@@ -97,14 +98,14 @@ func query(t *testing.T, url, text string, row func(scan func(...any) error) err
 	}
 }
 
-// one is the number that a query answers.
+// one returns the number that a query selects.
 func one(t *testing.T, url, text string) (n int) {
 	t.Helper()
 	query(t, url, text, func(scan func(...any) error) error { return scan(&n) })
 	return n
 }
 
-// execute tells how many rows a statement changed.
+// execute returns the number of rows that a statement changed.
 func execute(t *testing.T, url, text string) int64 {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
