@@ -12,10 +12,10 @@ import (
 const (
 	exchange  = "bench"
 	eventType = "PolicyCreated"
-	window    = 512 // unconfirmed messages, as the relay allows itself
+	window    = 512 // messages in flight, like the relay
 )
 
-// channel is a confirming channel with a durable queue behind the exchange.
+// channel opens a channel in confirm mode, and declares the exchange.
 func channel(tb testing.TB, url string) *amqp.Channel {
 	tb.Helper()
 	conn, err := amqp.Dial(url)
@@ -45,7 +45,7 @@ func purge(tb testing.TB, ch *amqp.Channel, queue string) {
 	must(tb, err)
 }
 
-// publishing is a message with the headers that the relay gives it.
+// publishing returns a message with the headers that the relay sets.
 func publishing(i int) amqp.Publishing {
 	id := uuid.Must(uuid.NewV7()).String()
 	return amqp.Publishing{
@@ -58,8 +58,8 @@ func publishing(i int) amqp.Publishing {
 	}
 }
 
-// pipelined publishes n messages and waits for each confirm only when its
-// window is full: the limit of the library and the broker.
+// pipelined publishes n messages and waits for confirms only when the publish
+// window is full: the upper limit of library and broker.
 func pipelined(tb testing.TB, ch *amqp.Channel, n int) time.Duration {
 	tb.Helper()
 	begun := time.Now()
@@ -80,12 +80,12 @@ func confirmed(tb testing.TB, open []*amqp.DeferredConfirmation) {
 	tb.Helper()
 	for _, confirm := range open {
 		if !confirm.Wait() {
-			tb.Fatal("not confirmed")
+			tb.Fatal("message was nacked")
 		}
 	}
 }
 
-// oneByOne waits for each confirm before the next message.
+// oneByOne waits for the confirm of each message before publishing the next.
 func oneByOne(tb testing.TB, ch *amqp.Channel, n int) time.Duration {
 	tb.Helper()
 	begun := time.Now()
@@ -97,9 +97,10 @@ func oneByOne(tb testing.TB, ch *amqp.Channel, n int) time.Duration {
 	return time.Since(begun)
 }
 
-// watermill publishes as Watermill's AMQP publisher does by default with
-// confirms: for each message a channel is opened, asked for confirms, waited
-// for and closed. With its pool of channels it is oneByOne.
+// watermill publishes like Watermill's AMQP publisher with confirms and without
+// its pool of channels: for each message a channel is opened, put into confirm
+// mode and closed after the confirm. With the pool Watermill behaves like
+// oneByOne.
 func watermill(tb testing.TB, url string, n int) time.Duration {
 	tb.Helper()
 	conn, err := amqp.Dial(url)
@@ -113,7 +114,7 @@ func watermill(tb testing.TB, url string, n int) time.Duration {
 		confirms := ch.NotifyPublish(make(chan amqp.Confirmation, 1))
 		must(tb, ch.PublishWithContext(context.Background(), exchange, eventType, false, false, publishing(i)))
 		if c := <-confirms; !c.Ack {
-			tb.Fatal("not confirmed")
+			tb.Fatal("message was nacked")
 		}
 		must(tb, ch.Close())
 	}

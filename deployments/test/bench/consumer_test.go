@@ -21,15 +21,15 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// told is PolicyCreated as a consumer may see it.
-type told struct {
+// policyCreated is the event, as a consumer decodes it.
+type policyCreated struct {
 	PolicyNumber string `json:"policyNumber"`
 }
 
-func (told) Type() string { return eventType }
+func (policyCreated) Type() string { return eventType }
 
-// fill publishes n messages of n/2 partitions, and a share of poison: a body
-// that nobody can decode.
+// fill publishes n messages of n/2 partition keys. Every poisonEach-th message
+// has a body that does not decode; 0: none.
 func fill(tb testing.TB, ch *amqp.Channel, n, poisonEach int) {
 	tb.Helper()
 	run := uuid.NewString()
@@ -51,9 +51,9 @@ func fill(tb testing.TB, ch *amqp.Channel, n, poisonEach int) {
 	confirmed(tb, open)
 }
 
-// consume measures how long a consumer of its own, with a database of its own,
-// takes for n messages that wait in its queue.
-func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes int, work time.Duration) time.Duration {
+// consume measures the time in which a new consumer with a new database handles
+// n messages that are ready in its queue.
+func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, workers int, work time.Duration) time.Duration {
 	tb.Helper()
 	name := "bench-" + uuid.NewString()
 	bind(tb, ch, name+"-"+eventType)
@@ -61,7 +61,7 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 	db := service(tb, testenv.Postgres(tb))
 	var router event.Router[*database.Tx]
 	var handled atomic.Int64
-	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, _ told) error {
+	event.Handle(&router, func(ctx context.Context, tx *database.Tx, _ event.Message, _ policyCreated) error {
 		if work > 0 {
 			select {
 			case <-time.After(work):
@@ -72,7 +72,7 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 		return nil
 	})
 	inbox := outbox.NewInbox(db, name, &router, slog.New(slog.DiscardHandler))
-	inbox.Lanes = lanes
+	inbox.Lanes = workers
 	consumer := newConsumer(tb, url)
 	begun := time.Now()
 	stop := background(tb, inbox.Run,
@@ -84,7 +84,7 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 	took := time.Since(begun)
 	stop()
 	if handled.Load() < int64(n-n/50) {
-		tb.Fatalf("%d of %d were handled", handled.Load(), n)
+		tb.Fatalf("got %d events handled, want %d", handled.Load(), n)
 	}
 	_, err := ch.QueueDelete(name+"-"+eventType, false, false, false)
 	must(tb, err)
@@ -94,25 +94,25 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, lanes i
 func TestConsumer(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	ch := channel(t, url)
-	figures, lanes := newTable("events/s"), newTable("events/s")
+	inboxes, workers := newTable("events/s"), newTable("events/s")
 	n, slow := scaled(20_000), scaled(2_000)
 	for round := range *rounds {
 		fmt.Printf("round %d\n", round+1)
-		figures.add("inbox on PostgreSQL, empty handler", rate(n, consume(t, url, ch, n, 0, 0, 0)))
-		figures.add("the same with 1 % poison", rate(n, consume(t, url, ch, n, 100, 0, 0)))
-		figures.add("chat: a notice each, in one stream", rate(n, tell(t, url, ch, n)))
-		lanes.add("one lane, 5 ms handler", rate(slow/4, consume(t, url, ch, slow/4, 0, 1, 5*time.Millisecond)))
-		lanes.add("16 lanes, 5 ms handler", rate(slow, consume(t, url, ch, slow, 0, 16, 5*time.Millisecond)))
+		inboxes.add("inbox on PostgreSQL, empty handler", rate(n, consume(t, url, ch, n, 0, 0, 0)))
+		inboxes.add("the same with 1 % poison", rate(n, consume(t, url, ch, n, 100, 0, 0)))
+		inboxes.add("chat: a notice each, in one stream", rate(n, consumeByChat(t, url, ch, n)))
+		workers.add("one worker, 5 ms handler", rate(slow/4, consume(t, url, ch, slow/4, 0, 1, 5*time.Millisecond)))
+		workers.add("16 workers, 5 ms handler", rate(slow, consume(t, url, ch, slow, 0, 16, 5*time.Millisecond)))
 	}
-	figures.print("Consuming", "inbox on PostgreSQL, empty handler")
-	lanes.print("Lanes", "one lane, 5 ms handler")
+	inboxes.print("Consuming", "inbox on PostgreSQL, empty handler")
+	workers.print("Workers", "one worker, 5 ms handler")
 }
 
-// tell measures chat itself: from its queues into its log.
-func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
+// consumeByChat measures the chat service, from its queue into its log.
+func consumeByChat(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	tb.Helper()
 	const queue = "lab-chat-service-" + eventType
-	slog.SetDefault(slog.New(slog.NewJSONHandler(io.Discard, nil))) // It logs each step, as in earnest.
+	slog.SetDefault(slog.New(slog.NewJSONHandler(io.Discard, nil))) // The cost of logging each step is included.
 	bind(tb, ch, queue)
 	fill(tb, ch, n, 0)
 	address := testenv.Postgres(tb)
@@ -137,18 +137,18 @@ func tell(tb testing.TB, url string, ch *amqp.Channel, n int) time.Duration {
 	return took
 }
 
-// TestLatency measures from before the commit to the start of the handler, in
-// a system that does nothing else.
+// TestLatency measures the time from the commit to the start of the handler, in
+// an otherwise idle system.
 func TestLatency(t *testing.T) {
 	url := testenv.RabbitMQ(t)
-	bind(t, channel(t, url), "latency-"+eventType) // Else the first event comes before its queue, and again in half a minute.
+	bind(t, channel(t, url), "latency-"+eventType) // Otherwise the first event is unroutable, and published again after half a minute.
 	log := slog.New(slog.DiscardHandler)
 	seller, reader := service(t, testenv.Postgres(t)), service(t, testenv.Postgres(t))
 	publisher, consumer := startPublisher(t, url), newConsumer(t, url)
-	heard := make(chan time.Time, 1)
+	handled := make(chan time.Time, 1)
 	var router event.Router[*database.Tx]
-	event.Handle(&router, func(context.Context, *database.Tx, event.Message, told) error {
-		heard <- time.Now()
+	event.Handle(&router, func(context.Context, *database.Tx, event.Message, policyCreated) error {
+		handled <- time.Now()
 		return nil
 	})
 	inbox := outbox.NewInbox(reader, "latency", &router, log)
@@ -156,17 +156,17 @@ func TestLatency(t *testing.T) {
 	background(t, outbox.NewRelay(box, publisher).Run, inbox.Run,
 		consumer.Subscribe(inbox.Subscription()))
 	var samples []time.Duration
-	apart := time.NewTicker(10 * time.Millisecond)
-	defer apart.Stop()
+	pace := time.NewTicker(10 * time.Millisecond)
+	defer pace.Stop()
 	for i := range scaled(1000) {
-		<-apart.C
+		<-pace.C
 		var committed time.Time
 		must(t, seller.InTx(t.Context(), func(tx *database.Tx) error {
 			tx.AfterCommit(func() { committed = time.Now() })
 			return box.Write(t.Context(), tx, fmt.Sprintf("P-%d", i), fact(body(i)))
 		}))
-		at := <-heard
-		if i >= 50 { // The first ones find connections to be made.
+		at := <-handled
+		if i >= 50 { // The first events also measure opening connections.
 			samples = append(samples, at.Sub(committed))
 		}
 	}
@@ -175,10 +175,10 @@ func TestLatency(t *testing.T) {
 		quantile(samples, 0.5), quantile(samples, 0.9), quantile(samples, 0.99), samples[len(samples)-1])
 }
 
-// TestDirect measures the transport of one process, relay and inbox included.
+// TestDirect measures the transport within a process, including relay and inbox.
 func TestDirect(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	figures := newTable("events/s")
+	results := newTable("events/s")
 	n := scaled(10_000)
 	databases := map[string]func() string{
 		"SQLite":     func() string { return "sqlite:" + t.TempDir() + "/bench.db" },
@@ -191,16 +191,16 @@ func TestDirect(t *testing.T) {
 			box := outbox.New(db, "policy", log)
 			var direct event.Direct
 			var router event.Router[*database.Tx]
-			event.Handle(&router, func(context.Context, *database.Tx, event.Message, told) error { return nil })
+			event.Handle(&router, func(context.Context, *database.Tx, event.Message, policyCreated) error { return nil })
 			inbox := outbox.NewInbox(reader, "direct", &router, log)
 			run := direct.Subscribe(inbox.Subscription())
 			record(t, db, box, n)
 			begun := time.Now()
 			stop := background(t, run, inbox.Run, outbox.NewRelay(box, &direct).Run)
-			sent(t, db)
-			figures.add("direct, "+kind, rate(n, time.Since(begun)))
+			published(t, db)
+			results.add("direct, "+kind, rate(n, time.Since(begun)))
 			stop()
 		}
 	}
-	figures.print("Direct transport, outbox to inbox", "direct, SQLite")
+	results.print("Direct transport, outbox to inbox", "direct, SQLite")
 }

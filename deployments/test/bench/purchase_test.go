@@ -25,10 +25,10 @@ import (
 	"parley.internal/policy/store"
 )
 
-// silent sells without telling anybody.
-type silent struct{ *store.Store }
+// eventless is a store that sells without writing events.
+type eventless struct{ *store.Store }
 
-func (s silent) Buy(
+func (s eventless) Buy(
 	ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
 	buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
 ) error {
@@ -38,12 +38,11 @@ func (s silent) Buy(
 	})
 }
 
-// TestPurchase compares purchases that tell of themselves with purchases that
-// do not, one after the other: POST /api/policies with a key, from the request
-// to the answer, on databases that keep what they have committed. Nobody
-// relays meanwhile.
+// TestPurchase compares purchases with and without an outbox row, alternating:
+// POST /api/policies with an idempotency key, from request to response, on
+// databases with durable commits. No relay runs meanwhile.
 func TestPurchase(t *testing.T) {
-	figures := newTable("purchases/s")
+	results := newTable("purchases/s")
 	for _, kind := range []string{"SQLite", "PostgreSQL"} {
 		url := "sqlite:" + t.TempDir() + "/bench.db"
 		if kind == "PostgreSQL" {
@@ -67,31 +66,31 @@ func TestPurchase(t *testing.T) {
 			}).Handler()
 		}
 		slog.SetDefault(slog.New(slog.DiscardHandler))
-		purchases(t, figures, kind, handler(s), handler(silent{s}))
+		purchases(t, results, kind, handler(s), handler(eventless{s}))
 	}
-	figures.print("Purchase over REST", "SQLite, without")
-	figures.print("Purchase over REST", "PostgreSQL, without")
+	results.print("Purchase over REST", "SQLite, without")
+	results.print("Purchase over REST", "PostgreSQL, without")
 }
 
-func purchases(t *testing.T, figures *table, kind string, telling, silent http.Handler) {
+func purchases(t *testing.T, results *table, kind string, with, without http.Handler) {
 	t.Helper()
 	n := scaled(1_000)
 	for round := range *rounds + 1 {
 		fmt.Printf("%s, round %d\n", kind, round)
-		var with, without time.Duration
+		var withEvent, withoutEvent time.Duration
 		for i := range n {
-			with += purchase(t, telling, fmt.Sprintf("t-%d-%d", round, i))
-			without += purchase(t, silent, fmt.Sprintf("s-%d-%d", round, i))
+			withEvent += purchase(t, with, fmt.Sprintf("t-%d-%d", round, i))
+			withoutEvent += purchase(t, without, fmt.Sprintf("s-%d-%d", round, i))
 		}
 		if round == 0 {
-			continue // It made connections and plans.
+			continue // Warm-up of connections and query plans.
 		}
-		figures.add(kind+", without", rate(n, without))
-		figures.add(kind+", with its outbox row", rate(n, with))
+		results.add(kind+", without", rate(n, withoutEvent))
+		results.add(kind+", with its outbox row", rate(n, withEvent))
 	}
 }
 
-// purchase has an offer made, and measures buying it.
+// purchase creates an offer and measures its purchase.
 func purchase(tb testing.TB, h http.Handler, key string) time.Duration {
 	tb.Helper()
 	var offer struct{ OfferNumber string }
@@ -123,7 +122,7 @@ func post(tb testing.TB, h http.Handler, path, key string, body, answer any) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if w.Code != http.StatusCreated {
-		tb.Fatalf("%s answers %d %s", path, w.Code, w.Body)
+		tb.Fatalf("POST %s: status %d %s", path, w.Code, w.Body)
 	}
 	must(tb, json.Unmarshal(w.Body.Bytes(), answer))
 }

@@ -18,19 +18,19 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 5, "how often each figure is taken, one way after the other")
-	scale  = flag.Float64("scale", 1, "how much work a round is; the figures in the documentation are of 1")
+	rounds = flag.Int("rounds", 5, "number of rounds; each round measures every subject once")
+	scale  = flag.Float64("scale", 1, "factor for the work of a round; the documented results are of 1")
 )
 
 func scaled(n int) int { return max(10, int(float64(n)**scale)) }
 
-// fact is an event with a body that is ready.
+// fact is an event whose body is encoded already.
 type fact json.RawMessage
 
 func (fact) Type() string                   { return eventType }
 func (f fact) MarshalJSON() ([]byte, error) { return f, nil }
 
-// service is a database with the tables of outbox and inbox.
+// service opens a database and creates the tables of outbox and inbox.
 func service(tb testing.TB, url string) *database.DB {
 	tb.Helper()
 	db, err := database.Open(tb.Context(), url)
@@ -40,7 +40,7 @@ func service(tb testing.TB, url string) *database.DB {
 	return db
 }
 
-// record writes n events, two of each partition.
+// record writes n events, two of each partition key.
 func record(tb testing.TB, db *database.DB, box *outbox.Outbox, n int) {
 	tb.Helper()
 	for i := 0; i < n; i += 500 {
@@ -60,7 +60,7 @@ func brokerConfig(url string) rabbit.Config {
 	return rabbit.Config{URLs: url, Exchange: exchange, Log: slog.New(slog.DiscardHandler)}
 }
 
-// startPublisher runs a publisher until the test has ended.
+// startPublisher runs a publisher until the test ends.
 func startPublisher(tb testing.TB, url string) *rabbit.Publisher {
 	tb.Helper()
 	p, err := rabbit.NewPublisher(brokerConfig(url))
@@ -76,7 +76,7 @@ func newConsumer(tb testing.TB, url string) *rabbit.Consumer {
 	return c
 }
 
-// background runs something until the test has ended.
+// background runs functions until stop is called or the test ends.
 func background(tb testing.TB, run ...func(context.Context) error) (stop func()) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,9 +99,9 @@ func background(tb testing.TB, run ...func(context.Context) error) (stop func())
 	return stop
 }
 
-// sent waits until nothing is to be published any more. What it asks for is
-// counted by a small index, whatever was published before.
-func sent(tb testing.TB, db *database.DB) {
+// published waits until no event is pending. The query reads a partial index,
+// whose size does not depend on earlier events.
+func published(tb testing.TB, db *database.DB) {
 	tb.Helper()
 	until(tb, func() bool {
 		var pending int
@@ -112,23 +112,23 @@ func sent(tb testing.TB, db *database.DB) {
 	})
 }
 
-// until looks a hundred times a second whether something is so.
-func until(tb testing.TB, so func() bool) {
+// until waits for a condition, which it checks a hundred times a second.
+func until(tb testing.TB, holds func() bool) {
 	tb.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(3 * time.Minute)
 	for range tick.C {
-		if so() {
+		if holds() {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.Fatal("it takes too long")
+			tb.Fatal("not within three minutes")
 		}
 	}
 }
 
-// TestRelay compares the relay with the limit and with what is usual.
+// TestRelay compares the relay with the upper limit and with common publishers.
 func TestRelay(t *testing.T) {
 	url := testenv.RabbitMQ(t)
 	ch := channel(t, url)
@@ -137,21 +137,21 @@ func TestRelay(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	box := outbox.New(db, "policy", log)
 	publisher := startPublisher(t, url)
-	figures := newTable("events/s")
+	results := newTable("events/s")
 	n, few := scaled(20_000), scaled(2_000)
 	for round := range *rounds {
 		fmt.Printf("round %d\n", round+1)
-		figures.add("raw amqp091-go, pipelined", rate(n, pipelined(t, ch, n)))
-		figures.add("raw, one confirm at a time", rate(few, oneByOne(t, ch, few)))
-		figures.add("Watermill's pattern, a channel each", rate(few, watermill(t, url, few)))
+		results.add("raw amqp091-go, pipelined", rate(n, pipelined(t, ch, n)))
+		results.add("raw, one confirm at a time", rate(few, oneByOne(t, ch, few)))
+		results.add("Watermill's pattern, a channel each", rate(few, watermill(t, url, few)))
 		record(t, db, box, n)
 		begun := time.Now()
 		stop := background(t, outbox.NewRelay(box, publisher).Run)
-		sent(t, db)
-		figures.add("Parley's relay, from PostgreSQL", rate(n, time.Since(begun)))
+		published(t, db)
+		results.add("Parley's relay, from PostgreSQL", rate(n, time.Since(begun)))
 		stop()
 		purge(t, ch, "bench-queue")
 	}
-	figures.print("Publishing", "raw amqp091-go, pipelined")
-	figures.print("Publishing", "raw, one confirm at a time")
+	results.print("Publishing", "raw amqp091-go, pipelined")
+	results.print("Publishing", "raw, one confirm at a time")
 }

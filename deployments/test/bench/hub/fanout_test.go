@@ -13,8 +13,8 @@ const (
 	perSecond = 40
 )
 
-// TestFanout is what a server delivers for a second of CPU when four publishers
-// send as fast as their own texts come back.
+// TestFanout measures deliveries per second of the server's CPU. Four publishers
+// send as fast as their own texts return.
 func TestFanout(t *testing.T) {
 	for _, receivers := range sizes() {
 		rate := newTable(fmt.Sprintf("deliveries per server CPU second, %s receivers", thousands(receivers)))
@@ -26,12 +26,12 @@ func TestFanout(t *testing.T) {
 				s.receivers(size(receivers), false)
 				s.publish()
 				s.flood(scaled(warmUp), 0)
-				s.arrived(nil)
+				s.delivered(nil)
 				began := time.Now()
 				delivered, cpu := s.cost(func() {
 					s.profiled(p.name, fmt.Sprintf("profile?seconds=%.0f", max(1, scaled(floodTime).Seconds())), fmt.Sprintf("cpu-%d", receivers), func() {
 						s.flood(scaled(floodTime), 0)
-						s.arrived(nil)
+						s.delivered(nil)
 					})
 				})
 				wall.add(p.name, float64(delivered)/time.Since(began).Seconds())
@@ -45,27 +45,27 @@ func TestFanout(t *testing.T) {
 
 func sizes() []int {
 	if small() {
-		return []int{1000} // size makes fewer of them
+		return []int{1000} // size reduces the number
 	}
 	return []int{1000, 5000}
 }
 
-// TestPaced is what one delivery costs, and how late it is, when nothing can be
-// sent together.
+// TestPaced measures the cost and the latency of one delivery when texts are too
+// far apart to be combined into one write.
 func TestPaced(t *testing.T) {
 	cost := newTable("µs of server CPU per delivery, 40 texts a second to 1,000 receivers")
-	median, late := newTable("ms from sending to having read, p50"), newTable("ms from sending to having read, p99")
+	median, late := newTable("ms from sending to reading, p50"), newTable("ms from sending to reading, p99")
 	each(t, *rounds, peers(), func(t *testing.T, p peer) {
 		t.Helper()
 		s := open(t, p)
 		s.receivers(size(1000), false)
 		s.publish()
 		s.paced(perSecond, scaled(warmUp))
-		s.arrived(nil)
+		s.delivered(nil)
 		s.client.Record()
 		delivered, cpu := s.cost(func() {
 			s.paced(perSecond, scaled(pacedTime))
-			s.arrived(nil)
+			s.delivered(nil)
 		})
 		took := s.client.Recorded()
 		cost.add(p.name, float64(cpu.Microseconds())/float64(delivered))

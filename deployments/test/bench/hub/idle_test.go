@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// wait lets time pass for the server.
+// wait waits for a duration, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	<-ctx.Done()
 }
 
-// TestIdle is what a connection that does nothing holds.
+// TestIdle measures the resident memory of an idle connection.
 func TestIdle(t *testing.T) {
-	figures := newTable("resident KB per idle connection, 5,000 connections")
+	results := newTable("resident KB per idle connection, 5,000 connections")
 	each(t, *rounds, append(peers(), service(t)), func(t *testing.T, p peer) {
 		t.Helper()
 		s := open(t, p)
@@ -27,24 +27,24 @@ func TestIdle(t *testing.T) {
 		n := size(5000)
 		s.receivers(n, false)
 		wait(t.Context(), *settle)
-		figures.add(p.name, float64(s.server.memory()-before)/float64(n)/1024)
+		results.add(p.name, float64(s.server.memory()-before)/float64(n)/1024)
 		s.profiled(p.name, "heap?gc=1", "heap-idle", func() {})
-		s.unbroken()
+		s.requireOpen()
 	})
-	figures.print()
+	results.print()
 }
 
-// unbroken fails if a connection has ended.
-func (s *scene) unbroken() {
+// requireOpen fails the test if a connection has ended.
+func (s *trial) requireOpen() {
 	s.Helper()
 	if n := s.client.Ended(); n > 0 {
-		s.Errorf("%d connections were dropped\n%s", n, s.server.said())
+		s.Errorf("%d connections were closed\n%s", n, s.server.logTail())
 	}
 	must(s, s.client.Failure())
 }
 
-// TestHeld holds ten thousand connections whose clients do what the protocols'
-// own clients do: they answer pings, and SignalR's ping by themselves.
+// TestHeld holds ten thousand connections. Like the protocols' own clients, they
+// answer pings, and those of SignalR also send pings.
 func TestHeld(t *testing.T) {
 	idle := newTable(fmt.Sprintf("%% of a core for 10,000 idle connections, held %s", *hold))
 	memory := newTable("resident MB with 10,000 connections, at the end")
@@ -63,7 +63,7 @@ func TestHeld(t *testing.T) {
 		memory.add(p.name, float64(s.server.memory())/(1<<20))
 		stop()
 		must(t, pings.Wait())
-		s.unbroken()
+		s.requireOpen()
 	})
 	idle.print()
 	memory.print()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// machine is what the figures are of.
+// machine describes the machine that the results are of.
 func machine(tb testing.TB) string {
 	tb.Helper()
 	var system syscall.Utsname
@@ -45,11 +45,11 @@ func processor(tb testing.TB) string {
 	return runtime.GOARCH
 }
 
-// usage is what has been used of the machine's processors so far.
+// usage is the CPU time that the machine has spent so far: of all processes, and
+// of this process and the servers that have ended.
 type usage struct{ all, ours time.Duration }
 
-// used tells it of all processes, and of this one and the servers that have
-// ended.
+// used reads the present usage.
 func used(tb testing.TB) usage {
 	tb.Helper()
 	stat, err := os.ReadFile("/proc/stat")
@@ -57,7 +57,7 @@ func used(tb testing.TB) usage {
 	line, _, _ := strings.Cut(string(stat), "\n")
 	fields := strings.Fields(line)[1:]
 	var u usage
-	for _, i := range []int{0, 1, 2, 5, 6, 7} { // user, nice, system, interrupts of both kinds, taken by the host
+	for _, i := range []int{0, 1, 2, 5, 6, 7} { // user, nice, system, irq, softirq, steal
 		ticks, err := strconv.ParseInt(fields[i], 10, 64)
 		must(tb, err)
 		u.all += time.Duration(ticks) * tick
@@ -70,7 +70,7 @@ func used(tb testing.TB) usage {
 	return u
 }
 
-// others is which part of the machine was used by others since.
+// others returns the share of the machine that other processes used since.
 func (u usage) others(tb testing.TB, since time.Time) float64 {
 	tb.Helper()
 	now := used(tb)

@@ -1,7 +1,7 @@
-// Package hub measures pkg/signalr side by side with what one would use instead,
-// each in a process of its own, by a client that does not care about their
-// protocols: it counts texts in what it reads, and asks the system what the
-// server has cost.
+// Package hub measures pkg/signalr side by side with common alternatives, each
+// server in a process of its own. The client does not parse the protocols: it
+// counts marked texts in the received bytes, and reads the server's CPU time and
+// memory from /proc.
 package hub
 
 import (
@@ -17,7 +17,7 @@ import (
 // peer is a server under test.
 type peer struct {
 	name     string
-	command  []string // the program, in the folder of the built ones, and its arguments
+	command  []string // the name of the built program, and its arguments
 	env      []string
 	protocol *load.Protocol
 }
@@ -35,47 +35,47 @@ const recordEnd = "\x1e"
 
 func at(path string) func(int) string { return func(int) string { return path } }
 
-// peers are all that take texts and pass them on.
+// peers lists the servers that broadcast texts.
 func peers() []peer {
 	channel := &load.Protocol{
 		Path: at("/connection/websocket"),
 		Hello: []load.Step{
-			{Say: `{"id":1,"connect":{}}`, Until: `"connect":`},
-			{Say: `{"id":2,"subscribe":{"channel":"everybody"}}`, Until: `"subscribe":`},
+			{Send: `{"id":1,"connect":{}}`, Until: `"connect":`},
+			{Send: `{"id":2,"subscribe":{"channel":"everybody"}}`, Until: `"subscribe":`},
 		},
 		Before: `{"id":3,"publish":{"channel":"everybody","data":"`, After: `"}}`,
-		// It may be alone in its frame, or the first or the last of several.
-		Asks: []string{"\x81\x02{}", "{}\n", "\n{}"}, Answers: load.Text("{}"),
+		// The ping is alone in its frame, or the first or the last of several messages.
+		Pings: []string{"\x81\x02{}", "{}\n", "\n{}"}, Pong: load.Text("{}"),
 	}
-	plain := &load.Protocol{Path: at("/"), Hello: []load.Step{{Until: "welcome"}}, Asks: []string{"\x89\x00"}, Answers: load.Pong()}
+	plain := &load.Protocol{Path: at("/"), Hello: []load.Step{{Until: "welcome"}}, Pings: []string{"\x89\x00"}, Pong: load.Pong()}
 	return []peer{
 		{name: parley, command: []string{"parley"}, protocol: &load.Protocol{
 			Path: at("/hub"),
 			Hello: []load.Step{
-				{Say: `{"protocol":"json","version":1}` + recordEnd, Until: `{}` + recordEnd},
-				{Say: `{"type":1,"invocationId":"1","target":"Ready","arguments":[]}` + recordEnd, Until: `{"type":3,`},
+				{Send: `{"protocol":"json","version":1}` + recordEnd, Until: `{}` + recordEnd},
+				{Send: `{"type":1,"invocationId":"1","target":"Ready","arguments":[]}` + recordEnd, Until: `{"type":3,`},
 			},
 			Before: `{"type":1,"target":"Send","arguments":["`, After: `"]}` + recordEnd,
-			Ping: `{"type":6}` + recordEnd, Goodbye: `{"type":7`,
+			KeepAlive: `{"type":6}` + recordEnd, Close: `{"type":7`,
 		}},
 		{name: centrifuge, command: []string{"centrifuge"}, protocol: channel},
 		{name: "centrifuge, with history", command: []string{"centrifuge", "-history"}, protocol: channel},
 		{name: socketIO, command: []string{"socketio"}, protocol: &load.Protocol{
 			Path:   at("/socket.io/?EIO=4&transport=websocket"),
-			Hello:  []load.Step{{Until: `0{"sid"`}, {Say: "40", Until: `40{"sid"`}},
+			Hello:  []load.Step{{Until: `0{"sid"`}, {Send: "40", Until: `40{"sid"`}},
 			Before: `42["send","`, After: `"]`,
-			Asks: []string{"\x81\x012"}, Answers: load.Text("3"),
+			Pings: []string{"\x81\x012"}, Pong: load.Text("3"),
 		}},
 		{name: gorilla, command: []string{"gorilla"}, protocol: plain},
 		{name: bare, command: []string{"bare"}, protocol: plain},
 	}
 }
 
-// devices is how many connections each agent of chatd has.
+// devices is the number of connections of each agent of chatd.
 const devices = 10
 
-// service is chatd on a database of its own, with clients that have joined as
-// the web app does.
+// service returns chatd on a new database, with clients that call Join like the
+// web app.
 func service(tb testing.TB) peer {
 	tb.Helper()
 	const secret = "a secret that is for a benchmark only"
@@ -85,7 +85,7 @@ func service(tb testing.TB) peer {
 		agent := auth.Agent{Login: fmt.Sprintf("agent-%d", n/devices), Name: "Agent", Roles: []string{auth.Salesman}}
 		token, err := signer.Issue(agent, time.Now(), time.Now().Add(time.Hour))
 		if err != nil {
-			panic(err) // a key that NewSecret has taken signs
+			panic(err) // NewSecret has checked the key
 		}
 		return "/hub?access_token=" + token
 	}
@@ -98,15 +98,15 @@ func service(tb testing.TB) peer {
 		protocol: &load.Protocol{
 			Path: path,
 			Hello: []load.Step{
-				{Say: `{"protocol":"json","version":1}` + recordEnd, Until: `{}` + recordEnd},
-				{Say: `{"type":1,"invocationId":"1","target":"Join","arguments":[]}` + recordEnd, Until: `{"type":3,`},
+				{Send: `{"protocol":"json","version":1}` + recordEnd, Until: `{}` + recordEnd},
+				{Send: `{"type":1,"invocationId":"1","target":"Join","arguments":[]}` + recordEnd, Until: `{"type":3,`},
 			},
-			Ping: `{"type":6}` + recordEnd, Goodbye: `{"type":7`,
+			KeepAlive: `{"type":6}` + recordEnd, Close: `{"type":7`,
 		},
 	}
 }
 
-// chosen are those of the peers that -only names.
+// chosen filters the servers by -only.
 func chosen(all []peer) []peer {
 	if *only == "" {
 		return all

@@ -16,16 +16,16 @@ import (
 	"parley.internal/bench/hub/listen"
 )
 
-// programs is the folder of the servers.
+// programs is the folder of the built servers.
 type programs string
 
-// build makes the servers.
+// build compiles the servers.
 func (ps programs) build(tb testing.TB) {
 	tb.Helper()
 	must(tb, listen.RaiseLimit())
 	folder := string(ps)
 	for module, packages := range map[string][]string{
-		".":                      {"./parley", "./centrifuge", "./gorilla", "./bare"},
+		".":                         {"./parley", "./centrifuge", "./gorilla", "./bare"},
 		"../../../../services/chat": {"./cmd/chatd"},
 	} {
 		cmd := exec.CommandContext(tb.Context(), "go", append([]string{"-C", module, "build", "-o", folder + "/"}, packages...)...)
@@ -51,7 +51,7 @@ type server struct {
 	addr string
 }
 
-// start returns when the server has said where it listens.
+// start starts a server and waits for the address on its standard output.
 func (ps programs) start(tb testing.TB, p peer) *server {
 	tb.Helper()
 	s := &server{tb: tb, log: filepath.Join(tb.TempDir(), "log")}
@@ -59,9 +59,9 @@ func (ps programs) start(tb testing.TB, p peer) *server {
 	s.cmd.Env = append(os.Environ(), p.env...)
 	stderr, err := os.Create(s.log)
 	must(tb, err)
-	defer func() { _ = stderr.Close() }() // the process has its own
+	defer func() { _ = stderr.Close() }() // the process has a descriptor of its own
 	s.cmd.Stderr = stderr
-	_, err = s.cmd.StdinPipe() // a server ends with it; stop need not come to it
+	_, err = s.cmd.StdinPipe() // the server exits when it is closed, also without stop
 	must(tb, err)
 	stdout, err := s.cmd.StdoutPipe()
 	must(tb, err)
@@ -69,17 +69,17 @@ func (ps programs) start(tb testing.TB, p peer) *server {
 	tb.Cleanup(s.stop)
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		tb.Fatalf("%s did not start: %v\n%s", p.name, err, s.said())
+		tb.Fatalf("%s did not start: %v\n%s", p.name, err, s.logTail())
 	}
-	s.addr = strings.TrimSpace(line[strings.LastIndexAny(line, " /")+1:]) // chatd says it in a sentence
+	s.addr = strings.TrimSpace(line[strings.LastIndexAny(line, " /")+1:]) // chatd prints a sentence
 	if _, err := url.Parse("http://" + s.addr); err != nil {
-		tb.Fatalf("%s says %q", p.name, line)
+		tb.Fatalf("%s prints %q", p.name, line)
 	}
 	return s
 }
 
-// said is the server's log.
-func (s *server) said() string {
+// logTail returns the end of the server's log.
+func (s *server) logTail() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
 		return err.Error()
@@ -87,40 +87,39 @@ func (s *server) said() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// stop ends the server, whatever it does.
+// stop kills the server.
 func (s *server) stop() {
 	if s.cmd.ProcessState != nil {
 		return
 	}
-	_ = s.cmd.Process.Kill() // it may have ended already
+	_ = s.cmd.Process.Kill() // the server may have exited already
 	_ = s.cmd.Wait()         // it was killed
 }
 
-// ticks of the system's clock, which /proc counts in, are a hundredth of a
-// second on every Linux.
+// tick is the unit of CPU times in /proc: 10 ms on every Linux.
 const tick = 10 * time.Millisecond
 
-// cpu is what the server has used so far, in its own code and in the system's.
+// cpu returns the server's CPU time so far, user and system.
 func (s *server) cpu() time.Duration {
 	s.tb.Helper()
 	stat := s.proc("stat")
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the name before may hold anything
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the name before it may contain spaces
 	return time.Duration(s.number(fields[11])+s.number(fields[12])) * tick
 }
 
-// memory is what of the server is resident, in bytes.
+// memory returns the server's resident memory in bytes.
 func (s *server) memory() int64 {
 	s.tb.Helper()
 	return s.number(strings.Fields(s.proc("statm"))[1]) * int64(syscall.Getpagesize())
 }
 
-// forgetPeak has peak begin anew.
-func (s *server) forgetPeak() {
+// resetPeak restarts the measurement of peak.
+func (s *server) resetPeak() {
 	s.tb.Helper()
-	must(s.tb, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)) // 5 is the peak
+	must(s.tb, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)) // 5: reset the peak
 }
 
-// peak is the most that has been resident, in bytes.
+// peak returns the maximum of resident memory in bytes since resetPeak.
 func (s *server) peak() int64 {
 	s.tb.Helper()
 	for line := range strings.Lines(s.proc("status")) {
@@ -128,7 +127,7 @@ func (s *server) peak() int64 {
 			return s.number(strings.Fields(kilobytes)[0]) << 10
 		}
 	}
-	s.tb.Fatal("the system does not tell the peak")
+	s.tb.Fatal("/proc has no VmHWM")
 	return 0
 }
 
@@ -136,7 +135,7 @@ func (s *server) proc(file string) string {
 	s.tb.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
 	if err != nil || len(data) == 0 {
-		s.tb.Fatalf("the server has gone: %v\n%s", err, s.said())
+		s.tb.Fatalf("the server has exited: %v\n%s", err, s.logTail())
 	}
 	return string(data)
 }

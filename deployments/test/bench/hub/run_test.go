@@ -16,25 +16,25 @@ import (
 )
 
 var (
-	rounds  = flag.Int("rounds", 5, "how often each figure is taken, one server after the other")
-	scale   = flag.Float64("scale", 1, "how much work a round is; the figures in the documentation are of 1")
-	hold    = flag.Duration("hold", 30*time.Second, "how long ten thousand connections are held; five minutes in the documentation")
-	settle  = flag.Duration("settle", 5*time.Second, "how long a server is left alone before its memory is looked at")
-	only    = flag.String("only", "", "the names of the servers to take, with / between them; all")
-	profile = flag.String("profile", "", "a folder for profiles of Parley's server")
+	rounds  = flag.Int("rounds", 5, "number of rounds; each round measures every server once")
+	scale   = flag.Float64("scale", 1, "factor for the work of a round; the documented results are of 1")
+	hold    = flag.Duration("hold", 30*time.Second, "how long ten thousand connections are held; five minutes for the documented results")
+	settle  = flag.Duration("settle", 5*time.Second, "pause before a server's memory is read")
+	only    = flag.String("only", "", "names of the servers to measure, separated by /; empty: all")
+	profile = flag.String("profile", "", "folder for profiles of Parley's server")
 )
 
 const (
-	publishers = 4
-	inFlight   = 4
-	patience   = time.Minute // for what has been sent to arrive
-	quiet      = 0.05        // what others may use of the machine before it is worth a line
+	publishers      = 4
+	inFlight        = 4
+	deliveryTimeout = time.Minute
+	quiet           = 0.05 // share of the machine that other processes may use without a warning
 )
 
-// small is whether the run is only to show that the benchmark works.
+// small reports whether the run only tests the benchmark itself.
 func small() bool { return testing.Short() }
 
-// scaled is how long something is measured.
+// scaled returns the duration of a measurement.
 func scaled(full time.Duration) time.Duration {
 	if small() {
 		return full / 20
@@ -42,7 +42,7 @@ func scaled(full time.Duration) time.Duration {
 	return time.Duration(float64(full) * *scale)
 }
 
-// size is how many connections there are.
+// size returns the number of connections.
 func size(full int) int {
 	if small() {
 		return 50
@@ -50,7 +50,7 @@ func size(full int) int {
 	return full
 }
 
-// built are the servers, once each has built them.
+// built holds the servers after the first call of each.
 var (
 	built programs
 	once  sync.Once
@@ -68,13 +68,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(folder) }() // of the system's temporary ones
+	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder
 	built = programs(folder)
 	return m.Run()
 }
 
-// each takes every server once in each round, one after the other.
-func each(t *testing.T, rounds int, servers []peer, take func(t *testing.T, p peer)) {
+// each measures the servers one after the other, in each round.
+func each(t *testing.T, rounds int, servers []peer, measure func(t *testing.T, p peer)) {
 	t.Helper()
 	once.Do(func() {
 		fmt.Fprintln(os.Stdout, machine(t))
@@ -82,22 +82,22 @@ func each(t *testing.T, rounds int, servers []peer, take func(t *testing.T, p pe
 	})
 	some := chosen(servers)
 	if len(some) == 0 {
-		fmt.Fprintf(os.Stdout, "%s: none of the servers that -only names takes part\n", t.Name())
+		fmt.Fprintf(os.Stdout, "%s: -only names none of its servers\n", t.Name())
 	}
 	for round := range rounds {
 		fmt.Fprintf(os.Stdout, "round %d\n", round+1)
 		for _, p := range some {
 			began, before := time.Now(), used(t)
-			t.Run(p.name, func(t *testing.T) { take(t, p) })
+			t.Run(p.name, func(t *testing.T) { measure(t, p) })
 			if share := before.others(t, began); share > quiet && !small() {
-				fmt.Fprintf(os.Stdout, "    others used %.0f %% of the machine meanwhile\n", 100*share)
+				fmt.Fprintf(os.Stdout, "    other processes used %.0f %% of the machine meanwhile\n", 100*share)
 			}
 		}
 	}
 }
 
-// scene is a server with its clients.
-type scene struct {
+// trial is a server with its clients.
+type trial struct {
 	*testing.T
 
 	server     *server
@@ -106,9 +106,9 @@ type scene struct {
 	publishers []*load.Publisher
 }
 
-func open(t *testing.T, p peer) *scene {
+func open(t *testing.T, p peer) *trial {
 	t.Helper()
-	s := &scene{T: t, server: built.start(t, p), protocol: p.protocol}
+	s := &trial{T: t, server: built.start(t, p), protocol: p.protocol}
 	client, err := load.New()
 	must(t, err)
 	s.client = client
@@ -120,58 +120,57 @@ func open(t *testing.T, p peer) *scene {
 	return s
 }
 
-func (s *scene) receivers(n int, narrow bool) []*load.Conn {
+func (s *trial) receivers(n int, narrow bool) []*load.Conn {
 	s.Helper()
 	conns, err := s.client.Receivers(s.Context(), s.server.addr, s.protocol, n, narrow)
 	if err != nil {
-		s.Fatalf("%v\n%s", err, s.server.said())
+		s.Fatalf("%v\n%s", err, s.server.logTail())
 	}
 	return conns
 }
 
-func (s *scene) publish() {
+func (s *trial) publish() {
 	s.Helper()
 	var err error
 	s.publishers, err = s.client.Publishers(s.Context(), s.server.addr, s.protocol, publishers, inFlight)
 	must(s, err)
 }
 
-// flood is sending as fast as the slots get free.
-func (s *scene) flood(within time.Duration, each uint64) {
+// flood sends as fast as slots become free.
+func (s *trial) flood(within time.Duration, each uint64) {
 	s.Helper()
 	must(s, load.Flood(s.Context(), s.publishers, within, each))
 }
 
-// paced sends so many texts a second for a time.
-func (s *scene) paced(perSecond int, d time.Duration) {
+// paced sends perSecond texts a second for a duration.
+func (s *trial) paced(perSecond int, d time.Duration) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), d)
 	defer cancel()
 	must(s, load.Pace(ctx, s.publishers, perSecond))
 }
 
-// arrived waits until these connections, or all, have got what was sent.
-func (s *scene) arrived(conns []*load.Conn) {
+// delivered waits until the connections, nil: all, have received all sent texts.
+func (s *trial) delivered(conns []*load.Conn) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.Context(), deliveryTimeout)
 	defer cancel()
-	late := load.Until(ctx, func() bool { return !s.client.Behind(conns, s.publishers) })
+	late := load.Until(ctx, func() bool { return !s.client.Lagging(conns, s.publishers) })
 	if err := s.client.Complete(conns, s.publishers); err != nil {
-		s.Fatalf("not everything was delivered: %v (%v)\n%s", err, late, s.server.said())
+		s.Fatalf("incomplete delivery: %v (%v)\n%s", err, late, s.server.logTail())
 	}
 }
 
-// cost is what the server has delivered, and used for it, while something went on.
-func (s *scene) cost(during func()) (delivered int, cpu time.Duration) {
+// cost returns the deliveries and the server's CPU time while during runs.
+func (s *trial) cost(during func()) (delivered int, cpu time.Duration) {
 	s.Helper()
 	delivered, cpu = s.client.Delivered(), s.server.cpu()
 	during()
 	return s.client.Delivered() - delivered, s.server.cpu() - cpu
 }
 
-// profiled writes one of the server's profiles, if that is wanted, and calls
-// during meanwhile.
-func (s *scene) profiled(name, query, file string, during func()) {
+// profiled runs during, and writes a profile of Parley's server with -profile.
+func (s *trial) profiled(name, query, file string, during func()) {
 	s.Helper()
 	if *profile == "" || name != parley {
 		during()
@@ -191,17 +190,17 @@ func fetch(ctx context.Context, url, file string) error {
 	client := &http.Client{Timeout: time.Minute}
 	answer, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("ask for a profile: %w", err)
+		return fmt.Errorf("request profile: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	data, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("no profile: %s %w", answer.Status, err)
+		return fmt.Errorf("request profile: status %s, error %w", answer.Status, err)
 	}
 	return os.WriteFile(file, data, 0o600)
 }
 
-// thousands is a number as people read it.
+// thousands formats a number with a comma.
 func thousands(n int) string {
 	text := fmt.Sprint(n)
 	if cut := len(text) - 3; cut > 0 {

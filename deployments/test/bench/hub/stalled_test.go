@@ -12,48 +12,47 @@ import (
 )
 
 const (
-	stalledOf  = 10 // one of so many receivers
-	stalledFor = 6 * time.Second
-	fillEach   = 150             // texts of each publisher, that the kernels do not hold for one who does not read
-	swellEach  = 1500            // as many as a server may want to hold
-	comeBack   = 3 * time.Minute // Socket.IO finds out by pings who is gone, after 45 s
+	stalledOf        = 10 // one receiver of so many is stalled
+	stalledFor       = 6 * time.Second
+	fillEach         = 150             // texts of each publisher: more than the kernels buffer for a stalled receiver
+	swellEach        = 1500            // texts of each publisher: more than a server should buffer
+	reconnectTimeout = 3 * time.Minute // Socket.IO detects closed connections by pings, after 45 s
 )
 
-// TestStalled is what a server does with receivers that no longer read: what the
-// others notice, what it holds for the stalled, and what these get when they
-// read again.
+// TestStalled measures receivers that stop reading: the latency of the others,
+// the server's memory, and the recovery when the stalled receivers read again.
 func TestStalled(t *testing.T) {
-	without := newTable("ms from sending to having read, p99, everybody reads")
-	with := newTable("ms from sending to having read, p99 of the others, one of ten reads nothing")
-	ratio := newTable("as a multiple")
-	memory := newTable("MB more than before at the peak of a flood, one of ten reads nothing")
-	cut := newTable("% of the stalled were cut and came back")
-	back := newTable("seconds until all stalled hear what is new, after they read again")
+	without := newTable("ms from sending to reading, p99, all receivers read")
+	with := newTable("ms from sending to reading, p99 of the others, one of ten is stalled")
+	ratio := newTable("ratio of these two")
+	memory := newTable("MB more at the peak of a flood, one of ten is stalled")
+	cut := newTable("% of the stalled receivers were closed and reconnected")
+	back := newTable("seconds until all stalled receivers get new texts, after they read again")
 	each(t, *rounds, peers(), func(t *testing.T, p peer) {
 		t.Helper()
 		if p.name == bare || p.name == gorilla {
-			return // They cut whom they would have to wait for, some who read as well.
+			return // They close every connection whose buffer is full, also of receivers that read.
 		}
 		s := open(t, p)
 		n := size(1000)
 		others := s.receivers(n-n/stalledOf, false)
 		stalled := s.receivers(n/stalledOf, true)
 		s.publish()
-		s.flood(patience, swell(fillEach))
-		s.arrived(nil)
-		usual := s.late(nil)
+		s.flood(deliveryTimeout, reduced(fillEach))
+		s.delivered(nil)
+		usual := s.latency(nil)
 		before := s.server.memory()
 
-		s.server.forgetPeak()
+		s.server.resetPeak()
 		must(t, s.client.Pause(stalled))
-		s.flood(patience, swell(fillEach))
-		s.arrived(others)
-		stalling := s.late(others)
-		s.flood(2*scaled(pacedTime), swell(swellEach))
-		s.arrived(others)
+		s.flood(deliveryTimeout, reduced(fillEach))
+		s.delivered(others)
+		stalling := s.latency(others)
+		s.flood(2*scaled(pacedTime), reduced(swellEach))
+		s.delivered(others)
 		memory.add(p.name, float64(max(0, s.server.peak()-before))/(1<<20))
 		cuts, took := s.converge(stalled)
-		s.arrived(others)
+		s.delivered(others)
 
 		without.add(p.name, usual)
 		with.add(p.name, stalling)
@@ -61,81 +60,81 @@ func TestStalled(t *testing.T) {
 		cut.add(p.name, 100*float64(cuts)/float64(len(stalled)))
 		back.add(p.name, took.Seconds())
 	})
-	for _, figures := range []*table{without, with, ratio, memory, cut, back} {
-		figures.print()
+	for _, results := range []*table{without, with, ratio, memory, cut, back} {
+		results.print()
 	}
 }
 
-func swell(each uint64) uint64 {
+func reduced(each uint64) uint64 {
 	if small() {
 		return each / 20
 	}
 	return each
 }
 
-// late is the 99th percentile in ms of paced texts to these connections.
-func (s *scene) late(conns []*load.Conn) float64 {
+// latency returns the 99th percentile in ms of paced texts to the connections.
+func (s *trial) latency(conns []*load.Conn) float64 {
 	s.Helper()
 	s.client.Record()
 	s.paced(perSecond, scaled(stalledFor))
-	s.arrived(conns)
+	s.delivered(conns)
 	return float64(quantile(s.client.Recorded(), 0.99)) / 1000
 }
 
-// converge has the stalled read again, and those come back that were cut, until
-// each has heard something new. Whoever was not cut must have got everything.
-func (s *scene) converge(stalled []*load.Conn) (cuts int, took time.Duration) {
+// converge lets the stalled receivers read again, and reconnects the closed ones,
+// until each has received a new text. A receiver that was not closed must have
+// received every text.
+func (s *trial) converge(stalled []*load.Conn) (closed int, took time.Duration) {
 	s.Helper()
 	var sent []uint64
 	for _, p := range s.publishers {
 		sent = append(sent, p.Sent())
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), comeBack)
+	ctx, cancel := context.WithTimeout(s.Context(), reconnectTimeout)
 	defer cancel()
 	var pace errgroup.Group
 	pace.Go(func() error { return load.Pace(ctx, s.publishers, perSecond) })
 	began := time.Now()
 	must(s, s.client.Resume(stalled))
 	now := slices.Clone(stalled)
-	err := load.Until(ctx, func() bool { return s.cameBack(now, sent) })
+	err := load.Until(ctx, func() bool { return s.recovered(now, sent) })
 	took = time.Since(began)
 	cancel()
 	must(s, pace.Wait())
 	if err != nil {
-		s.Fatalf("the stalled do not hear what is new: %v\n%s", err, s.server.said())
+		s.Fatalf("stalled receivers get no new texts: %v\n%s", err, s.server.logTail())
 	}
-	var patient []*load.Conn
+	var kept []*load.Conn
 	for i, conn := range stalled {
 		if now[i] == conn {
-			patient = append(patient, conn)
+			kept = append(kept, conn)
 		}
 	}
-	if len(patient) > 0 {
-		s.arrived(patient)
+	if len(kept) > 0 {
+		s.delivered(kept)
 	}
-	return len(stalled) - len(patient), took
+	return len(stalled) - len(kept), took
 }
 
-// cameBack opens connections in place of those that were cut, and says whether
-// everybody has heard a text that was sent after the first so many of its
-// publisher.
-func (s *scene) cameBack(now []*load.Conn, sent []uint64) bool {
+// recovered replaces closed connections, and reports whether each connection has
+// received a text beyond the given number of its publisher's texts.
+func (s *trial) recovered(now []*load.Conn, sent []uint64) bool {
 	s.Helper()
-	var cut []*load.Conn
+	var closed []*load.Conn
 	var at []int
 	all := true
 	for i, conn := range now {
 		if s.client.HasEnded(conn) {
-			cut, at = append(cut, conn), append(at, i)
+			closed, at = append(closed, conn), append(at, i)
 		}
-		all = all && s.client.Heard(conn, sent)
+		all = all && s.client.Received(conn, sent)
 	}
-	again, err := s.client.Replace(s.Context(), s.server.addr, cut)
+	replaced, err := s.client.Replace(s.Context(), s.server.addr, closed)
 	if err != nil {
-		s.Fatalf("come back: %v", err)
+		s.Fatalf("reconnect: %v", err)
 	}
-	for i, conn := range again {
+	for i, conn := range replaced {
 		now[at[i]] = conn
 	}
-	return all && len(again) == 0
+	return all && len(replaced) == 0
 }

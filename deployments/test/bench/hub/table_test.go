@@ -9,38 +9,38 @@ import (
 	"slices"
 )
 
-// table collects what each server achieved in each round.
+// table collects the results of each server in each round.
 type table struct {
 	out     io.Writer
 	title   string
-	order   []string
-	figures map[string][]float64
+	servers []string // in the order of their first result
+	results map[string][]float64
 }
 
 func newTable(title string) *table {
-	return &table{out: os.Stdout, title: title, figures: make(map[string][]float64)}
+	return &table{out: os.Stdout, title: title, results: make(map[string][]float64)}
 }
 
-// add notes a round's figure of a server.
-func (t *table) add(name string, figure float64) {
-	if _, known := t.figures[name]; !known {
-		t.order = append(t.order, name)
+// add adds the result of a server in one round.
+func (t *table) add(server string, result float64) {
+	if _, known := t.results[server]; !known {
+		t.servers = append(t.servers, server)
 	}
-	t.figures[name] = append(t.figures[name], figure)
-	fmt.Fprintf(t.out, "    %-28s %12s  %s\n", name, short(figure), t.title)
+	t.results[server] = append(t.results[server], result)
+	fmt.Fprintf(t.out, "    %-28s %12s  %s\n", server, short(result), t.title)
 }
 
-// print shows minimum, median and maximum of each server, and its median as a
-// multiple of centrifuge's.
+// print prints minimum, median and maximum of each server, and the ratio of the
+// median to centrifuge's.
 func (t *table) print() {
-	if len(t.order) == 0 {
+	if len(t.servers) == 0 {
 		return
 	}
-	fmt.Fprintf(t.out, "\n%s (minimum, median, maximum of %d)\n", t.title, len(t.figures[t.order[0]]))
-	for _, name := range t.order {
-		f := t.figures[name]
-		fmt.Fprintf(t.out, "  %-28s %12s %12s %12s", name, short(slices.Min(f)), short(t.median(name)), short(slices.Max(f)))
-		if against := t.figures[centrifuge]; against != nil && name != centrifuge {
+	fmt.Fprintf(t.out, "\n%s (minimum, median, maximum of %d)\n", t.title, len(t.results[t.servers[0]]))
+	for _, name := range t.servers {
+		all := t.results[name]
+		fmt.Fprintf(t.out, "  %-28s %12s %12s %12s", name, short(slices.Min(all)), short(t.median(name)), short(slices.Max(all)))
+		if against := t.results[centrifuge]; against != nil && name != centrifuge {
 			fmt.Fprintf(t.out, "   %.2f x %s", t.median(name)/t.median(centrifuge), centrifuge)
 		}
 		fmt.Fprintln(t.out)
@@ -49,12 +49,12 @@ func (t *table) print() {
 }
 
 func (t *table) median(name string) float64 {
-	sorted := slices.Sorted(slices.Values(t.figures[name]))
+	sorted := slices.Sorted(slices.Values(t.results[name]))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// short is a figure with the digits that mean something.
+// short formats a result with its significant digits.
 func short(f float64) string {
 	switch {
 	case math.Abs(f) >= 1000:

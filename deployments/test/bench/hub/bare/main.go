@@ -1,6 +1,6 @@
-// Command bare writes each text as a ready frame to each connection by one
-// system call, and does nothing else: it keeps no queue and no connection alive.
-// A library that writes each text by itself cannot be cheaper.
+// Command bare writes each text as a prepared frame to each connection by one
+// system call, without queues and without keep-alive. It is the lower bound for
+// a library that writes each text separately.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"parley.internal/bench/hub/listen"
 )
 
-// hub is who is connected.
+// hub holds the open connections.
 type hub struct {
 	upgrader websocket.Upgrader
 	running  sync.WaitGroup // until the process ends
@@ -30,19 +30,19 @@ func main() {
 	})
 }
 
-// ServeHTTP leaves the connection to a goroutine, and so what the request held to
-// others.
+// ServeHTTP hands the connection over to a goroutine, and so releases the memory
+// of the request.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return // and Upgrade has said so
+		return // Upgrade has sent the error
 	}
-	if err := h.enter(ws); err != nil {
-		h.leave(ws)
+	if err := h.register(ws); err != nil {
+		h.unregister(ws)
 		return
 	}
 	h.running.Go(func() {
-		defer h.leave(ws)
+		defer h.unregister(ws)
 		for {
 			_, text, err := ws.ReadMessage()
 			if err != nil {
@@ -53,7 +53,7 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (h *hub) enter(ws *websocket.Conn) error {
+func (h *hub) register(ws *websocket.Conn) error {
 	socket, ok := ws.NetConn().(syscall.Conn)
 	if !ok {
 		return errors.ErrUnsupported
@@ -65,24 +65,24 @@ func (h *hub) enter(ws *websocket.Conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sockets[ws] = raw
-	return ws.WriteMessage(websocket.TextMessage, []byte("welcome")) // whoever has read it is one of us
+	return ws.WriteMessage(websocket.TextMessage, []byte("welcome")) // confirms the registration
 }
 
-func (h *hub) leave(ws *websocket.Conn) {
+func (h *hub) unregister(ws *websocket.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sockets, ws)
 	_ = ws.Close()
 }
 
-// broadcast ends a connection that does not take the whole frame at once.
+// broadcast closes a connection whose socket buffer has no room for the frame.
 func (h *hub) broadcast(frame []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ws, raw := range h.sockets {
 		n := 0
 		err := raw.Write(func(fd uintptr) bool {
-			n, _ = syscall.Write(int(fd), frame) // n says it
+			n, _ = syscall.Write(int(fd), frame) // n is checked below
 			return true
 		})
 		if err != nil || n < len(frame) {
@@ -92,7 +92,7 @@ func (h *hub) broadcast(frame []byte) {
 	}
 }
 
-// frame is a server's: not masked.
+// frame returns a server's frame, which is not masked.
 func frame(text []byte) []byte {
 	b := []byte{0x80 | websocket.TextMessage, 126}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(text))) //nolint:gosec // a text of the benchmark

@@ -1,5 +1,5 @@
 // Command centrifuge serves one channel of github.com/centrifugal/centrifuge,
-// with the settings that spare it memory, and publishes what it is told to.
+// with its memory-saving settings, and publishes received texts.
 package main
 
 import (
@@ -15,14 +15,14 @@ import (
 	"parley.internal/bench/hub/listen"
 )
 
-// What is kept for those who come back, with -history.
+// Limits of the history for reconnecting clients, with -history.
 const (
 	historySize = 1000
 	historyTime = time.Minute
 )
 
 func main() {
-	history := flag.Bool("history", false, "keep a history, and let subscribers recover from it")
+	history := flag.Bool("history", false, "keep a history for the recovery of subscribers")
 	flag.Parse()
 	handler, err := serve(*history)
 	if err != nil {
@@ -35,7 +35,7 @@ func main() {
 func serve(history bool) (http.Handler, error) {
 	node, err := centrifuge.New(centrifuge.Config{})
 	if err != nil {
-		return nil, fmt.Errorf("make a node: %w", err)
+		return nil, fmt.Errorf("create node: %w", err)
 	}
 	node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
 		return centrifuge.ConnectReply{Credentials: &centrifuge.Credentials{UserID: "agent"}}, nil
@@ -49,13 +49,13 @@ func serve(history bool) (http.Handler, error) {
 			reply(centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{EnableRecovery: history}}, nil)
 		})
 		client.OnPublish(func(e centrifuge.PublishEvent, reply centrifuge.PublishCallback) {
-			// By the node, so that a publication does not carry who its client is.
+			// Node.Publish leaves out the information about the client.
 			result, err := node.Publish(e.Channel, e.Data, kept...)
 			reply(centrifuge.PublishReply{Result: &result}, err)
 		})
 	})
 	if err := node.Run(); err != nil {
-		return nil, fmt.Errorf("run the node: %w", err)
+		return nil, fmt.Errorf("run node: %w", err)
 	}
 	return centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{
 		ReadBufferSize:     1024,

@@ -1,6 +1,5 @@
-// Command gorilla is the hub that one writes first with gorilla/websocket: a
-// queue and two goroutines for each connection, and a text prepared once for
-// all of them.
+// Command gorilla is the usual hub with gorilla/websocket: a queue and two
+// goroutines per connection, and one prepared message for all connections.
 package main
 
 import (
@@ -13,7 +12,7 @@ import (
 	"parley.internal/bench/hub/listen"
 )
 
-// As in gorilla's own example of a chat.
+// The values of gorilla's chat example.
 const (
 	writeWait  = 10 * time.Second
 	pongWait   = 60 * time.Second
@@ -21,7 +20,7 @@ const (
 	queueSize  = 256
 )
 
-// hub is who is connected.
+// hub holds the queues of the open connections.
 type hub struct {
 	upgrader websocket.Upgrader
 	welcome  *websocket.PreparedMessage
@@ -42,15 +41,15 @@ func main() {
 	})
 }
 
-// ServeHTTP leaves the connection to two goroutines, and so what the request
-// held to others.
+// ServeHTTP hands the connection over to two goroutines, and so releases the
+// memory of the request.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return // and Upgrade has said so
+		return // Upgrade has sent the error
 	}
-	queue := make(chan *websocket.PreparedMessage, queueSize) // a client that lets it fill is cut
-	queue <- h.welcome                                        // whoever has read it is one of us
+	queue := make(chan *websocket.PreparedMessage, queueSize) // a client with a full queue is closed
+	queue <- h.welcome                                        // confirms the registration
 	h.mu.Lock()
 	h.queues[queue] = struct{}{}
 	h.mu.Unlock()
@@ -59,13 +58,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.read(ws)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.cut(queue)
+		h.close(queue)
 	})
 }
 
 func (h *hub) read(ws *websocket.Conn) {
 	alive := func(string) error { return ws.SetReadDeadline(time.Now().Add(pongWait)) }
-	_ = alive("") // fails on a closed socket, as does what follows
+	_ = alive("") // a closed socket fails in ReadMessage, too
 	ws.SetPongHandler(alive)
 	for {
 		_, text, err := ws.ReadMessage()
@@ -87,13 +86,13 @@ func (h *hub) broadcast(message *websocket.PreparedMessage) {
 		select {
 		case queue <- message:
 		default:
-			h.cut(queue)
+			h.close(queue)
 		}
 	}
 }
 
-// cut ends a queue, and with it its connection; once is enough.
-func (h *hub) cut(queue chan *websocket.PreparedMessage) {
+// close closes a queue once, and with it the connection.
+func (h *hub) close(queue chan *websocket.PreparedMessage) {
 	if _, there := h.queues[queue]; there {
 		delete(h.queues, queue)
 		close(queue)
@@ -111,7 +110,7 @@ func write(ws *websocket.Conn, queue <-chan *websocket.PreparedMessage) {
 			if !open {
 				return
 			}
-			_ = ws.SetWriteDeadline(time.Now().Add(writeWait)) // only notes it
+			_ = ws.SetWriteDeadline(time.Now().Add(writeWait)) // fails on a closed socket, like the write
 			err = ws.WritePreparedMessage(message)
 		case <-ping.C:
 			err = ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))

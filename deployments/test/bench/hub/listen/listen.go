@@ -1,5 +1,5 @@
-// Package listen is what the servers under test have in common: an address that
-// is told to who started them, profiles, and no limit of descriptors in the way.
+// Package listen serves the handler of a server under test: it prints its
+// address, offers profiles, and raises the limit of file descriptors.
 package listen
 
 import (
@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Descriptors is how many a program asks for: ten thousand sockets and some more.
+// Descriptors is the wanted limit: ten thousand sockets and a reserve.
 const Descriptors = 32 << 10
 
-// RaiseLimit lets the process, and those that it starts, open as many
-// descriptors as the system allows it, up to Descriptors at least.
+// RaiseLimit raises the limit of file descriptors for this process and its
+// children, to Descriptors or to the hard limit if that is higher.
 func RaiseLimit() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -30,7 +30,7 @@ func RaiseLimit() error {
 	if limit.Max < Descriptors {
 		raised := syscall.Rlimit{Cur: Descriptors, Max: Descriptors}
 		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) == nil {
-			return nil // else it is not ours to raise
+			return nil // otherwise the process may not raise the hard limit
 		}
 	}
 	limit.Cur = limit.Max
@@ -40,9 +40,9 @@ func RaiseLimit() error {
 	return nil
 }
 
-// Serve is the whole program: it serves the handler at a port of its own, says
-// where in its first line, and ends with its standard input, which whoever
-// started it holds, so that it does not outlive them.
+// Serve serves the handler on an unused port, prints the address as its first
+// line, and exits at the end of standard input: so the process never outlives
+// its parent.
 func Serve(handler http.Handler) {
 	if err := serve(handler); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -69,7 +69,7 @@ func serve(handler http.Handler) error {
 	var group errgroup.Group
 	group.Go(func() error { return server.Serve(listener) })
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
-		return fmt.Errorf("wait for the end: %w", err)
+		return fmt.Errorf("read standard input: %w", err)
 	}
 	if err := server.Close(); err != nil { // the sockets end with the process
 		return fmt.Errorf("stop: %w", err)

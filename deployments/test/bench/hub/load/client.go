@@ -1,7 +1,7 @@
-// Package load is a WebSocket client that opens thousands of connections, and
-// counts the marked texts in what it reads without understanding the protocol
-// around them. One goroutine reads for all of them, so that most of the machine
-// is the server's.
+// Package load is a WebSocket client with thousands of connections. It counts
+// marked texts in the received bytes without parsing the protocol around them.
+// One goroutine reads all connections, so that the server gets most of the
+// machine.
 package load
 
 import (
@@ -18,7 +18,7 @@ import (
 
 const (
 	maxPublishers = 8
-	openers       = 32 // handshakes at a time
+	openers       = 32 // concurrent handshakes
 	idleWait      = 100 * time.Millisecond
 )
 
@@ -33,7 +33,7 @@ type Client struct {
 	byFD      map[int32]*Conn
 	conns     []*Conn
 	delivered int
-	wrong     int
+	wrong     int // texts out of order
 	ended     int
 	failure   error
 	recording bool
@@ -51,28 +51,28 @@ func New() (*Client, error) {
 	return c, nil
 }
 
-// Close ends all connections and says whether reading had failed.
+// Close closes all connections and returns the first errors of reading.
 func (c *Client) Close() error {
 	close(c.done)
 	c.read.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
-		_ = conn.file.Close() // it was only read from
+		_ = conn.file.Close() // errors do not matter any more
 	}
 	_ = syscall.Close(c.poll)
 	return c.failure
 }
 
-// Receivers opens n connections. Narrow ones take little from the network ahead
-// of being read, and their latencies are not recorded.
+// Receivers opens n connections. Narrow connections have a small receive buffer,
+// and their latencies are not recorded.
 func (c *Client) Receivers(ctx context.Context, addr string, p *Protocol, n int, narrow bool) ([]*Conn, error) {
 	return c.open(ctx, n, func(ctx context.Context, number int) (*Conn, []byte, error) {
 		return dial(ctx, addr, p, number, narrow)
 	})
 }
 
-// Replace opens connections in the places of those that have ended.
+// Replace opens a new connection for each of the old, ended ones.
 func (c *Client) Replace(ctx context.Context, addr string, old []*Conn) ([]*Conn, error) {
 	if len(old) == 0 {
 		return nil, nil
@@ -100,7 +100,7 @@ func (c *Client) open(ctx context.Context, n int, dial func(context.Context, int
 				return err
 			}
 			conns[i] = conn
-			return c.admit(conn, read)
+			return c.register(conn, read)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -109,13 +109,13 @@ func (c *Client) open(ctx context.Context, n int, dial func(context.Context, int
 	return conns, nil
 }
 
-// admit has the connection read from now on.
-func (c *Client) admit(conn *Conn, read []byte) error {
+// register starts reading a connection.
+func (c *Client) register(conn *Conn, read []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conns = append(c.conns, conn)
 	c.byFD[int32(conn.fd)] = conn //nolint:gosec // a descriptor
-	c.take(conn, read, c.now())
+	c.count(conn, read, c.now())
 	return c.listen(conn)
 }
 
@@ -127,17 +127,17 @@ func (c *Client) listen(conn *Conn) error {
 	return nil
 }
 
-// Pause stops reading these connections: the clients have stalled.
+// Pause stops reading the connections, like a stalled client.
 func (c *Client) Pause(conns []*Conn) error {
 	for _, conn := range conns {
-		if err := c.deaf(conn); err != nil {
+		if err := c.unlisten(conn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Resume reads these connections again, and as well as others.
+// Resume reads the connections again, with a receive buffer of usual size.
 func (c *Client) Resume(conns []*Conn) error {
 	for _, conn := range conns {
 		if err := conn.widen(); err != nil {
@@ -150,16 +150,16 @@ func (c *Client) Resume(conns []*Conn) error {
 	return nil
 }
 
-func (c *Client) deaf(conn *Conn) error {
+func (c *Client) unlisten(conn *Conn) error {
 	if err := syscall.EpollCtl(c.poll, syscall.EPOLL_CTL_DEL, conn.fd, nil); err != nil {
-		return fmt.Errorf("leave connection %d alone: %w", conn.number, err)
+		return fmt.Errorf("stop polling connection %d: %w", conn.number, err)
 	}
 	return nil
 }
 
 // run reads until Close.
 func (c *Client) run() {
-	// What is kept of a connection's last read goes in front of the next one.
+	// The rest of a connection's last read is prepended to its next read.
 	buf := make([]byte, markerSize+64<<10)
 	events := make([]syscall.EpollEvent, 256)
 	for {
@@ -187,8 +187,8 @@ func (c *Client) fail(err error) {
 	c.failure = errors.Join(c.failure, err)
 }
 
-// readFrom takes what a connection has. It may be another thing than data:
-// then it has ended.
+// readFrom reads the available bytes of a connection. On an error or at the end
+// of the stream the connection has ended.
 func (c *Client) readFrom(conn *Conn, buf []byte) {
 	kept := copy(buf, conn.rest)
 	n, err := syscall.Read(conn.fd, buf[kept:])
@@ -200,13 +200,13 @@ func (c *Client) readFrom(conn *Conn, buf []byte) {
 		return
 	}
 	data := buf[:kept+n]
-	c.take(conn, data, c.now())
-	if bye := conn.protocol.Goodbye; bye != "" && bytes.Contains(data[kept:], []byte(bye)) {
+	c.count(conn, data, c.now())
+	if closing := conn.protocol.Close; closing != "" && bytes.Contains(data[kept:], []byte(closing)) {
 		c.end(conn)
 		return
 	}
-	if conn.protocol.asked(data[kept:]) {
-		if err := conn.write(conn.protocol.Answers); err != nil {
+	if conn.protocol.pinged(data[kept:]) {
+		if err := conn.write(conn.protocol.Pong); err != nil {
 			c.failure = errors.Join(c.failure, err)
 		}
 	}
@@ -215,14 +215,14 @@ func (c *Client) readFrom(conn *Conn, buf []byte) {
 func (c *Client) end(conn *Conn) {
 	conn.ended = true
 	c.ended++
-	if err := c.deaf(conn); err != nil {
+	if err := c.unlisten(conn); err != nil {
 		c.failure = errors.Join(c.failure, err)
 	}
-	_ = syscall.Shutdown(conn.fd, syscall.SHUT_RDWR) // the server may have done it
+	_ = syscall.Shutdown(conn.fd, syscall.SHUT_RDWR) // the server may have closed it before
 }
 
-// take counts the texts in what a connection has read.
-func (c *Client) take(conn *Conn, data []byte, now uint64) {
+// count counts the texts in received bytes.
+func (c *Client) count(conn *Conn, data []byte, now uint64) {
 	rest := scan(data, func(m mark) {
 		if m.by >= maxPublishers {
 			c.wrong++
@@ -243,5 +243,5 @@ func (c *Client) take(conn *Conn, data []byte, now uint64) {
 	conn.rest = append(conn.rest[:0], rest...)
 }
 
-// now is in the microseconds of a mark.
+// now returns the microseconds since the client began.
 func (c *Client) now() uint64 { return uint64(time.Since(c.began).Microseconds()) } //nolint:gosec // positive

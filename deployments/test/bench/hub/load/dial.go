@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// handshakeTime is how long one may take on a machine that opens ten thousand.
+// handshakeTime bounds a handshake while ten thousand connections are opened.
 const handshakeTime = time.Minute
 
-// Conn is one WebSocket of the client.
+// Conn is a WebSocket connection of the client.
 type Conn struct {
 	file     *os.File
 	fd       int
@@ -21,16 +21,16 @@ type Conn struct {
 	number   int
 
 	// Guarded by the client's mu.
-	rest   []byte                // the beginning of a marker, perhaps
-	next   [maxPublishers]uint64 // what each publisher's next text is to be
-	late   bool                  // joined while texts were under way: the first of each publisher may be any
-	narrow bool                  // takes little from the network ahead of being read
-	echo   *Publisher            // whose slots its texts free; nil: a receiver
+	rest   []byte                // may be the beginning of a marker
+	next   [maxPublishers]uint64 // expected sequence number by publisher
+	late   bool                  // opened while texts were in flight: any first sequence number is expected
+	narrow bool                  // has a small receive buffer
+	echo   *Publisher            // whose slots the texts free; nil: a receiver
 	ended  bool
 }
 
-// dial opens a connection and shakes hands. What has been read of the stream is
-// returned, as others may be publishing already.
+// dial opens a connection and performs the handshake. It returns the bytes that
+// it read beyond the handshake: others may be publishing already.
 func dial(ctx context.Context, addr string, p *Protocol, number int, narrow bool) (*Conn, []byte, error) {
 	d := net.Dialer{}
 	if narrow {
@@ -42,18 +42,18 @@ func dial(ctx context.Context, addr string, p *Protocol, number int, narrow bool
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
-	defer func() { _ = nc.Close() }() // the file is a copy of it
+	defer func() { _ = nc.Close() }() // file has a descriptor of its own
 	deadline, _ := ctx.Deadline()
-	_ = nc.SetDeadline(deadline) // only notes it
+	_ = nc.SetDeadline(deadline) // never fails on an open connection
 	read, err := greet(nc, addr, p, number)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connection %d: %w", number, err)
 	}
-	file, err := nc.(*net.TCPConn).File() //nolint:forcetypeassert // it was dialled as tcp4
+	file, err := nc.(*net.TCPConn).File() //nolint:forcetypeassert // dialled as tcp4
 	if err != nil {
 		return nil, nil, fmt.Errorf("connection %d: %w", number, err)
 	}
-	// The reader reads only what is there, and what is written is short.
+	// Blocking is safe: reads follow epoll, and writes are short.
 	fd := int(file.Fd())
 	if err := syscall.SetNonblock(fd, false); err != nil {
 		return nil, nil, fmt.Errorf("connection %d: %w", number, err)
@@ -61,12 +61,12 @@ func dial(ctx context.Context, addr string, p *Protocol, number int, narrow bool
 	return &Conn{file: file, fd: fd, protocol: p, number: number, narrow: narrow}, read, nil
 }
 
-// narrowed makes the kernels hold little for a receiver, as they do for one at
-// the end of a long line: on a loopback the sender's would hold megabytes.
+// narrowed minimises the kernels' buffers for a connection, like a slow network:
+// on loopback the sender's kernel would buffer megabytes.
 func narrowed(_, _ string, raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1) // the least there is
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1) // the kernel raises it to its minimum
 		if failed == nil {
 			failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 536)
 		}
@@ -77,12 +77,12 @@ func narrowed(_, _ string, raw syscall.RawConn) error {
 	return failed
 }
 
-// wide is what a receiver may have ahead of being read: the most that can be
-// said of a connection that began narrow.
+// wide is the receive window after widen: the maximum of a connection that was
+// opened with a small buffer, thus without window scaling.
 const wide = 1<<16 - 1
 
-// widen undoes narrowed: with the least of windows the peer would only now and
-// then try whether a byte more fits.
+// widen undoes narrowed: with the smallest window the peer would only probe for
+// single bytes.
 func (c *Conn) widen() error {
 	err := syscall.SetsockoptInt(c.fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 2*wide)
 	if err == nil {
@@ -94,10 +94,10 @@ func (c *Conn) widen() error {
 	return nil
 }
 
-// greet upgrades the connection and says the protocol's hello.
+// greet upgrades the connection and performs the protocol's handshake.
 func greet(nc net.Conn, addr string, p *Protocol, number int) ([]byte, error) {
 	if _, err := nc.Write(upgrade(addr, p.Path(number))); err != nil {
-		return nil, fmt.Errorf("ask for a WebSocket: %w", err)
+		return nil, fmt.Errorf("request upgrade: %w", err)
 	}
 	var answer []byte
 	more := func() error {
@@ -105,7 +105,7 @@ func greet(nc net.Conn, addr string, p *Protocol, number int) ([]byte, error) {
 		n, err := nc.Read(chunk)
 		answer = append(answer, chunk[:n]...)
 		if err != nil {
-			return fmt.Errorf("shake hands: %w after %.300q", err, answer)
+			return fmt.Errorf("handshake: %w after %.300q", err, answer)
 		}
 		return nil
 	}
@@ -123,9 +123,9 @@ func greet(nc net.Conn, addr string, p *Protocol, number int) ([]byte, error) {
 		}
 	}
 	for _, step := range p.Hello {
-		if step.Say != "" {
-			if _, err := nc.Write(frame(opText, []byte(step.Say))); err != nil {
-				return nil, fmt.Errorf("shake hands: %w", err)
+		if step.Send != "" {
+			if _, err := nc.Write(frame(opText, []byte(step.Send))); err != nil {
+				return nil, fmt.Errorf("handshake: %w", err)
 			}
 		}
 		for !bytes.Contains(answer, []byte(step.Until)) {

@@ -5,9 +5,9 @@ import "bytes"
 // TextSize is the length of a published text in bytes.
 const TextSize = 128
 
-// A text starts with its marker: whose it is, the how manieth of theirs, and
-// when it was sent, in hexadecimal digits of fixed width. No protocol here
-// changes such a text, so the marker is found in the raw stream.
+// A text starts with its marker: publisher, sequence number and time of sending,
+// in hexadecimal digits of fixed width. No protocol here escapes such a text, so
+// that markers are found in the raw stream.
 const (
 	magic      = "@load:"
 	byDigits   = 2
@@ -16,7 +16,7 @@ const (
 	markerSize = len(magic) + byDigits + seqDigits + timeDigits
 )
 
-// mark is what a marker says.
+// mark is the content of a marker.
 type mark struct {
 	by  int    // the publisher
 	seq uint64 // counted from 0
@@ -25,7 +25,7 @@ type mark struct {
 
 const digits = "0123456789abcdef"
 
-// text writes the mark and what fills it up to TextSize.
+// text appends the marker, filled up to TextSize.
 func (m mark) text(into []byte) []byte {
 	into = append(into, magic...)
 	into = appendHex(into, uint64(m.by), byDigits) //nolint:gosec // a publisher's index
@@ -43,8 +43,8 @@ func appendHex(into []byte, value uint64, width int) []byte {
 	return into
 }
 
-// scan calls found for each marker in data, and returns what of the end may be
-// the beginning of another one.
+// scan calls found for each marker in data, and returns the end of data if it may
+// be the beginning of a marker.
 func scan(data []byte, found func(mark)) (rest []byte) {
 	for {
 		start := bytes.IndexByte(data, magic[0])
@@ -53,7 +53,7 @@ func scan(data []byte, found func(mark)) (rest []byte) {
 		}
 		data = data[start:]
 		if known := min(len(magic), len(data)); string(data[:known]) != magic[:known] {
-			data = data[1:] // a length in a frame's header may look like it
+			data = data[1:] // a frame header can contain the first byte
 			continue
 		}
 		if len(data) < markerSize {

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stream is what a receiver of these marks may read, with frames whose headers
-// look like the beginning of a marker.
+// stream returns the bytes of frames with these marks. The frames' headers look
+// like the beginning of a marker.
 func stream(marks []mark) string {
 	var s strings.Builder
 	for _, m := range marks {
@@ -19,7 +19,7 @@ func stream(marks []mark) string {
 	return s.String()
 }
 
-func TestScanFindsEachMarkerOnceHoweverTheStreamIsCut(t *testing.T) {
+func TestScanFindsEachMarkerInAnyFragmentation(t *testing.T) {
 	want := []mark{{by: 0, seq: 0, at: 1}, {by: 3, seq: 1 << 20, at: 1 << 40}, {by: maxPublishers - 1, seq: 7}}
 	all := stream(want)
 	for size := 1; size <= len(all); size++ {
@@ -29,7 +29,7 @@ func TestScanFindsEachMarkerOnceHoweverTheStreamIsCut(t *testing.T) {
 			data := slices.Concat(rest, []byte(all[from:min(from+size, len(all))]))
 			rest = scan(data, func(m mark) { got = append(got, m) })
 			if len(rest) >= markerSize {
-				t.Fatalf("%d bytes are kept", len(rest))
+				t.Fatalf("got a rest of %d bytes", len(rest))
 			}
 		}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(mark{})); diff != "" {
@@ -38,7 +38,7 @@ func TestScanFindsEachMarkerOnceHoweverTheStreamIsCut(t *testing.T) {
 	}
 }
 
-func TestTextHasTheSizeThatIsDocumented(t *testing.T) {
+func TestTextHasDocumentedSize(t *testing.T) {
 	if got := len(mark{by: 1, seq: 2, at: 3}.text(nil)); got != TextSize {
 		t.Fatal(got)
 	}

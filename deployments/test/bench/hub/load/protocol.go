@@ -6,37 +6,37 @@ import (
 	"slices"
 )
 
-// Protocol is what a client of a server says, as text: the client understands
-// none of it.
+// Protocol holds the messages of a server's protocol as fixed texts. The client
+// does not parse any message.
 type Protocol struct {
-	// Path is the request's of the nth connection.
+	// Path returns the request path of the nth connection.
 	Path func(n int) string
-	// Hello is said one after the other, each when the answer to the one before
-	// has been seen.
+	// Hello is the handshake: each step is sent after the reply to the step before.
 	Hello []Step
-	// Before and After stand around a text that is published.
+	// Before and After enclose a published text.
 	Before, After string
-	// Ping is said every PingEvery by a client that keeps its connection, as the
-	// protocol's own clients do. Empty: they say nothing by themselves.
-	Ping string
-	// Asks are what the stream contains when the server wants to know whether the
-	// client lives. Answers is a whole frame.
-	Asks    []string
-	Answers []byte
-	// Goodbye is what the stream contains when the server wants the client to go,
-	// and waits for it. Empty: it just ends the connection.
-	Goodbye string
+	// KeepAlive is sent every PingEvery, as by the protocol's own clients. Empty:
+	// they send no pings.
+	KeepAlive string
+	// Pings are the forms of the server's ping in the stream. Pong is the frame of
+	// the reply.
+	Pings []string
+	Pong  []byte
+	// Close is the server's close message in the stream: the server then waits for
+	// the client to close. Empty: the server closes the connection.
+	Close string
 }
 
-// asked looks at what was read at once: the parts of a question come together.
-func (p *Protocol) asked(data []byte) bool {
-	return slices.ContainsFunc(p.Asks, func(ask string) bool { return bytes.Contains(data, []byte(ask)) })
+// pinged reports whether bytes of one read contain a ping. A ping is never split
+// over two reads.
+func (p *Protocol) pinged(data []byte) bool {
+	return slices.ContainsFunc(p.Pings, func(ping string) bool { return bytes.Contains(data, []byte(ping)) })
 }
 
 // Step is one exchange of a handshake.
 type Step struct {
-	Say   string // empty: only wait
-	Until string // what the stream contains then; empty: nothing is answered
+	Send  string // empty: only wait
+	Until string // in the reply; empty: there is no reply
 }
 
 const (
@@ -44,13 +44,13 @@ const (
 	opPong = 10
 )
 
-// Pong answers a WebSocket ping without a body.
+// Pong returns the frame that answers a WebSocket ping without a body.
 func Pong() []byte { return frame(opPong, nil) }
 
-// Text is a whole frame with a short text.
+// Text returns a frame with a short text.
 func Text(text string) []byte { return frame(opText, []byte(text)) }
 
-// frame is one of a client, so it is masked.
+// frame returns a client's frame, which is masked.
 func frame(opcode byte, payload []byte) []byte {
 	b := make([]byte, 0, len(payload)+8)
 	b = append(b, 0x80|opcode)
@@ -58,11 +58,11 @@ func frame(opcode byte, payload []byte) []byte {
 	case n < 126:
 		b = append(b, 0x80|byte(n))
 	case n < 1<<16:
-		b = append(b, 0x80|126, byte(n>>8), byte(n)) //nolint:gosec // what of n belongs there
+		b = append(b, 0x80|126, byte(n>>8), byte(n)) //nolint:gosec // the low byte
 	default:
 		panic(fmt.Sprintf("load: a frame of %d bytes", n))
 	}
-	key := [4]byte{0x5a, 0xc3, 0x19, 0x7e} // nobody but the server is to be surprised
+	key := [4]byte{0x5a, 0xc3, 0x19, 0x7e} // any key will do
 	b = append(b, key[:]...)
 	for i, c := range payload {
 		b = append(b, c^key[i&3])
@@ -70,20 +70,20 @@ func frame(opcode byte, payload []byte) []byte {
 	return b
 }
 
-// upgrade is the request that opens a WebSocket.
+// upgrade returns the request that opens a WebSocket.
 func upgrade(addr, path string) []byte {
 	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cGFybGV5LWJlbmNobWFyaw==\r\n\r\n")
 }
 
-// body is what follows the answer's head; false: the head has not ended.
+// body returns the bytes after the response's head; false: the head is incomplete.
 func body(answer []byte) ([]byte, bool, error) {
 	head, rest, whole := bytes.Cut(answer, []byte("\r\n\r\n"))
 	if !whole {
 		return nil, false, nil
 	}
 	if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) {
-		return nil, false, fmt.Errorf("refused: %.300s", answer)
+		return nil, false, fmt.Errorf("upgrade rejected: %.300s", answer)
 	}
 	return rest, true, nil
 }

@@ -10,17 +10,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Publisher sends marked texts over a connection of its own, which receives
-// them too.
+// Publisher sends marked texts over a connection of its own, and receives them
+// on this connection, too.
 type Publisher struct {
 	client *Client
 	conn   *Conn
 	by     int
-	slots  chan struct{} // one for each text whose echo has not come
+	slots  chan struct{} // one for each text in flight, until its echo is received
 	sent   atomic.Uint64
 }
 
-// Publishers opens n connections that send, with so many texts in flight each.
+// Publishers opens n connections that send, each with at most inFlight texts in
+// flight.
 func (c *Client) Publishers(ctx context.Context, addr string, p *Protocol, n, inFlight int) ([]*Publisher, error) {
 	if n > maxPublishers {
 		return nil, fmt.Errorf("%d publishers are more than %d", n, maxPublishers)
@@ -39,7 +40,7 @@ func (c *Client) Publishers(ctx context.Context, addr string, p *Protocol, n, in
 	return publishers, nil
 }
 
-// free makes room for another text in flight. Those of Pace take none.
+// free frees a slot. Texts of Pace occupy none.
 func (p *Publisher) free() {
 	select {
 	case <-p.slots:
@@ -47,7 +48,7 @@ func (p *Publisher) free() {
 	}
 }
 
-// Sent is how many texts the publisher has sent.
+// Sent returns the number of sent texts.
 func (p *Publisher) Sent() uint64 { return p.sent.Load() }
 
 func (p *Publisher) send() error {
@@ -58,8 +59,8 @@ func (p *Publisher) send() error {
 	return p.conn.write(frame(opText, append(text, p.conn.protocol.After...)))
 }
 
-// Flood has each publisher keep its texts in flight until the time has passed or
-// each has sent limit more; 0: no limit.
+// Flood keeps inFlight texts of each publisher in flight until the time has passed
+// or each has sent limit more texts; 0: no limit.
 func Flood(ctx context.Context, publishers []*Publisher, within time.Duration, limit uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -82,8 +83,8 @@ func Flood(ctx context.Context, publishers []*Publisher, within time.Duration, l
 	return group.Wait()
 }
 
-// Pace has the publishers send in turn, so many texts a second in all, until
-// the context ends.
+// Pace sends perSecond texts a second, by the publishers in turn, until the
+// context ends.
 func Pace(ctx context.Context, publishers []*Publisher, perSecond int) error {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -99,11 +100,11 @@ func Pace(ctx context.Context, publishers []*Publisher, perSecond int) error {
 	}
 }
 
-// PingEvery is the interval of the protocols' own clients.
+// PingEvery is the ping interval of the protocols' own clients.
 const PingEvery = 15 * time.Second
 
-// Ping has each connection say its protocol's ping every PingEvery, spread over
-// that time, until the context ends.
+// Ping sends the protocol's ping on each connection every PingEvery, evenly
+// spread, until the context ends.
 func (c *Client) Ping(ctx context.Context) error {
 	const steps = 1500
 	tick := time.NewTicker(PingEvery / steps)
@@ -125,8 +126,8 @@ func (c *Client) ping(step, steps int) error {
 	defer c.mu.Unlock()
 	var failed error
 	for i := len(c.conns) * step / steps; i < len(c.conns)*(step+1)/steps; i++ {
-		if conn := c.conns[i]; !conn.ended && conn.protocol.Ping != "" {
-			failed = errors.Join(failed, conn.write(Text(conn.protocol.Ping)))
+		if conn := c.conns[i]; !conn.ended && conn.protocol.KeepAlive != "" {
+			failed = errors.Join(failed, conn.write(Text(conn.protocol.KeepAlive)))
 		}
 	}
 	return failed

@@ -1,5 +1,5 @@
-// Command parley serves a hub of pkg/signalr that sends what it is told to
-// everybody in one group.
+// Command parley serves a hub of pkg/signalr that broadcasts received texts to
+// one group.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 		hub.Join(c, everybody)
 		return nil
 	})
-	// The answer says that OnConnect is done.
+	// A reply confirms that OnConnect has returned.
 	hub.Handle("Ready", signalr.Action0(func(context.Context, *signalr.Conn) error { return nil }))
 	hub.Handle("Send", signalr.Action1(func(_ context.Context, _ *signalr.Conn, text string) error {
 		return hub.Group(everybody).Send("Receive", text)

@@ -1,5 +1,5 @@
-// Serves one room of Socket.IO over WebSocket alone, and sends what it is told to
-// everybody in it. The port is said in the first line.
+// Serves one room of Socket.IO, over WebSocket only, and broadcasts received texts
+// to the room. The first line of output is the address.
 import { createServer } from "node:http"
 import { Server } from "socket.io"
 
@@ -10,4 +10,4 @@ io.on("connection", (socket) => {
   socket.on("send", (text) => io.to("everybody").emit("receive", text))
 })
 http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => console.log(`127.0.0.1:${http.address().port}`))
-process.stdin.resume().on("end", () => process.exit()) // whoever started it has gone
+process.stdin.resume().on("end", () => process.exit()) // the parent has exited

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// Delivered is how many texts all connections have got.
+// Delivered returns the number of texts that all connections have received.
 func (c *Client) Delivered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.delivered
 }
 
-// Ended is how many connections the server has ended.
+// Ended returns the number of connections that the server has closed.
 func (c *Client) Ended() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended
 }
 
-// HasEnded says whether the server has ended this one.
+// HasEnded reports whether the server has closed the connection.
 func (c *Client) HasEnded(conn *Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return conn.ended
 }
 
-// Failure is why reading cannot be trusted any more.
+// Failure returns the errors of reading. After an error no count is valid.
 func (c *Client) Failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failure
 }
 
-// Heard says whether the connection has got a text that is not among the first
-// so many of its publisher.
-func (c *Client) Heard(conn *Conn, since []uint64) bool {
+// Received reports whether the connection has received a text beyond the first
+// since[i] texts of publisher i.
+func (c *Client) Received(conn *Conn, since []uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for by, sent := range since {
@@ -48,8 +48,8 @@ func (c *Client) Heard(conn *Conn, since []uint64) bool {
 	return false
 }
 
-// Complete is an error unless each of these connections has got each text of
-// each publisher exactly once, in order, and none has ended. Nil: all.
+// Complete returns an error unless each connection has received each text of
+// each publisher once and in order, and is open. Nil means all connections.
 func (c *Client) Complete(conns []*Conn, publishers []*Publisher) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,12 +57,12 @@ func (c *Client) Complete(conns []*Conn, publishers []*Publisher) error {
 		return c.failure
 	}
 	if c.wrong > 0 {
-		return fmt.Errorf("%d texts came twice or after a hole", c.wrong)
+		return fmt.Errorf("%d texts were duplicated or followed a gap", c.wrong)
 	}
-	for _, conn := range c.those(conns) {
+	for _, conn := range c.orAll(conns) {
 		for _, p := range publishers {
 			if got, sent := conn.next[p.by], p.Sent(); got != sent {
-				return fmt.Errorf("connection %d got %d of the %d texts of publisher %d; ended: %t",
+				return fmt.Errorf("connection %d received %d of %d texts of publisher %d; ended: %t",
 					conn.number, got, sent, p.by, conn.ended)
 			}
 		}
@@ -73,12 +73,12 @@ func (c *Client) Complete(conns []*Conn, publishers []*Publisher) error {
 	return nil
 }
 
-// Behind is whether one of these connections, that has not ended, has yet to get
-// a text. Nil: all.
-func (c *Client) Behind(conns []*Conn, publishers []*Publisher) bool {
+// Lagging reports whether one of the open connections has not received all texts.
+// Nil means all connections.
+func (c *Client) Lagging(conns []*Conn, publishers []*Publisher) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, conn := range c.those(conns) {
+	for _, conn := range c.orAll(conns) {
 		for _, p := range publishers {
 			if !conn.ended && conn.next[p.by] < p.Sent() {
 				return true
@@ -88,22 +88,22 @@ func (c *Client) Behind(conns []*Conn, publishers []*Publisher) bool {
 	return false
 }
 
-func (c *Client) those(conns []*Conn) []*Conn {
+func (c *Client) orAll(conns []*Conn) []*Conn {
 	if conns == nil {
 		return c.conns
 	}
 	return conns
 }
 
-// Record begins to note latencies, and forgets the old ones.
+// Record starts recording latencies, and drops earlier ones.
 func (c *Client) Record() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recording, c.latencies = true, c.latencies[:0]
 }
 
-// Recorded ends Record and returns the microseconds that each text took from
-// before it was written to when it had been read.
+// Recorded stops recording and returns the latency of each text in microseconds,
+// from before its write to after its read.
 func (c *Client) Recorded() []uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,14 +111,14 @@ func (c *Client) Recorded() []uint32 {
 	return append([]uint32(nil), c.latencies...)
 }
 
-// Until looks every few milliseconds whether something is so.
-func Until(ctx context.Context, so func() bool) error {
+// Until waits for a condition, which it checks every two milliseconds.
+func Until(ctx context.Context, holds func() bool) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !so() {
+	for !holds() {
 		select {
 		case <-ctx.Done():
-			return errors.New("it takes too long")
+			return errors.New("timeout")
 		case <-tick.C:
 		}
 	}
