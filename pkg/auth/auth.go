@@ -1,8 +1,8 @@
-// Package auth knows who asks: it issues tokens, verifies them, and carries
-// the agent they name in a context.
+// Package auth authenticates agents. It issues and verifies tokens, and carries
+// the authenticated agent in a request's context.
 //
-// Its promise: an agent in a context was named by a token that this company
-// signed and that had not expired when the request came.
+// An agent in a context was named by a token signed with this company's key and
+// still valid when the request arrived.
 package auth
 
 import (
@@ -13,64 +13,64 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// The roles that a token can give.
+// The roles of agents.
 const (
 	Salesman = "SALESMAN"
 	Admin    = "ADMIN"
 )
 
-// Agent is who a token names.
+// Agent is the subject of a token.
 type Agent struct {
 	Login  string   `json:"login"`
-	Name   string   `json:"name"`   // for people
-	Avatar string   `json:"avatar"` // the path of a picture
+	Name   string   `json:"name"`   // display name
+	Avatar string   `json:"avatar"` // path of a picture
 	Roles  []string `json:"roles"`
 }
 
-// Has reports whether the agent has one of the roles.
+// Has reports whether the agent has any of the roles.
 func (a Agent) Has(roles ...string) bool {
 	return slices.ContainsFunc(a.Roles, func(r string) bool { return slices.Contains(roles, r) })
 }
 
-// Identity is an agent, and how long it may be believed.
+// Identity is an authenticated agent with the expiry of the token.
 type Identity struct {
 	Agent
 
 	Expires time.Time
 }
 
-// The errors of this package that a caller may see.
+// The errors shown to clients.
 var (
-	ErrNoToken   = fault.New(fault.Unidentified, "token-missing", "sign in first: the request carries no token")
-	ErrBadToken  = fault.New(fault.Unidentified, "token-invalid", "the token is not valid, or no longer")
+	ErrNoToken   = fault.New(fault.Unauthenticated, "token-missing", "sign in first: the request carries no token")
+	ErrBadToken  = fault.New(fault.Unauthenticated, "token-invalid", "the token is not valid, or no longer")
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "your roles do not allow this")
 )
 
 type identityKey struct{}
 
-// NewContext is ctx with who asks in it.
-func NewContext(ctx context.Context, who Identity) context.Context {
-	return context.WithValue(ctx, identityKey{}, who)
+// NewContext returns a copy of ctx with an identity.
+func NewContext(ctx context.Context, id Identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, id)
 }
 
-// FromContext is who asks, or ErrNoToken.
+// FromContext returns the identity in ctx, or ErrNoToken.
 func FromContext(ctx context.Context) (Identity, error) {
-	who, ok := ctx.Value(identityKey{}).(Identity)
+	id, ok := ctx.Value(identityKey{}).(Identity)
 	if !ok {
 		return Identity{}, ErrNoToken
 	}
-	return who, nil
+	return id, nil
 }
 
-// Require is the agent who asks, if it has one of the roles: else ErrForbidden,
-// or ErrNoToken.
+// Require returns the agent in ctx if the agent has any of the roles,
+// and otherwise ErrForbidden, or ErrNoToken if ctx carries no identity.
 func Require(ctx context.Context, roles ...string) (Agent, error) {
-	who, err := FromContext(ctx)
+	id, err := FromContext(ctx)
 	if err != nil {
 		return Agent{}, err
 	}
-	if !who.Has(roles...) {
+	if !id.Has(roles...) {
 		return Agent{}, ErrForbidden
 	}
-	return who.Agent, nil
+	return id.Agent, nil
 }

@@ -46,45 +46,45 @@ func sign(t *testing.T, method jwt.SigningMethod, key any, claims jwt.MapClaims)
 	return token
 }
 
-func TestATokenNamesItsAgent(t *testing.T) {
+func TestTokenCarriesItsAgent(t *testing.T) {
 	expires := time.Now().Add(time.Minute).Truncate(time.Second)
-	who, err := secret(t).Verify(issue(t, expires))
-	if diff := cmp.Diff(auth.Identity{Agent: jimmy, Expires: expires}, who); err != nil || diff != "" {
+	id, err := secret(t).Verify(issue(t, expires))
+	if diff := cmp.Diff(auth.Identity{Agent: jimmy, Expires: expires}, id); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 }
 
-func TestVerifyRefuses(t *testing.T) {
+func TestVerifyRejectsInvalidTokens(t *testing.T) {
 	soon := time.Now().Add(time.Minute).Unix()
 	good := jwt.MapClaims{"sub": "jimmy.solid", "exp": soon}
 	valid := issue(t, time.Now().Add(time.Minute))
 	tests := map[string]string{
-		"nothing":               "",
-		"what is no token":      "a.b.c",
-		"an expired one":        issue(t, time.Now().Add(-time.Second)),
-		"another's signature":   sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good),
-		"no signature":          sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good),
-		"another algorithm":     sign(t, jwt.SigningMethodHS512, key, good),
-		"one without an end":    sign(t, jwt.SigningMethodHS256, key, jwt.MapClaims{"sub": "jimmy.solid"}),
-		"one without a subject": sign(t, jwt.SigningMethodHS256, key, jwt.MapClaims{"exp": soon}),
-		"a changed one":         valid[:len(valid)-4] + "AAAA",
+		"an empty token":      "",
+		"a malformed token":   "a.b.c",
+		"an expired token":    issue(t, time.Now().Add(-time.Second)),
+		"another key":         sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good),
+		"no signature":        sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good),
+		"another algorithm":   sign(t, jwt.SigningMethodHS512, key, good),
+		"no expiry":           sign(t, jwt.SigningMethodHS256, key, jwt.MapClaims{"sub": "jimmy.solid"}),
+		"no subject":          sign(t, jwt.SigningMethodHS256, key, jwt.MapClaims{"exp": soon}),
+		"a changed signature": valid[:len(valid)-4] + "AAAA",
 	}
 	for name, token := range tests {
 		t.Run(name, func(t *testing.T) {
-			if who, err := secret(t).Verify(token); !errors.Is(err, auth.ErrBadToken) {
-				t.Errorf("got %v, error %v", who, err)
+			if id, err := secret(t).Verify(token); !errors.Is(err, auth.ErrBadToken) {
+				t.Errorf("got identity %v, error %v, want ErrBadToken", id, err)
 			}
 		})
 	}
 }
 
-func TestAShortSecretIsRefused(t *testing.T) {
+func TestNewSecretRejectsShortKey(t *testing.T) {
 	if _, err := auth.NewSecret(key[1:]); err == nil {
-		t.Error("31 bytes were accepted")
+		t.Error("NewSecret accepted 31 bytes")
 	}
 }
 
-func TestOnlyAHubTakesTheTokenFromTheQuery(t *testing.T) {
+func TestOnlyHubsAcceptTokenInQuery(t *testing.T) {
 	token := issue(t, time.Now().Add(time.Minute))
 	header := func(value string) *http.Request {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -96,18 +96,18 @@ func TestOnlyAHubTakesTheTokenFromTheQuery(t *testing.T) {
 		request   *http.Request
 		rest, hub bool
 	}{
-		"the header":       {request: header("Bearer " + token), rest: true, hub: true},
-		"any case of it":   {request: header("bearer " + token), rest: true, hub: true},
-		"the query":        {request: query, hub: true},
-		"another scheme":   {request: header("Basic " + token)},
-		"nothing":          {request: httptest.NewRequest(http.MethodGet, "/", nil)},
-		"a broken token":   {request: header("Bearer x" + token)},
-		"an empty header":  {request: header("")},
-		"the scheme alone": {request: header("Bearer")},
+		"the header":                {request: header("Bearer " + token), rest: true, hub: true},
+		"a lower-case scheme":       {request: header("bearer " + token), rest: true, hub: true},
+		"the query":                 {request: query, hub: true},
+		"another scheme":            {request: header("Basic " + token)},
+		"no token":                  {request: httptest.NewRequest(http.MethodGet, "/", nil)},
+		"an invalid token":          {request: header("Bearer x" + token)},
+		"an empty header":           {request: header("")},
+		"no token after the scheme": {request: header("Bearer")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			let := func(middleware func(http.Handler) http.Handler) (in bool) {
+			accepts := func(middleware func(http.Handler) http.Handler) (in bool) {
 				middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					agent, err := auth.Require(r.Context(), auth.Salesman, auth.Admin)
 					in = err == nil && agent.Login == jimmy.Login
@@ -115,22 +115,22 @@ func TestOnlyAHubTakesTheTokenFromTheQuery(t *testing.T) {
 				return in
 			}
 			refuse := func(http.ResponseWriter, *http.Request, error) {}
-			if in := let(auth.Middleware(secret(t), refuse)); in != tt.rest {
-				t.Errorf("REST let it in: %t, want %t", in, tt.rest)
+			if in := accepts(auth.Middleware(secret(t), refuse)); in != tt.rest {
+				t.Errorf("REST accepted the request: %t, want %t", in, tt.rest)
 			}
-			if in := let(auth.HubMiddleware(secret(t), refuse)); in != tt.hub {
-				t.Errorf("the hub let it in: %t, want %t", in, tt.hub)
+			if in := accepts(auth.HubMiddleware(secret(t), refuse)); in != tt.hub {
+				t.Errorf("the hub accepted the request: %t, want %t", in, tt.hub)
 			}
 		})
 	}
 }
 
-func TestARoleIsRequired(t *testing.T) {
+func TestRequireChecksRoles(t *testing.T) {
 	ctx := auth.NewContext(t.Context(), auth.Identity{Agent: jimmy})
 	if _, err := auth.Require(ctx, auth.Admin); !errors.Is(err, auth.ErrForbidden) {
-		t.Errorf("got error %v for a salesman", err)
+		t.Errorf("got error %v for a salesman, want ErrForbidden", err)
 	}
 	if _, err := auth.Require(t.Context(), auth.Salesman); !errors.Is(err, auth.ErrNoToken) {
-		t.Errorf("got error %v for nobody", err)
+		t.Errorf("got error %v without identity, want ErrNoToken", err)
 	}
 }

@@ -19,7 +19,7 @@ func Example() {
 		panic(err)
 	}
 
-	who, err := tokens.Verify(token)
-	fmt.Println(who.Login, who.Has(auth.Admin), err)
+	id, err := tokens.Verify(token)
+	fmt.Println(id.Login, id.Has(auth.Admin), err)
 	// Output: jimmy.solid false <nil>
 }

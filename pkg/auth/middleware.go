@@ -5,24 +5,25 @@ import (
 	"strings"
 )
 
-// Verifier says who a token names, or ErrBadToken. *Secret is one.
+// Verifier verifies a token and returns its identity, or ErrBadToken. *Secret is a
+// Verifier.
 type Verifier interface {
 	Verify(token string) (Identity, error)
 }
 
-// Middleware lets in only requests with a valid token, which is looked for in
-// the Authorization header, and calls refuse for the others. The handlers
-// behind it find the agent in the request's context.
+// Middleware requires a valid bearer token in the Authorization header and
+// stores the agent's identity in the request's context. Requests without a valid
+// token go to refuse.
 func Middleware(v Verifier, refuse func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
-	return middleware(v, fromHeader, refuse)
+	return middleware(v, bearerToken, refuse)
 }
 
-// HubMiddleware is Middleware that takes the token from the query parameter
-// access_token too: a browser cannot set a header on a WebSocket. A query ends
-// up in logs and histories, so nothing but a hub's path may be behind it.
+// HubMiddleware is like Middleware, and also accepts the token in the query
+// parameter access_token, because browsers cannot set headers on a WebSocket.
+// Query strings end up in logs and browser histories: use it for hub paths only.
 func HubMiddleware(v Verifier, refuse func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
 	return middleware(v, func(r *http.Request) string {
-		if token := fromHeader(r); token != "" {
+		if token := bearerToken(r); token != "" {
 			return token
 		}
 		return r.URL.Query().Get("access_token")
@@ -30,26 +31,26 @@ func HubMiddleware(v Verifier, refuse func(http.ResponseWriter, *http.Request, e
 }
 
 func middleware(
-	v Verifier, find func(*http.Request) string, refuse func(http.ResponseWriter, *http.Request, error),
+	v Verifier, tokenOf func(*http.Request) string, refuse func(http.ResponseWriter, *http.Request, error),
 ) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token := find(r)
+			token := tokenOf(r)
 			if token == "" {
 				refuse(w, r, ErrNoToken)
 				return
 			}
-			who, err := v.Verify(token)
+			id, err := v.Verify(token)
 			if err != nil {
 				refuse(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), who)))
+			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), id)))
 		})
 	}
 }
 
-func fromHeader(r *http.Request) string {
+func bearerToken(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""

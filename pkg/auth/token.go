@@ -8,17 +8,18 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// MinSecret is the length in bytes below which a secret is refused: HS256 is
-// as strong as its key.
+// MinSecret is the minimum length of a secret in bytes. HS256 is as strong as
+// the key.
 const MinSecret = 32
 
-// Secret signs and verifies tokens with HS256. It is safe for concurrent use.
+// Secret signs and verifies JSON Web Tokens with HS256. It is safe for
+// concurrent use.
 type Secret struct{ key []byte }
 
-// NewSecret refuses a key shorter than MinSecret bytes.
+// NewSecret returns a Secret, or an error if key is shorter than MinSecret bytes.
 func NewSecret(key []byte) (*Secret, error) {
 	if len(key) < MinSecret {
-		return nil, fmt.Errorf("the secret that signs tokens has %d bytes, it needs %d", len(key), MinSecret)
+		return nil, fmt.Errorf("AUTH_SECRET must be at least %d bytes, got %d", MinSecret, len(key))
 	}
 	return &Secret{key: key}, nil
 }
@@ -29,11 +30,11 @@ type claims struct {
 	Name   string   `json:"name,omitempty"`
 	Avatar string   `json:"avatar,omitempty"`
 	Roles  []string `json:"roles"`
-	// UserType is what the original's services look at.
+	// UserType is the role claim of the original's services.
 	UserType string `json:"userType,omitempty"`
 }
 
-// Issue makes a token for an agent.
+// Issue signs a token for an agent.
 func (s *Secret) Issue(agent Agent, issued, expires time.Time) (string, error) {
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
@@ -48,13 +49,13 @@ func (s *Secret) Issue(agent Agent, issued, expires time.Time) (string, error) {
 	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(s.key)
 	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
+		return "", fmt.Errorf("sign token of %s: %w", agent.Login, err)
 	}
 	return token, nil
 }
 
-// Verify says who a token names, or ErrBadToken. A token needs a subject and
-// an expiry; no algorithm but HS256 is accepted.
+// Verify returns the identity in a token, or ErrBadToken. A token needs a
+// subject and an expiry; HS256 is the only accepted algorithm.
 func (s *Secret) Verify(token string) (Identity, error) {
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return s.key, nil },

@@ -1,5 +1,6 @@
-// Package fault gives errors a kind, so that the edge of a service can choose
-// a status without knowing what went wrong, and a code, so that a client can.
+// Package fault defines errors that a client may see: each has a kind, from
+// which the edge of a service derives an HTTP status, and a stable code for
+// machines.
 package fault
 
 import (
@@ -7,70 +8,70 @@ import (
 	"fmt"
 )
 
-// Kind says whose problem an error is.
+// Kind classifies an error.
 type Kind uint8
 
-// The kinds. The zero Kind is Internal: an error that nobody classified.
+// The kinds. The zero Kind is Internal, for unclassified errors.
 const (
-	Internal      Kind = iota // ours; the caller learns nothing more
-	Invalid                   // the request makes no sense
-	Unidentified              // nobody knows who asks
-	Forbidden                 // you may not
-	NotFound                  // the thing does not exist, or is not yours to see
-	Conflict                  // the thing is in the wrong state
-	Gone                      // the thing existed, and cannot be had again
-	TooLarge                  // the request is bigger than allowed
-	Unsupported               // the request's form is not understood
-	Unprocessable             // well formed, and at odds with what was said before
-	Exhausted                 // too often; try again later
-	Unavailable               // we cannot just now; try again
+	Internal        Kind = iota // a bug or a broken dependency; details stay hidden from the client
+	Invalid                     // malformed request
+	Unauthenticated             // missing or invalid credentials
+	Forbidden                   // the client lacks permission
+	NotFound                    // the resource does not exist, or the client may not see it
+	Conflict                    // the resource is in the wrong state
+	Gone                        // the resource existed and is permanently unavailable
+	TooLarge                    // the request exceeds a size limit
+	Unsupported                 // unknown media type
+	Unprocessable               // well formed, but contradicts an earlier request
+	RateLimited                 // too many requests; retry later
+	Unavailable                 // transient trouble of the service; retry later
 )
 
-// Error is a failure the caller is allowed to see.
+// Error is a failure that the client may see.
 type Error struct {
 	Kind   Kind
 	Code   string  // stable, for machines: "policy-terminated"
 	Detail string  // for people
-	Fields []Field // what is wrong with which part of the request, if that is known
+	Fields []Field // the invalid parts of the request, if known
 }
 
-// Field is one part of a request and what is wrong with it. It has either a
-// Pointer or a Parameter.
+// Field describes one invalid part of a request. It has either a Pointer or a
+// Parameter.
 type Field struct {
-	Pointer   string // into the body, a JSON pointer as a URI fragment: "#/policyHolder/taxId"
-	Parameter string // the name of a path, query or header parameter
+	Pointer   string // JSON pointer into the body, as a URI fragment: "#/policyHolder/taxId"
+	Parameter string // name of a path, query or header parameter
 	Detail    string // for people: "must be a string"
 }
 
-// New makes an Error. Detail may hold the verbs of fmt for With to fill.
+// New returns an Error. Detail may contain fmt verbs, filled in by With.
 func New(kind Kind, code, detail string) *Error {
 	return &Error{Kind: kind, Code: code, Detail: detail}
 }
 
-// With fills the verbs in Detail. The result still is the receiver for
-// errors.Is.
+// With returns a copy of e with the fmt verbs in Detail filled in. errors.Is
+// matches the copy with e.
 func (e *Error) With(args ...any) *Error {
 	return &Error{Kind: e.Kind, Code: e.Code, Detail: fmt.Sprintf(e.Detail, args...), Fields: e.Fields}
 }
 
-// At says which parts of the request are wrong. The result still is the
-// receiver for errors.Is.
+// At returns a copy of e that lists the invalid parts of the request. errors.Is
+// matches the copy with e.
 func (e *Error) At(fields ...Field) *Error {
 	return &Error{Kind: e.Kind, Code: e.Code, Detail: e.Detail, Fields: fields}
 }
 
-// Error is the detail: what the caller may read.
+// Error returns the detail.
 func (e *Error) Error() string { return e.Detail }
 
-// Is reports whether target is an Error of the same kind and code, whatever
-// its detail: one sentinel stands for all the errors that With made of it.
+// Is reports whether target is an Error of the same kind and code. Details are
+// not compared, so a sentinel matches every copy that With returned.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Kind == e.Kind && t.Code == e.Code
 }
 
-// Of finds the Error inside err. Anything else is Internal and keeps its
-// message to itself.
+// Of returns the Error that err wraps. Any other error becomes an Internal one
+// without its message.
 func Of(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -13,7 +13,7 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// MaxBody is how many bytes a request's body may have.
+// MaxBody limits a request's body, in bytes.
 const MaxBody = 64 << 10
 
 // The errors of reading a request.
@@ -25,7 +25,7 @@ var (
 	ErrNoSuchPath = fault.New(fault.NotFound, "not-found", "there is nothing at %s")
 )
 
-// Body reads the whole body of a JSON request.
+// Body reads the whole body of a JSON request, at most MaxBody bytes.
 func Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
@@ -50,7 +50,8 @@ func Decode(w http.ResponseWriter, r *http.Request, v any) error {
 	return Unmarshal(body, v)
 }
 
-// Unmarshal decodes a body into v and says what is wrong with it, and where.
+// Unmarshal decodes a body into v. Its error names the invalid property or the
+// byte offset of a syntax error.
 func Unmarshal(body []byte, v any) error {
 	if !utf8.Valid(body) {
 		return ErrBadBody.With("it is not valid UTF-8")
@@ -69,31 +70,17 @@ func Unmarshal(body []byte, v any) error {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return ErrBadBody.With("broken JSON at byte " + strconv.FormatInt(e.Offset, 10))
 	}
-	// An UnmarshalJSON of ours: it says what it expects.
+	// A type's own UnmarshalJSON describes the expected value.
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return e
 	}
 	return ErrBadBody.With(err.Error())
 }
 
-// article puts one before the name of a JSON type.
+// article prefixes the name of a JSON type with its indefinite article.
 func article(kind string) string {
 	if strings.ContainsRune("aeiou", rune(kind[0])) {
 		return "an " + kind
 	}
 	return "a " + kind
-}
-
-// Limit is the query parameter limit: a whole number from 1 to most, or usual
-// when it is absent.
-func Limit(r *http.Request, usual, most int) (int, error) {
-	values, given := r.URL.Query()["limit"]
-	if !given {
-		return usual, nil
-	}
-	n, err := strconv.Atoi(values[0])
-	if err != nil || n < 1 || n > most {
-		return 0, ErrBadQuery.With("limit", "must be a whole number from 1 to "+strconv.Itoa(most))
-	}
-	return n, nil
 }

@@ -15,11 +15,12 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Origins is an allow-list of foreign origins: "https://portal.example".
-// A page's own origin is always allowed. A wildcard is none.
+// Origins is an allow-list of foreign origins such as "https://portal.example".
+// The same origin is always allowed.
 type Origins []string
 
-// ParseOrigins reads a comma-separated list, and refuses what is no origin.
+// ParseOrigins parses a comma-separated list of origins. Paths and wildcards are
+// errors.
 func ParseOrigins(list string) (Origins, error) {
 	var origins Origins
 	for origin := range strings.SplitSeq(list, ",") {
@@ -37,8 +38,8 @@ func ParseOrigins(list string) (Origins, error) {
 	return origins, nil
 }
 
-// Allow reports whether a request comes from its own origin, an allowed one,
-// or no page at all. It is for sockets, which CORS does not cover.
+// Allow reports whether a request comes from the same origin, an allowed origin,
+// or a client without an Origin header. Sockets need it: CORS does not cover them.
 func (o Origins) Allow(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || slices.Contains(o, origin) {
@@ -48,10 +49,10 @@ func (o Origins) Allow(r *http.Request) bool {
 	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
-// CORS lets pages of the allowed origins call next, with credentials.
+// CORS lets pages of the allowed origins call next with credentials.
 func (o Origins) CORS(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
-		// An empty list would mean every origin to the library.
+		// The library takes an empty AllowedOrigins as every origin.
 		AllowOriginFunc:  func(origin string) bool { return slices.Contains(o, origin) },
 		AllowedMethods:   []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
 		AllowedHeaders:   []string{"Authorization", "Content-Type", "Idempotency-Key", "X-Requested-With", "X-SignalR-User-Agent"},
@@ -61,26 +62,20 @@ func (o Origins) CORS(next http.Handler) http.Handler {
 	}).Handler(next)
 }
 
-// requestTimeout is how long a request may take, the waits for a database
-// included.
+// requestTimeout bounds a request, including waits for a database.
 const requestTimeout = 10 * time.Second
 
-// Deadline gives each request's context an end, so that nothing waits for ever
-// on behalf of one; it comes sooner when Serve is to stop. It is not for sockets.
+// Deadline bounds each request's context to 10 s. It does not suit sockets, event
+// streams or long polls.
 func Deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, hurry := context.WithCancelCause(r.Context())
-		defer hurry(nil)
-		if hurried, served := ctx.Value(hurriedKey{}).(context.Context); served {
-			defer context.AfterFunc(hurried, func() { hurry(errStopping) })()
-		}
-		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// Recover answers a panic of next with a 500, and logs it.
+// Recover recovers a panic of next, logs it and responds with status 500.
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -88,7 +83,7 @@ func Recover(next http.Handler) http.Handler {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares it so.
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares the same way.
 				panic(p)
 			}
 			slog.ErrorContext(r.Context(), "request panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
@@ -98,8 +93,8 @@ func Recover(next http.Handler) http.Handler {
 	})
 }
 
-// Mux is a ServeMux whose own refusals, an unknown path and a wrong method,
-// are problems like all others.
+// Mux is a ServeMux that responds to an unknown path or a wrong method with a
+// problem.
 type Mux struct{ http.ServeMux }
 
 // ServeHTTP implements http.Handler.
@@ -109,25 +104,22 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.ServeMux.ServeHTTP(w, r)
 		return
 	}
-	probe := &probe{header: http.Header{}}
-	handler.ServeHTTP(probe, r)
-	if probe.status == http.StatusMethodNotAllowed {
-		w.Header()["Allow"] = probe.header["Allow"]
-		write(w, probe.status, "application/problem+json", Problem{
-			Type: "about:blank", Title: http.StatusText(probe.status), Status: probe.status,
-			Detail: "this path does not take " + r.Method, Code: "method-not-allowed",
-		})
+	answer := &recorder{header: http.Header{}}
+	handler.ServeHTTP(answer, r)
+	if answer.status == http.StatusMethodNotAllowed {
+		w.Header()["Allow"] = answer.header["Allow"]
+		writeProblem(w, answer.status, Problem{Detail: "this path does not take " + r.Method, Code: "method-not-allowed"})
 		return
 	}
 	Refuse(w, r, ErrNoSuchPath.With(r.URL.Path))
 }
 
-// probe learns what ServeMux would have answered.
-type probe struct {
+// recorder records the status and header of ServeMux's own response.
+type recorder struct {
 	header http.Header
 	status int
 }
 
-func (p *probe) Header() http.Header         { return p.header }
-func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
-func (p *probe) WriteHeader(status int)      { p.status = status }
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
+func (r *recorder) WriteHeader(status int)      { r.status = status }

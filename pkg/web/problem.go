@@ -1,8 +1,9 @@
-// Package web is the HTTP side that every service has: it decodes requests,
-// answers problems, checks origins, bounds what it reads, and stops gracefully.
+// Package web is the HTTP server side of every service: it decodes requests,
+// responds with JSON and problem documents, checks origins, bounds time and
+// sizes, and shuts down gracefully.
 //
-// Its promise: whatever is sent to it, the answer is one of the shapes in the
-// contract, and the process stays up.
+// Its promise: every response has a shape that the contract describes, and no
+// request ends the process.
 package web
 
 import (
@@ -15,95 +16,99 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Problem is the body of every refusal, RFC 9457: application/problem+json.
+// Problem is the body of every error response (RFC 9457, application/problem+json).
 type Problem struct {
-	Type   string  `json:"type"`             // always "about:blank": Code says more
+	Type   string  `json:"type"`             // always "about:blank"; Code is more specific
 	Title  string  `json:"title"`            // the status in words
 	Status int     `json:"status"`           // as in the status line
 	Detail string  `json:"detail"`           // for people
 	Code   string  `json:"code"`             // stable, for machines
-	Errors []Field `json:"errors,omitempty"` // what is wrong with which part of the request
+	Errors []Field `json:"errors,omitempty"` // the invalid parts of the request
 }
 
-// Field is one part of a request and what is wrong with it.
+// Field describes one invalid part of a request.
 type Field struct {
 	Pointer   string `json:"pointer,omitempty"`   // into the body: "#/policyHolder/taxId"
-	Parameter string `json:"parameter,omitempty"` // of path, query or header
+	Parameter string `json:"parameter,omitempty"` // in path, query or header
 	Detail    string `json:"detail"`              // for people
 }
 
-// ErrBusy says that something took too long. What was asked for was not done,
-// or its answer is kept with its key.
+// ErrBusy reports a timeout. The request had no effect, or its response is
+// replayed for the same idempotency key.
 var ErrBusy = fault.New(fault.Unavailable, "busy", "the service is busy; try again in a moment")
 
-var statuses = map[fault.Kind]int{ //nolint:gochecknoglobals // A table.
-	fault.Internal:      http.StatusInternalServerError,
-	fault.Invalid:       http.StatusBadRequest,
-	fault.Unidentified:  http.StatusUnauthorized,
-	fault.Forbidden:     http.StatusForbidden,
-	fault.NotFound:      http.StatusNotFound,
-	fault.Conflict:      http.StatusConflict,
-	fault.Gone:          http.StatusGone,
-	fault.TooLarge:      http.StatusRequestEntityTooLarge,
-	fault.Unsupported:   http.StatusUnsupportedMediaType,
-	fault.Unprocessable: http.StatusUnprocessableEntity,
-	fault.Exhausted:     http.StatusTooManyRequests,
-	fault.Unavailable:   http.StatusServiceUnavailable,
+var statuses = map[fault.Kind]int{
+	fault.Internal:        http.StatusInternalServerError,
+	fault.Invalid:         http.StatusBadRequest,
+	fault.Unauthenticated: http.StatusUnauthorized,
+	fault.Forbidden:       http.StatusForbidden,
+	fault.NotFound:        http.StatusNotFound,
+	fault.Conflict:        http.StatusConflict,
+	fault.Gone:            http.StatusGone,
+	fault.TooLarge:        http.StatusRequestEntityTooLarge,
+	fault.Unsupported:     http.StatusUnsupportedMediaType,
+	fault.Unprocessable:   http.StatusUnprocessableEntity,
+	fault.RateLimited:     http.StatusTooManyRequests,
+	fault.Unavailable:     http.StatusServiceUnavailable,
 }
 
-// Refuse answers err: what the caller may see of it, with the status of its
-// kind. What is ours is logged, once, here.
+// Refuse responds with err as a problem, with the status of its kind. It logs
+// internal and transient errors; callers must not log them again.
 //
-// A wait that took too long, for the database or another service, or that a stop
-// of this one has cut short, is answered with ErrBusy; a caller who has gone away
-// is not answered, nor is it logged.
+// A timeout, or a request cancelled because the service is stopping, becomes
+// ErrBusy. If the client cancelled the request, Refuse neither responds nor logs.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.Of(err)
 	if f.Kind == fault.Internal {
-		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-			if !errors.Is(context.Cause(r.Context()), errStopping) {
-				return
-			}
-			f = ErrBusy
-		}
-		if late, ok := errors.AsType[interface {
-			error
-			Timeout() bool
-		}](err); ok && late.Timeout() {
+		cancelled := errors.Is(err, context.Canceled) && r.Context().Err() != nil
+		stopping := errors.Is(context.Cause(r.Context()), errStopping)
+		switch {
+		case cancelled && !stopping:
+			return
+		case cancelled, isTimeout(err):
 			f = ErrBusy
 		}
 	}
-	status := statuses[f.Kind]
-	if f.Kind == fault.Internal {
+	switch f.Kind {
+	case fault.Internal:
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	}
-	if f.Kind == fault.Unavailable {
+	case fault.Unavailable:
 		slog.WarnContext(r.Context(), "request refused", "method", r.Method, "path", r.URL.Path, "error", err)
-	}
-	if f.Kind == fault.Unidentified {
+	case fault.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	problem := Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: f.Detail, Code: f.Code,
-	}
+	problem := Problem{Detail: f.Detail, Code: f.Code}
 	for _, field := range f.Fields {
 		problem.Errors = append(problem.Errors, Field(field))
 	}
-	write(w, status, "application/problem+json", problem)
+	writeProblem(w, statuses[f.Kind], problem)
 }
 
-// Reply answers v as JSON.
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && e.Timeout()
+}
+
+func writeProblem(w http.ResponseWriter, status int, p Problem) {
+	p.Type, p.Title, p.Status = "about:blank", http.StatusText(status), status
+	write(w, status, "application/problem+json", p)
+}
+
+// Reply responds with v as JSON.
 func Reply(w http.ResponseWriter, status int, v any) { write(w, status, "application/json", v) }
 
 func write(w http.ResponseWriter, status int, contentType string, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		slog.Error("answer not encoded", "error", err)
+		slog.Error("response not encoded", "error", err)
 		status, body = http.StatusInternalServerError, []byte(`{"status":500,"code":"internal"}`)
 	}
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // A caller that has gone away needs no answer.
+	_, _ = w.Write(append(body, '\n')) // An error means that the client disconnected.
 }

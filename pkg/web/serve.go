@@ -20,25 +20,25 @@ const (
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 12 * time.Second
 	stopTimeout   = 10 * time.Second
-	hurryAfter    = 2 * time.Second // of finishing, what Deadline bounds has had its time
+	cancelAfter   = 2 * time.Second // from the start of the shutdown until requests are cancelled
 	maxHeader     = 32 << 10
 )
 
-// Service is something that works while requests are served.
+// Service is background work beside a server.
 type Service interface {
-	// Run works until ctx ends. Nil means a clean stop.
+	// Run works until ctx ends. A nil error means a clean stop.
 	Run(ctx context.Context) error
-	// Drain ends the connections that last: sockets that a handler has taken over,
-	// and what clients poll. It returns when they are gone, or ctx has ended;
-	// requests are answered meanwhile. It is called once, if at all.
+	// Drain closes long-lived connections: hijacked sockets, event streams and
+	// polls. It returns when all are closed or ctx ends; the server still accepts
+	// requests meanwhile. Serve calls it at most once.
 	Drain(ctx context.Context)
 }
 
-// Serve serves handler on listener, and runs the services, until ctx ends.
-// Then it drains the services, for twelve seconds at most. After that it listens
-// no more and lets the requests in hand finish, for ten seconds at most, or two where
-// Deadline bounds them. At last it ends the services. A service that fails ends
-// everything.
+// Serve serves handler on listener and runs the services until ctx ends or a
+// service fails. Then it shuts down in order: it drains the services for at most
+// 12 s, stops listening, waits at most 10 s for running requests, and stops the
+// services. The contexts of requests still running after 2 s of waiting are
+// cancelled; Refuse answers them with ErrBusy.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, services ...Service) error {
 	group, ctx := errgroup.WithContext(ctx)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -50,16 +50,16 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, ser
 		defer stop()
 		return serve(ctx, listener, handler, services)
 	})
-	return group.Wait() //nolint:wrapcheck // Each says what it was doing.
+	return group.Wait()
 }
 
+var errStopping = errors.New("the service is stopping")
+
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, services []Service) error {
-	hurried, hurry := context.WithCancel(context.Background())
-	defer hurry()
+	requests, cancelRequests := context.WithCancelCause(context.Background())
+	defer cancelRequests(nil)
 	server := &http.Server{
-		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(context.Background(), hurriedKey{}, hurried)
-		},
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -72,7 +72,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, ser
 	stop := context.AfterFunc(ctx, func() {
 		ctx := context.WithoutCancel(ctx)
 		drain(ctx, services)
-		defer time.AfterFunc(hurryAfter, hurry).Stop()
+		defer time.AfterFunc(cancelAfter, func() { cancelRequests(errStopping) }).Stop()
 		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
 		err := server.Shutdown(ctx)
@@ -102,9 +102,3 @@ func drain(ctx context.Context, services []Service) {
 	}
 	draining.Wait()
 }
-
-// hurriedKey is that of a context in the requests' own: it ends when they are to
-// wait no longer, for the server stops.
-type hurriedKey struct{}
-
-var errStopping = errors.New("the service stops")

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrTooFast says that an agent sends more than they may.
-var ErrTooFast = fault.New(fault.Exhausted, "too-fast", "that is too many messages at once; wait a moment")
+var ErrTooFast = fault.New(fault.RateLimited, "too-fast", "that is too many messages at once; wait a moment")
 
 // Author is who says something.
 type Author struct {

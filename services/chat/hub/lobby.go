@@ -42,7 +42,7 @@ type Directory interface {
 type Lobby struct {
 	presence  *presence
 	directory Directory
-	connects  *web.Rate
+	connects  *web.RateLimiter
 	hubs      map[string]*signalr.Hub    // by path
 	draining  []func(over time.Duration) // called before sockets are closed
 	drain     chan struct{}              // closed by Drain
@@ -55,7 +55,7 @@ func NewLobby(directory Directory, limits Limits) *Lobby {
 	l := &Lobby{
 		presence:  newPresence(limits.Connections),
 		directory: directory,
-		connects:  web.NewRate(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
+		connects:  web.NewRateLimiter(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
 		hubs:      make(map[string]*signalr.Hub),
 		drain:     make(chan struct{}),
 		gone:      make(chan struct{}),

@@ -113,7 +113,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.connect(cfg); err != nil {
 		return err
 	}
-	rate := web.NewRate(cfg.MessageRate, int(2*cfg.MessageRate))
+	rate := web.NewRateLimiter(cfg.MessageRate, int(2*cfg.MessageRate))
 	sender := chat.Sender{Append: log.Append, Announce: log.Announce, Allow: rate.Allow}
 	agents := directory{Directory: chat.NewDirectory(log.Seen), Store: log}
 	s.lobby = hub.NewLobby(agents, hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})

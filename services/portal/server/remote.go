@@ -90,7 +90,8 @@ func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
 		web.Refuse(w, req, fault.New(fault.Unavailable, "stopping", "this portal stops; try again"))
 		return
 	case req.Context().Err() != nil:
-		return // Who asked has gone away.
+		web.Refuse(w, req, err) // No response if the client disconnected; busy if this portal is stopping.
+		return
 	}
 	slog.WarnContext(req.Context(), "request not forwarded", "service", r.name, "path", req.URL.Path, "error", err)
 	web.Refuse(w, req, fault.New(fault.Unavailable, "service-away", "the %s service does not answer; try again").With(r.name))
@@ -98,7 +99,7 @@ func (r *remote) failed(w http.ResponseWriter, req *http.Request, err error) {
 
 // Handler forwards. What is not below /api/ is a hub's.
 func (r *remote) Handler() http.Handler {
-	calls, hubs := r.forward(r.prompt), web.Patient(r.forward(r.late))
+	calls, hubs := r.forward(r.prompt), web.LongLived(r.forward(r.late))
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if strings.HasPrefix(q.URL.Path, "/api/") {
 			calls.ServeHTTP(w, q)

@@ -28,7 +28,7 @@ var demoAgents []byte
 
 // The errors of signing in.
 var (
-	ErrWrong = fault.New(fault.Unidentified, "credentials-wrong", "the login or the password is wrong")
+	ErrWrong = fault.New(fault.Unauthenticated, "credentials-wrong", "the login or the password is wrong")
 	ErrBusy  = fault.New(fault.Unavailable, "busy", "too many people sign in just now; try again")
 )
 

@@ -26,7 +26,7 @@ type slowDownError struct {
 func (e slowDownError) Error() string { return e.told.Error() }
 func (e slowDownError) Unwrap() error { return e.told }
 
-var errSlowDown = fault.New(fault.Exhausted, "too-many-attempts",
+var errSlowDown = fault.New(fault.RateLimited, "too-many-attempts",
 	"too many failed attempts to sign in as this agent; try again in %d s")
 
 func slowDown(wait time.Duration) error {

@@ -23,7 +23,7 @@ const (
 )
 
 // ErrNoSession says that there is no session to refresh.
-var ErrNoSession = fault.New(fault.Unidentified, "session-over", "sign in again: there is no session, or it is over")
+var ErrNoSession = fault.New(fault.Unauthenticated, "session-over", "sign in again: there is no session, or it is over")
 
 // cookies make and check the cookie that stands for a session. It is signed
 // rather than stored, so that any node can check it; only the sessions that

@@ -33,7 +33,7 @@ func TestServicesExplainWhyTheyDoNotStart(t *testing.T) {
 	}{
 		"no secret":            {program: "policyd", says: "AUTH_SECRET"},
 		"none for chat either": {program: "chatd", says: "AUTH_SECRET"},
-		"a short secret":       {program: "chatd", env: []string{"AUTH_SECRET=short"}, says: "it needs 32"},
+		"a short secret":       {program: "chatd", env: []string{"AUTH_SECRET=short"}, says: "must be at least 32 bytes"},
 		"a broker that is none": {
 			program: "policyd", env: []string{secret, "RABBITMQ_URL=http://me:hush@host"}, says: "no amqp://",
 		},

@@ -126,7 +126,7 @@ func TestParleyExplainsWhyItDoesNotStart(t *testing.T) {
 	}{
 		"the data is in use":         {env: []string{"PARLEY_DATA=" + data}, says: "another parley works in"},
 		"the address is":             {env: []string{"PARLEY_ADDR=" + strings.TrimPrefix(running.URL(), "http://")}, says: "address already in use"},
-		"a short secret":             {env: []string{"AUTH_SECRET=short"}, says: "it needs 32"},
+		"a short secret":             {env: []string{"AUTH_SECRET=short"}, says: "must be at least 32 bytes"},
 		"a wildcard for an origin":   {env: []string{"ALLOWED_ORIGINS=*"}, says: "allowed origin \"*\""},
 		"a limit in words":           {env: []string{"CHAT_CONNECTIONS=many"}, says: "Connections"},
 		"a limit below nothing":      {env: []string{"CHAT_MESSAGE_RATE=-1"}, says: "from 0 to a million"},

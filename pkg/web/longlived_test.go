@@ -14,7 +14,7 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// pipe is a listener for one connection, which holds nothing that is not read.
+// pipe is a listener for one unbuffered connection.
 type pipe struct {
 	conn chan net.Conn
 	done chan struct{}
@@ -34,34 +34,34 @@ func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 const get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
-// impatient serves one connection with timeouts of a second.
-func impatient(t *testing.T, request string, handler http.HandlerFunc) net.Conn {
+// serveOne serves one connection with timeouts of 1 s and sends a request on it.
+func serveOne(t *testing.T, request string, handler http.HandlerFunc) net.Conn {
 	t.Helper()
 	p := pipe{conn: make(chan net.Conn, 1), done: make(chan struct{})}
-	server := http.Server{Handler: web.Patient(handler), ReadTimeout: time.Second, WriteTimeout: time.Second}
-	here, there := net.Pipe()
-	p.conn <- there
+	server := http.Server{Handler: web.LongLived(handler), ReadTimeout: time.Second, WriteTimeout: time.Second}
+	client, conn := net.Pipe()
+	p.conn <- conn
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(p) })
 	t.Cleanup(func() {
-		_ = here.Close()
+		_ = client.Close()
 		_ = server.Close()
 		serving.Wait()
 	})
-	if _, err := io.WriteString(here, request); err != nil {
+	if _, err := io.WriteString(client, request); err != nil {
 		t.Fatal(err)
 	}
-	return here
+	return client
 }
 
-func TestAnAnswerMayTakeItsTime(t *testing.T) {
+func TestLongLivedResponseOutlivesWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := impatient(t, get, func(w http.ResponseWriter, r *http.Request) {
+		client := serveOne(t, get, func(w http.ResponseWriter, r *http.Request) {
 			for _, part := range []string{"one ", "two"} {
 				select {
 				case <-time.After(time.Hour):
 				case <-r.Context().Done():
-					t.Error("the request was given up")
+					t.Error("the request was cancelled")
 				}
 				_, _ = io.WriteString(w, part)
 				if err := http.NewResponseController(w).Flush(); err != nil {
@@ -75,40 +75,40 @@ func TestAnAnswerMayTakeItsTime(t *testing.T) {
 		}
 		text, err := io.ReadAll(answer.Body)
 		if err != nil || string(text) != "one two" {
-			t.Errorf("got %q, %v", text, err)
+			t.Errorf("got body %q, error %v", text, err)
 		}
 		_ = answer.Body.Close()
 	})
 }
 
-func TestAClientThatDoesNotReadItsAnswerIsLeft(t *testing.T) {
+func TestWriteFailsIfClientStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		failed := make(chan error, 1)
-		impatient(t, get, func(w http.ResponseWriter, _ *http.Request) {
+		serveOne(t, get, func(w http.ResponseWriter, _ *http.Request) {
 			<-time.After(time.Hour)
 			_, err := io.WriteString(w, strings.Repeat("x", 1<<20))
 			failed <- err
 		})
 		if err := <-failed; err == nil || time.Since(start) != time.Hour+time.Minute {
-			t.Errorf("after %s: %v, want an error a minute after it was written", time.Since(start), err)
+			t.Errorf("write returned %v after %s, want an error after 1h1m", err, time.Since(start))
 		}
 	})
 }
 
-func TestARequestMayWaitForItsTurn(t *testing.T) {
+func TestLongLivedBodyMayBeReadLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"
-		client := impatient(t, post, func(w http.ResponseWriter, r *http.Request) {
+		client := serveOne(t, post, func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(time.Hour)
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
-				t.Errorf("an hour later, of the body: %v", err)
+				t.Errorf("read body after 1 h: %v", err)
 			}
 			select {
 			case <-time.After(time.Hour):
 			case <-r.Context().Done():
-				t.Error("the request was given up")
+				t.Error("the request was cancelled")
 			}
 			_, _ = w.Write(body)
 		})
@@ -121,7 +121,7 @@ func TestARequestMayWaitForItsTurn(t *testing.T) {
 		}
 		text, err := io.ReadAll(answer.Body)
 		if err != nil || string(text) != "hello" {
-			t.Errorf("got %q, %v", text, err)
+			t.Errorf("got body %q, error %v", text, err)
 		}
 		_ = answer.Body.Close()
 	})
@@ -129,31 +129,31 @@ func TestARequestMayWaitForItsTurn(t *testing.T) {
 
 const unfinished = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhel"
 
-func TestAnUnfinishedRequestIsAnswered(t *testing.T) {
+func TestTruncatedRequestGetsAResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		client := impatient(t, unfinished, http.NotFound)
+		client := serveOne(t, unfinished, http.NotFound)
 		answer, err := http.ReadResponse(bufio.NewReader(client), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); answer.StatusCode != http.StatusNotFound || took > time.Second {
-			t.Errorf("got %s after %s", answer.Status, took)
+			t.Errorf("got status %s after %s, want 404 within 1 s", answer.Status, took)
 		}
 		_ = answer.Body.Close()
 	})
 }
 
-func TestAClientThatDoesNotSendItsBodyIsLeft(t *testing.T) {
+func TestReadFailsIfClientStopsSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := make(chan error, 1)
 		start := time.Now()
-		impatient(t, unfinished, func(_ http.ResponseWriter, r *http.Request) {
+		serveOne(t, unfinished, func(_ http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			failed <- err
 		})
 		if err := <-failed; err == nil || time.Since(start) != 30*time.Second {
-			t.Errorf("after %s: %v, want an error after half a minute", time.Since(start), err)
+			t.Errorf("read returned %v after %s, want an error after 30 s", err, time.Since(start))
 		}
 	})
 }

@@ -7,28 +7,28 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Rate bounds how often each of many, agents or addresses, may do something.
-// It is safe for concurrent use.
-type Rate struct {
+// RateLimiter limits how often each key, such as an agent or an address, may do
+// something. Each key has a token bucket. It is safe for concurrent use.
+type RateLimiter struct {
 	limit  rate.Limit
 	burst  int
-	refill time.Duration // after so long without use a limiter has all its burst again
+	refill time.Duration // an unused bucket is full again after this time
 
-	// Two generations: what was not used in the younger for a refill is full,
-	// and is forgotten with the older.
+	// Buckets live in two generations. A bucket unused during one refill period
+	// is full, so it may be dropped with the older generation.
 	mu      sync.Mutex
 	young   map[string]*rate.Limiter
 	old     map[string]*rate.Limiter
 	rotated time.Time
 }
 
-// maxKeys bounds a generation. Beyond it those who are not known are refused.
+// maxKeys bounds a generation. When it is full, unknown keys are refused.
 const maxKeys = 100_000
 
-// NewRate allows perSecond times a second, and burst at once. 0 a second means
-// no bound.
-func NewRate(perSecond float64, burst int) *Rate {
-	r := &Rate{limit: rate.Limit(perSecond), burst: burst, rotated: time.Now()}
+// NewRateLimiter allows perSecond calls per second and key, and bursts of burst
+// calls. A perSecond of 0 disables the limit.
+func NewRateLimiter(perSecond float64, burst int) *RateLimiter {
+	r := &RateLimiter{limit: rate.Limit(perSecond), burst: burst, rotated: time.Now()}
 	r.young = make(map[string]*rate.Limiter)
 	if perSecond == 0 {
 		r.limit = rate.Inf
@@ -38,8 +38,8 @@ func NewRate(perSecond float64, burst int) *Rate {
 	return r
 }
 
-// Allow reports whether key may do it now, and counts it if so.
-func (r *Rate) Allow(key string) bool {
+// Allow reports whether key is within its limit now, and counts the call if so.
+func (r *RateLimiter) Allow(key string) bool {
 	if r.limit == rate.Inf {
 		return true
 	}
