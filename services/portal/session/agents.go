@@ -20,23 +20,23 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// demoAgents are for trying Parley out: jimmy.solid, danny.solid and admin,
-// whose passwords the README tells.
+// demoAgents are the agents for a trial: jimmy.solid, danny.solid and admin. The
+// README lists their passwords.
 //
 //go:embed demo-agents.json
 var demoAgents []byte
 
-// The errors of signing in.
+// The errors of a sign-in.
 var (
-	ErrWrong = fault.New(fault.Unauthenticated, "credentials-wrong", "the login or the password is wrong")
-	ErrBusy  = fault.New(fault.Unavailable, "busy", "too many people sign in just now; try again")
+	ErrWrongCredentials = fault.New(fault.Unauthenticated, "credentials-wrong", "the login or the password is wrong")
+	ErrBusy             = fault.New(fault.Unavailable, "busy", "too many people sign in just now; try again")
 )
 
-// Agents are those who may sign in. It is safe for concurrent use.
+// Agents holds the accounts of an agents file. It is safe for concurrent use.
 type Agents struct {
 	accounts map[string]account
-	nobody   hash          // what a password is compared with when there is no such login
-	hashing  chan struct{} // bounds the hashes computed at once: each takes 19 MiB and a core
+	decoy    hash          // compared with the password of an unknown login
+	hashing  chan struct{} // limits concurrent hashes: each takes 19 MiB and a core
 }
 
 type account struct {
@@ -47,11 +47,11 @@ type account struct {
 	hash hash
 }
 
-// DemoAgents are the agents of the embedded default.
+// DemoAgents returns the embedded demo agents.
 func DemoAgents() (*Agents, error) { return ParseAgents(demoAgents) }
 
-// ParseAgents reads an agents file: JSON, {"agents": [{login, name, avatar,
-// roles, password}]} with each password as HashPassword made it.
+// ParseAgents parses an agents file: JSON, {"agents": [{login, name, avatar,
+// roles, password}]}, with passwords hashed by HashPassword.
 func ParseAgents(file []byte) (*Agents, error) {
 	var in struct {
 		Agents []account `json:"agents"`
@@ -61,26 +61,26 @@ func ParseAgents(file []byte) (*Agents, error) {
 	if err := decoder.Decode(&in); err != nil {
 		return nil, fmt.Errorf("read agents: %w", err)
 	}
-	nobody, err := parseHash(HashPassword(""))
+	decoy, err := parseHash(HashPassword(""))
 	if err != nil {
 		return nil, fmt.Errorf("read agents: %w", err)
 	}
 	a := &Agents{
-		accounts: make(map[string]account, len(in.Agents)), nobody: nobody,
+		accounts: make(map[string]account, len(in.Agents)), decoy: decoy,
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, account := range in.Agents {
 		if err := a.add(account); err != nil {
-			return nil, fmt.Errorf("read agents: %q %w", account.Login, err)
+			return nil, fmt.Errorf("read agents: agent %q: %w", account.Login, err)
 		}
 	}
 	if len(a.accounts) == 0 {
-		return nil, errors.New("read agents: the file names none")
+		return nil, errors.New("read agents: the file lists no agents")
 	}
 	return a, nil
 }
 
-// All are those who may sign in, by login.
+// All returns the agents, sorted by login.
 func (a *Agents) All() []auth.Agent {
 	all := make([]auth.Agent, 0, len(a.accounts))
 	for _, login := range slices.Sorted(maps.Keys(a.accounts)) {
@@ -89,41 +89,44 @@ func (a *Agents) All() []auth.Agent {
 	return all
 }
 
-func (a *Agents) add(one account) (err error) {
-	switch {
-	case one.Login == "" || one.Login != strings.TrimSpace(one.Login):
-		return errors.New("is no login")
-	case a.accounts[one.Login].Login != "":
-		return errors.New("is there twice")
-	case !isLine(one.Login, maxLogin) || !isLine(one.Name, maxName) || !isLine(one.Avatar, maxAvatar):
-		return fmt.Errorf("has a login or name of more than %d characters, an avatar of more than %d, or one that is no line of text",
-			maxLogin, maxAvatar)
-	}
-	for _, role := range one.Roles {
-		if role != auth.Salesman && role != auth.Admin {
-			return fmt.Errorf("has the role %q, which does not exist", role)
-		}
-	}
-	if one.hash, err = parseHash(one.Password); err != nil {
-		return fmt.Errorf("has a password that %w", err)
-	}
-	a.accounts[one.Login] = one
-	return nil
-}
-
-// Bounds of an agent, in characters, as the contract of chat has them.
+// Limits in characters, as in chat's contract.
 const (
 	maxLogin  = 200
 	maxName   = 200
 	maxAvatar = 1000
 )
 
-func isLine(text string, most int) bool {
-	return utf8.RuneCountInString(text) <= most && !strings.ContainsFunc(text, unicode.IsControl)
+func (a *Agents) add(acc account) (err error) {
+	switch {
+	case acc.Login == "" || acc.Login != strings.TrimSpace(acc.Login):
+		return errors.New("login is empty or has spaces around it")
+	case a.accounts[acc.Login].Login != "":
+		return errors.New("duplicate login")
+	case !isLine(acc.Login, maxLogin):
+		return fmt.Errorf("login must be one line of at most %d characters", maxLogin)
+	case !isLine(acc.Name, maxName):
+		return fmt.Errorf("name must be one line of at most %d characters", maxName)
+	case !isLine(acc.Avatar, maxAvatar):
+		return fmt.Errorf("avatar must be one line of at most %d characters", maxAvatar)
+	}
+	for _, role := range acc.Roles {
+		if role != auth.Salesman && role != auth.Admin {
+			return fmt.Errorf("unknown role %q", role)
+		}
+	}
+	if acc.hash, err = parseHash(acc.Password); err != nil {
+		return fmt.Errorf("password: %w", err)
+	}
+	a.accounts[acc.Login] = acc
+	return nil
 }
 
-// check compares a password: ErrWrong says no more than that, and takes as
-// long for a login that does not exist.
+func isLine(text string, limit int) bool {
+	return utf8.RuneCountInString(text) <= limit && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+// check verifies a password. It returns ErrWrongCredentials for a wrong password
+// and for an unknown login, after the same time.
 func (a *Agents) check(ctx context.Context, login, password string) (account, error) {
 	select {
 	case a.hashing <- struct{}{}:
@@ -131,19 +134,18 @@ func (a *Agents) check(ctx context.Context, login, password string) (account, er
 	case <-ctx.Done():
 		return account{}, ErrBusy
 	}
-	found, known := a.accounts[login]
+	acc, known := a.accounts[login]
 	if !known {
-		a.nobody.matches(password)
-		return account{}, ErrWrong
+		acc.hash = a.decoy
 	}
-	if !found.hash.matches(password) {
-		return account{}, ErrWrong
+	if !acc.hash.matches(password) || !known {
+		return account{}, ErrWrongCredentials
 	}
-	return found, nil
+	return acc, nil
 }
 
-// fingerprint changes when the password does: it ends the sessions that were
-// begun with the old one.
+// fingerprint identifies the password. A session started with an older password
+// has another fingerprint and is over.
 func (a account) fingerprint() string {
 	sum := sha256.Sum256(a.hash.sum)
 	return base64.RawURLEncoding.EncodeToString(sum[:9])

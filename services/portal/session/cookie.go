@@ -19,92 +19,91 @@ import (
 const (
 	cookieName = "parley_session"
 	cookiePath = "/api/session"
-	cookieLife = 12 * time.Hour // a session that is not refreshed for so long is over
+	cookieLife = 12 * time.Hour // maximum time between two refreshes of a session
 )
 
-// ErrNoSession says that there is no session to refresh.
+// ErrNoSession reports a request without a valid session.
 var ErrNoSession = fault.New(fault.Unauthenticated, "session-over", "sign in again: there is no session, or it is over")
 
-// cookies make and check the cookie that stands for a session. It is signed
-// rather than stored, so that any node can check it; only the sessions that
-// were ended before their time are remembered.
+// cookies issues and verifies session cookies. A cookie is signed rather than
+// stored, so every node can verify it; the database holds only revoked sessions.
 type cookies struct {
 	key []byte
 	db  *database.DB
 }
 
-// ticket is what the cookie holds.
-type ticket struct {
-	jwt.RegisteredClaims // ID is the session's, and stays when the cookie is renewed
+// claims are the content of a session cookie.
+type claims struct {
+	jwt.RegisteredClaims // ID is the session's and survives refreshes
 
-	Fingerprint string `json:"pwd"`
+	Fingerprint string `json:"pwd"` // of the password
 }
 
 func newCookies(secret []byte, db *database.DB) cookies {
-	// A key of its own: a cookie must never pass for a token, nor a token for one.
+	// A derived key: a cookie must not verify as a token, nor a token as a cookie.
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("parley session cookie"))
 	return cookies{key: mac.Sum(nil), db: db}
 }
 
-// set gives the client a cookie for a session; id is "" for a new one.
-func (c cookies) set(w http.ResponseWriter, r *http.Request, who account, id string, now time.Time) error {
+// set sends the client a session cookie; an empty id starts a new session.
+func (c cookies) set(w http.ResponseWriter, r *http.Request, a account, id string, now time.Time) error {
 	if id == "" {
 		id = uuid.NewString()
 	}
-	value, err := jwt.NewWithClaims(jwt.SigningMethodHS256, ticket{
+	value, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			ID: id, Subject: who.Login, ExpiresAt: jwt.NewNumericDate(now.Add(cookieLife)),
+			ID: id, Subject: a.Login, ExpiresAt: jwt.NewNumericDate(now.Add(cookieLife)),
 		},
-		Fingerprint: who.fingerprint(),
+		Fingerprint: a.fingerprint(),
 	}).SignedString(c.key)
 	if err != nil {
-		return fmt.Errorf("sign a session: %w", err)
+		return fmt.Errorf("sign session cookie: %w", err)
 	}
 	http.SetCookie(w, cookie(r, value, int(cookieLife/time.Second)))
 	return nil
 }
 
-func cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // On one's own machine there is no TLS to be secure over.
-		Name: cookieName, Value: value, Path: cookiePath, MaxAge: age,
+func cookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // Secure needs TLS, and there is none on localhost.
+		Name: cookieName, Value: value, Path: cookiePath, MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
 	}
 }
 
-// read finds the session that a request's cookie stands for, or ErrNoSession.
-func (c cookies) read(r *http.Request) (ticket, error) {
-	given, err := r.Cookie(cookieName)
+// read verifies a request's session cookie, or returns ErrNoSession.
+func (c cookies) read(r *http.Request) (claims, error) {
+	sent, err := r.Cookie(cookieName)
 	if err != nil {
-		return ticket{}, ErrNoSession
+		return claims{}, ErrNoSession
 	}
-	var t ticket
-	_, err = jwt.ParseWithClaims(given.Value, &t, func(*jwt.Token) (any, error) { return c.key, nil },
+	var session claims
+	_, err = jwt.ParseWithClaims(sent.Value, &session, func(*jwt.Token) (any, error) { return c.key, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired())
-	if err != nil || t.ID == "" {
-		return ticket{}, ErrNoSession
+	if err != nil || session.ID == "" {
+		return claims{}, ErrNoSession
 	}
 	var until int64
-	ended, err := database.One(r.Context(), c.db.Reader(),
-		"SELECT until FROM ended_session WHERE id = $1", []any{t.ID}, &until)
+	revoked, err := database.One(r.Context(), c.db.Reader(),
+		"SELECT until FROM ended_session WHERE id = $1", []any{session.ID}, &until)
 	if err != nil {
-		return ticket{}, fmt.Errorf("look up an ended session: %w", err)
+		return claims{}, fmt.Errorf("look up revoked session: %w", err)
 	}
-	if ended {
-		return ticket{}, ErrNoSession
+	if revoked {
+		return claims{}, ErrNoSession
 	}
-	return t, nil
+	return session, nil
 }
 
-// end remembers that a session is over, for as long as its cookies would live,
-// and forgets those that nobody could use any more.
-func (c cookies) end(ctx context.Context, t ticket, now time.Time) error {
+// revoke ends a session on every node. The row lives as long as a cookie of the
+// session could; revoke also deletes expired rows.
+func (c cookies) revoke(ctx context.Context, session claims, now time.Time) error {
 	_, err := c.db.Exec(ctx, "INSERT INTO ended_session (id, until) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
-		t.ID, database.Instant(now.Add(cookieLife)))
-	_, errClean := c.db.Exec(ctx, "DELETE FROM ended_session WHERE until < $1", database.Instant(now))
-	if err := errors.Join(err, errClean); err != nil {
-		return fmt.Errorf("end a session: %w", err)
+		session.ID, database.Instant(now.Add(cookieLife)))
+	_, errCleanup := c.db.Exec(ctx, "DELETE FROM ended_session WHERE until < $1", database.Instant(now))
+	if err := errors.Join(err, errCleanup); err != nil {
+		return fmt.Errorf("revoke session: %w", err)
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
 // Package session signs agents in and out.
 //
-// Its promise: a token is given only for a password that is right, or for a
-// session that was begun with one and not ended; and nobody learns from an
-// answer whether a login exists.
+// Its promise: a token is issued only for a correct password, or for a session
+// started with a correct password and not revoked. Responses do not disclose
+// whether a login exists.
 package session
 
 import (
@@ -27,30 +27,30 @@ import (
 var migrations embed.FS
 
 const (
-	tokenLife  = 15 * time.Minute
-	signInTime = 10 * time.Second // an attempt waits so long for its turn
+	tokenLife     = 15 * time.Minute
+	signInTimeout = 10 * time.Second // includes the wait for other attempts on the same login
 )
 
 var errForeign = fault.New(fault.Forbidden, "origin-forbidden", "pages of this origin may not use sessions")
 
-// Sessions serve /api/session. They are safe for concurrent use.
+// Sessions serves /api/session. It is safe for concurrent use.
 type Sessions struct {
 	agents   *Agents
 	tokens   *auth.Secret
 	cookies  cookies
 	origins  web.Origins
 	contract *contract.Contract
-	attempts attempts
+	throttle throttle
 }
 
-// New makes the tables of sessions in db. The secret signs the cookies, tokens
-// the tokens.
+// New migrates the session tables in db. The secret signs tokens; the key of the
+// cookies is derived from it.
 func New(
 	ctx context.Context, db *database.DB, agents *Agents, secret []byte, origins web.Origins,
 ) (*Sessions, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return nil, fmt.Errorf("read migrations of sessions: %w", err)
+		return nil, fmt.Errorf("read session migrations: %w", err)
 	}
 	if err := database.Migrate(ctx, db, "session", files); err != nil {
 		return nil, err
@@ -59,50 +59,49 @@ func New(
 	if err != nil {
 		return nil, err
 	}
-	obeyed, err := contract.Open(api.Files, "openapi/portal.yaml")
+	operations, err := contract.Open(api.Files, "openapi/portal.yaml")
 	if err != nil {
 		return nil, err
 	}
 	return &Sessions{
-		agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins, contract: obeyed,
+		agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins, contract: operations,
 	}, nil
 }
 
 // Register adds the routes to mux.
 func (s *Sessions) Register(mux *web.Mux) {
-	mux.Handle("POST /api/session", s.guard(s.answer(s.signIn)))
-	mux.Handle("POST /api/session/refresh", s.guard(s.answer(s.refresh)))
+	mux.Handle("POST /api/session", s.guard(reply(s.signIn)))
+	mux.Handle("POST /api/session/refresh", s.guard(reply(s.refresh)))
 	mux.Handle("DELETE /api/session", s.guard(s.signOut))
 }
 
-// guard keeps out foreign pages, and requests that do not fit the contract. A
-// browser might send the cookie of who visits such a page in spite of SameSite.
+// guard refuses foreign origins, and requests with a body against the contract.
+// SameSite alone does not keep every browser from sending the cookie.
 func (s *Sessions) guard(next http.HandlerFunc) http.Handler {
-	inside := s.contract.Middleware(web.Refuse)(next)
+	checked := s.contract.Middleware(web.Refuse)(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.origins.Allow(r) {
 			web.Refuse(w, r, errForeign)
 			return
 		}
-		inside.ServeHTTP(w, r)
+		checked.ServeHTTP(w, r)
 	})
 }
 
-// granted is what a client gets: the token is for its memory, not its storage.
-type granted struct {
+// grant is the response to a sign-in or refresh. Clients should keep the token in
+// memory only.
+type grant struct {
 	Token     string     `json:"token"`
 	ExpiresAt time.Time  `json:"expiresAt"`
 	Agent     auth.Agent `json:"agent"`
 }
 
-func (s *Sessions) answer(
-	grant func(http.ResponseWriter, *http.Request) (granted, error),
-) http.HandlerFunc {
+func reply(handle func(http.ResponseWriter, *http.Request) (grant, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		g, err := grant(w, r)
+		g, err := handle(w, r)
 		if err != nil {
-			if e, ok := errors.AsType[slowDownError](err); ok {
-				w.Header().Set("Retry-After", strconv.Itoa(int(e.wait/time.Second)))
+			if e, ok := errors.AsType[lockoutError](err); ok {
+				w.Header().Set("Retry-After", strconv.Itoa(int(e.remaining/time.Second)))
 			}
 			web.Refuse(w, r, err)
 			return
@@ -111,70 +110,64 @@ func (s *Sessions) answer(
 	}
 }
 
-func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (granted, error) {
+func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (grant, error) {
 	var in struct {
 		Login    string `json:"login"`
 		Password string `json:"password"`
 	}
 	if err := web.Decode(w, r, &in); err != nil {
-		return granted{}, err
+		return grant{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
 	defer cancel()
-	var who account
-	err := s.attempts.try(ctx, in.Login, func() (err error) {
-		who, err = s.agents.check(ctx, in.Login, in.Password)
+	var a account
+	err := s.throttle.try(ctx, in.Login, func() (err error) {
+		a, err = s.agents.check(ctx, in.Login, in.Password)
 		return err
 	})
 	if err != nil {
-		return granted{}, err
+		return grant{}, err
 	}
-	return s.grant(w, r, who, "")
+	return s.grant(w, r, a, "")
 }
 
-func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request) (granted, error) {
-	t, err := s.cookies.read(r)
+func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request) (grant, error) {
+	session, err := s.cookies.read(r)
 	if err != nil {
-		return granted{}, err
+		return grant{}, err
 	}
-	who, known := s.agents.accounts[t.Subject]
-	if !known || who.fingerprint() != t.Fingerprint {
-		return granted{}, ErrNoSession
+	a, known := s.agents.accounts[session.Subject]
+	if !known || a.fingerprint() != session.Fingerprint {
+		return grant{}, ErrNoSession
 	}
-	return s.grant(w, r, who, t.ID)
+	return s.grant(w, r, a, session.ID)
 }
 
-func (s *Sessions) grant(w http.ResponseWriter, r *http.Request, who account, session string) (granted, error) {
+// grant issues a token and a session cookie; an empty id starts a new session.
+func (s *Sessions) grant(w http.ResponseWriter, r *http.Request, a account, id string) (grant, error) {
 	now := time.Now()
 	expires := now.Add(tokenLife).Truncate(time.Second).UTC()
-	token, err := s.tokens.Issue(who.Agent, now, expires)
+	token, err := s.tokens.Issue(a.Agent, now, expires)
 	if err != nil {
-		return granted{}, err
+		return grant{}, err
 	}
-	if err := s.cookies.set(w, r, who, session, now); err != nil {
-		return granted{}, err
+	if err := s.cookies.set(w, r, a, id, now); err != nil {
+		return grant{}, err
 	}
-	return granted{Token: token, ExpiresAt: expires, Agent: who.Agent}, nil
+	return grant{Token: token, ExpiresAt: expires, Agent: a.Agent}, nil
 }
 
-// signOut ends the session, if there is one: who is signed out already is told
-// the same.
+// signOut revokes the session, if any, and deletes the cookie. A request without
+// a session succeeds, too.
 func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) {
-	if err := s.end(r); err != nil {
+	session, err := s.cookies.read(r)
+	if err == nil {
+		err = s.cookies.revoke(r.Context(), session, time.Now())
+	}
+	if err != nil && !errors.Is(err, ErrNoSession) {
 		web.Refuse(w, r, err)
 		return
 	}
 	http.SetCookie(w, cookie(r, "", -1))
 	w.WriteHeader(http.StatusNoContent)
-}
-
-func (s *Sessions) end(r *http.Request) error {
-	t, err := s.cookies.read(r)
-	if errors.Is(err, ErrNoSession) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return s.cookies.end(r.Context(), t, time.Now())
 }

@@ -132,7 +132,7 @@ func TestParleyExplainsWhyItDoesNotStart(t *testing.T) {
 		"a limit below nothing":      {env: []string{"CHAT_MESSAGE_RATE=-1"}, says: "from 0 to a million"},
 		"a limit that is no number":  {env: []string{"CHAT_MESSAGE_RATE=NaN"}, says: "from 0 to a million"},
 		"a limit beyond measure":     {env: []string{"CHAT_CONNECT_RATE=+Inf"}, says: "from 0 to a million"},
-		"an agents file of nobody":   {env: []string{"PARLEY_AGENTS=" + broken}, says: "names none"},
+		"an agents file of nobody":   {env: []string{"PARLEY_AGENTS=" + broken}, says: "lists no agents"},
 		"an agents file that isn't":  {env: []string{"PARLEY_AGENTS=/nowhere"}, says: "read agents"},
 		"a database of another make": {env: []string{"POLICY_DATABASE_URL=mysql://x"}, says: "neither sqlite"},
 		"an argument":                {args: []string{"--port"}, says: "unknown arguments"},

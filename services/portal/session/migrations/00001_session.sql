@@ -1,5 +1,5 @@
 -- +goose Up
--- Sessions that were ended before their cookie expires.
+-- Sessions revoked before their cookie expires.
 CREATE TABLE ended_session (
     id    text PRIMARY KEY,
     until bigint NOT NULL

@@ -1,0 +1,134 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"parley.internal/pkg/fault"
+)
+
+const (
+	freeFailures  = 5                // failed attempts before the first lockout
+	firstLockout  = time.Second      // after the next failure; doubled by each later one
+	maxLockout    = 30 * time.Second // bounds how long an attacker can lock out an agent
+	failureExpiry = 15 * time.Minute // the count of failures restarts after this time
+	maxLogins     = 10_000           // tracked at once; further logins share one counter
+)
+
+// lockoutError is errTooManyAttempts with the remaining lockout in whole seconds.
+type lockoutError struct {
+	fault     *fault.Error
+	remaining time.Duration
+}
+
+func (e lockoutError) Error() string { return e.fault.Error() }
+func (e lockoutError) Unwrap() error { return e.fault }
+
+var errTooManyAttempts = fault.New(fault.RateLimited, "too-many-attempts",
+	"too many failed attempts to sign in as this agent; try again in %d s")
+
+func lockedOut(remaining time.Duration) error {
+	remaining = (remaining + time.Second - 1).Truncate(time.Second)
+	return lockoutError{errTooManyAttempts.With(int(remaining.Seconds())), remaining}
+}
+
+// throttle slows down password guessing with an exponential lockout per login.
+// Attempts on one login run one at a time, so parallel guesses gain nothing.
+// Unknown logins are throttled like known ones. The zero value is ready to use.
+type throttle struct {
+	mu     sync.Mutex
+	logins map[string]*attempts
+}
+
+// attempts tracks the failed sign-ins of one login.
+type attempts struct {
+	running  chan struct{} // holds one token while an attempt runs
+	pending  int           // attempts running or queued
+	failures int
+	last     time.Time // of the last failure
+}
+
+// try runs attempt, or returns a lockoutError if the login is locked out.
+func (t *throttle) try(ctx context.Context, login string, attempt func() error) error {
+	a := t.acquire(login)
+	defer t.release(login, a)
+	select {
+	case a.running <- struct{}{}:
+		defer func() { <-a.running }()
+	case <-ctx.Done():
+		return ErrBusy
+	}
+	if remaining := t.lockout(a); remaining > 0 {
+		return lockedOut(remaining)
+	}
+	err := attempt()
+	t.record(a, err)
+	return err
+}
+
+// acquire returns the attempts of a login, and keeps them tracked until release.
+func (t *throttle) acquire(login string) *attempts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.logins == nil {
+		t.logins = make(map[string]*attempts)
+	}
+	if t.logins[login] == nil && len(t.logins) >= maxLogins {
+		t.expire()
+		if len(t.logins) >= maxLogins {
+			login = ""
+		}
+	}
+	a := t.logins[login]
+	if a == nil {
+		a = &attempts{running: make(chan struct{}, 1)}
+		t.logins[login] = a
+	}
+	a.pending++
+	return a
+}
+
+func (t *throttle) release(login string, a *attempts) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a.pending--
+	if a.pending == 0 && a.failures == 0 && t.logins[login] == a {
+		delete(t.logins, login)
+	}
+}
+
+func (t *throttle) expire() {
+	for login, a := range t.logins {
+		if a.pending == 0 && time.Since(a.last) > failureExpiry {
+			delete(t.logins, login)
+		}
+	}
+}
+
+// lockout returns how long the login is still locked out.
+func (t *throttle) lockout(a *attempts) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(a.last) > failureExpiry {
+		a.failures = 0
+	}
+	if a.failures < freeFailures {
+		return 0
+	}
+	lockout := min(firstLockout<<min(a.failures-freeFailures, 10), maxLockout)
+	return time.Until(a.last.Add(lockout))
+}
+
+func (t *throttle) record(a *attempts, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrWrongCredentials):
+		a.failures++
+		a.last = time.Now()
+	case err == nil:
+		a.failures = 0
+	}
+}
