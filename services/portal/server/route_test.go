@@ -11,8 +11,8 @@ import (
 	"parley.internal/portal/server"
 )
 
-func TestEachPathReachesWhoServesIt(t *testing.T) {
-	elsewhere := func(name string) string {
+func TestPathsAreRoutedToTheirService(t *testing.T) {
+	remote := func(name string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s %s %s", name, r.Method, r.URL.RequestURI())
 		}))
@@ -20,9 +20,9 @@ func TestEachPathReachesWhoServesIt(t *testing.T) {
 		return s.URL
 	}
 	url, _ := start(t, t.TempDir(), func(c *server.Config) {
-		c.PolicyURL, c.ChatURL = elsewhere("policy"), elsewhere("chat")
+		c.PolicyURL, c.ChatURL = remote("policy"), remote("chat")
 	})
-	for request, says := range map[string]string{
+	for request, want := range map[string]string{
 		"GET /api/products?limit=1":                   "policy GET /api/products?limit=1",
 		"POST /api/products/TRI/activation":           "policy POST /api/products/TRI/activation",
 		"PUT /api/products/TRI/tariff":                "policy PUT /api/products/TRI/tariff",
@@ -45,9 +45,9 @@ func TestEachPathReachesWhoServesIt(t *testing.T) {
 		"DELETE /api/streams/General/entries?before=": "chat DELETE /api/streams/General/entries?before=",
 	} {
 		method, path, _ := strings.Cut(request, " ")
-		a, err := (&portaltest.Client{URL: url}).Do(patient(t), method, path, nil)
-		if err != nil || !strings.Contains(string(a.Body), says) {
-			t.Errorf("%s: %d %s, error %v", request, a.Status, a.Body, err)
+		a, err := (&portaltest.Client{URL: url}).Do(deadline(t), method, path, nil)
+		if err != nil || !strings.Contains(string(a.Body), want) {
+			t.Errorf("%s: got %d %s, error %v, want %q", request, a.Status, a.Body, err, want)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package server puts the portal together: sign-in, the web app, and the policy
-// and chat services, each in the same process or forwarded to. If both are here
-// and there is no broker, the direct transport joins them.
+// Package server assembles the portal: sign-in, the web app, and the policy and
+// chat services, each in this process or behind a reverse proxy. If both run in
+// this process without a broker, events go directly from outbox to inbox.
 package server
 
 import (
@@ -22,30 +22,29 @@ import (
 	policy "parley.internal/policy/server"
 	"parley.internal/portal/docs"
 	"parley.internal/portal/session"
-	app "parley.internal/portal/web"
 )
 
-// Config is what the portal needs to know. Secret and DatabaseURL are needed;
-// of each service either its database or its address is.
+// Config is the portal's configuration. Secret and DatabaseURL are required, and
+// for each service either a URL or a database URL.
 type Config struct {
-	PolicyURL         string        // where the policy service runs; "" to run it here
-	ChatURL           string        // where the chat service runs; "" to run it here
-	PolicyDatabaseURL string        // if it runs here
-	ChatDatabaseURL   string        // if it runs here
-	DatabaseURL       string        // of the portal's own database
+	PolicyURL         string        // base URL of the policy service; "" runs it in this process
+	ChatURL           string        // base URL of the chat service; "" runs it in this process
+	PolicyDatabaseURL string        // used without PolicyURL
+	ChatDatabaseURL   string        // used without ChatURL
+	DatabaseURL       string        // the portal's own database
 	Secret            []byte        // signs tokens
-	AgentsFile        string        // who may sign in; "" for the demo agents
-	AllowedOrigins    string        // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker            rabbit.Config // carries the events; none is needed if both services run here
+	AgentsFile        string        // path of an agents file; "" for the demo agents
+	AllowedOrigins    string        // foreign origins that may call: scheme://host[:port], comma-separated
+	Broker            rabbit.Config // optional if both services run in this process
 	Log               *slog.Logger
 
-	// Limits of a chat node that runs here.
-	MessageRate float64 // entries per second and agent, with bursts of twice as many; 0: unlimited
-	Connections int     // hub connections per agent; 0: unlimited
-	ConnectRate float64 // new hub connections per second; 0: unlimited
+	// Limits of a chat node in this process; 0 means unlimited.
+	MessageRate float64 // entries per second and agent, with bursts of twice as many
+	Connections int     // hub connections per agent
+	ConnectRate float64 // new hub connections per second
 }
 
-// HashPassword makes the text that an agents file holds for a password.
+// HashPassword returns the hash of a password for an agents file.
 func HashPassword(password string) string { return session.HashPassword(password) }
 
 // Server is the portal.
@@ -58,7 +57,7 @@ type Server struct {
 	origins  web.Origins
 }
 
-// service is one of the two: here, or somewhere else.
+// service is policy or chat, in this process or an upstream.
 type service interface {
 	web.Service
 
@@ -69,7 +68,8 @@ type service interface {
 	Close() error
 }
 
-// New opens and migrates the databases of what runs here.
+// New opens and migrates the databases of the portal and of the services in this
+// process.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{}
 	if err := s.open(ctx, cfg); err != nil {
@@ -111,7 +111,7 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 
 func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service, error) {
 	if cfg.PolicyURL != "" {
-		return opened(newRemote("policy", cfg.PolicyURL))
+		return asService(newUpstream("policy", cfg.PolicyURL))
 	}
 	settings := policy.Config{
 		DatabaseURL: cfg.PolicyDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
@@ -120,21 +120,21 @@ func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service,
 	if direct != nil {
 		settings.Events = direct
 	}
-	return opened(policy.New(ctx, settings))
+	return asService(policy.New(ctx, settings))
 }
 
 func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []chat.Agent) (service, error) {
 	if cfg.ChatURL != "" {
-		remote, err := newRemote("chat", cfg.ChatURL)
+		proxy, err := newUpstream("chat", cfg.ChatURL)
 		if err != nil {
 			return nil, err
 		}
-		known, err := newDirectory(cfg.ChatURL, cfg.Secret, agents)
+		registrar, err := newRegistrar(cfg.ChatURL, cfg.Secret, agents)
 		if err != nil {
 			return nil, err
 		}
-		remote.introduce, remote.hubs = known.tell, hubs
-		return remote, nil
+		proxy.register, proxy.hubs = registrar.register, hubs
+		return proxy, nil
 	}
 	settings := chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
@@ -144,13 +144,10 @@ func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []ch
 	if direct != nil {
 		settings.Events = direct
 	}
-	return opened(chat.New(ctx, settings))
+	return asService(chat.New(ctx, settings))
 }
 
-// hubs are the paths of chat's.
-var hubs = []string{"/hub", "/agentsChat"}
-
-// profiles are the agents as chat shows them to others.
+// profiles returns the agents in chat's form.
 func profiles(agents *session.Agents) (all []chat.Agent) {
 	for _, a := range agents.All() {
 		all = append(all, chat.Agent{Login: a.Login, Name: a.Name, Avatar: a.Avatar})
@@ -158,8 +155,8 @@ func profiles(agents *session.Agents) (all []chat.Agent) {
 	return all
 }
 
-// opened keeps a nil pointer from becoming a service.
-func opened[S service](s S, err error) (service, error) {
+// asService returns a nil service, not a nil pointer in an interface, with an error.
+func asService[S service](s S, err error) (service, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -181,46 +178,14 @@ func readAgents(path string) (*session.Agents, error) {
 	return agents, nil
 }
 
-// routes brings each path to who serves it: one origin for the browser.
-func (s *Server) routes() http.Handler {
-	var mux, own web.Mux
-	s.sessions.Register(&own)
-	sessions, apps := web.Deadline(s.origins.CORS(&own)), app.Handler()
-	policies, chats := s.policy.Handler(), s.chat.Handler()
-	for _, path := range hubs {
-		mux.Handle(path, chats)
-		mux.Handle(path+"/", chats) // below it: chat says what there is
-	}
-	for path, handler := range map[string]http.Handler{
-		"/api/":        &own, // and what nobody serves
-		"/api/session": sessions, "/api/session/": sessions,
-		"/api/products": policies, "/api/products/": policies,
-		"/api/offers": policies, "/api/offers/": policies,
-		"/api/policies": policies, "/api/policies/": policies,
-		"/api/messages": chats, "/api/messages/": chats,
-		"/api/streams": chats, "/api/streams/": chats,
-		"/api/agents": chats, "/api/agents/": chats,
-		"/api/notifications": chats, "/api/notifications/": chats,
-		docs.Path: s.docs, docs.Script: apps, docs.Script + ".LICENSE.txt": apps,
-		"/": apps,
-	} {
-		mux.Handle(path, handler)
-	}
-	return web.Recover(&mux)
-}
-
-// Run serves on listener until ctx ends. Then it lets the requests in hand
-// finish, and after them the services. Nil means a clean stop.
+// Run serves on listener and runs the services until ctx ends, and then drains as
+// web.Serve does. A nil error means a clean stop.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	health := &telemetry.Health{Check: s.check, Degraded: func() []string {
 		return slices.Concat(s.policy.Degraded(), s.chat.Degraded())
 	}}
 	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	metrics.Routes("/api/session", "/api/session/refresh", docs.Path)
-	s.policy.Measure(metrics)
-	s.chat.Measure(metrics)
-	err := web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.routes())), s.policy, s.chat)
+	err := web.Serve(ctx, listener, health.Wrap(s.measure().Wrap(s.routes())), s.policy, s.chat)
 	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}
@@ -231,7 +196,7 @@ func (s *Server) check(ctx context.Context) error {
 	return errors.Join(s.db.Ping(ctx), s.policy.Check(ctx), s.chat.Check(ctx))
 }
 
-// close gives back what open has opened.
+// close releases everything that open has opened.
 func (s *Server) close() error {
 	var errs []error
 	for _, service := range []service{s.policy, s.chat} {

@@ -40,7 +40,7 @@ func TestServicesExplainWhyTheyDoNotStart(t *testing.T) {
 		"a queue that is none": {
 			program: "chatd", env: []string{secret, "RABBITMQ_URL=amqp://host", "EVENTS_QUEUE_TYPE=mirrored"}, says: "mirrored",
 		},
-		"a service that is nowhere": {program: "parley", env: []string{"POLICY_URL=policyd:8081"}, says: "policy runs at"},
+		"a service that is nowhere": {program: "parley", env: []string{"POLICY_URL=policyd:8081"}, says: "URL of the policy service"},
 		"a database that is away": {
 			program: "policyd", env: []string{secret, "POLICY_DATABASE_URL=postgres://me:hush@127.0.0.1:1/x"}, says: "refused",
 		},

@@ -16,28 +16,27 @@ import (
 	"parley.internal/portal/server"
 )
 
-// fakeChat is a chat service of which there is only what the portal asks for by
-// itself.
+// fakeChat is a chat service with only the endpoints that the portal calls itself.
 type fakeChat struct {
 	t      *testing.T
 	tokens *auth.Secret
-	state  atomic.Int32 // of its answers
-	told   chan []string
+	status atomic.Int32  // of responses
+	logins chan []string // of each accepted request
 }
 
 func (c *fakeChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/readyz" {
-		if c.state.Load() == http.StatusServiceUnavailable {
+		if c.status.Load() == http.StatusServiceUnavailable {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		fmt.Fprint(w, `{"status":"ready"}`)
 		return
 	}
-	who, err := c.tokens.Verify(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-	if err != nil || who.Login != "parley" || !who.Has(auth.Admin) || r.Method != http.MethodPut || r.URL.Path != "/api/agents" {
-		c.t.Errorf("%s %s comes from %v, error %v", r.Method, r.URL, who, err)
+	id, err := c.tokens.Verify(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	if err != nil || id.Login != "parley" || !id.Has(auth.Admin) || r.Method != http.MethodPut || r.URL.Path != "/api/agents" {
+		c.t.Errorf("got request %s %s from %v, error %v", r.Method, r.URL, id, err)
 	}
-	if status := int(c.state.Load()); status != http.StatusNoContent {
+	if status := int(c.status.Load()); status != http.StatusNoContent {
 		w.WriteHeader(status)
 		return
 	}
@@ -48,50 +47,50 @@ func (c *fakeChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var logins []string
 	for _, a := range in.Agents {
 		if a.Name != "N" || a.Avatar != "/a.svg" {
-			c.t.Errorf("chat is told of %v", a)
+			c.t.Errorf("got agent %v, want name N and avatar /a.svg", a)
 		}
 		logins = append(logins, a.Login)
 	}
 	w.WriteHeader(http.StatusNoContent)
-	c.told <- logins
+	c.logins <- logins
 }
 
-// hears waits for everybody's logins, in parts that the contract allows.
-func (c *fakeChat) hears(agents int) {
+// wantRegistered waits for the logins of n agents, at most 200 per request.
+func (c *fakeChat) wantRegistered(n int) {
 	c.t.Helper()
 	known := map[string]bool{}
-	for len(known) < agents {
+	for len(known) < n {
 		select {
-		case logins := <-c.told:
+		case logins := <-c.logins:
 			if len(logins) > 200 {
-				c.t.Errorf("it is told of %d agents at once", len(logins))
+				c.t.Errorf("got %d agents in one request, want at most 200", len(logins))
 			}
 			for _, login := range logins {
 				known[login] = true
 			}
-		case <-patient(c.t).Done():
-			c.t.Fatalf("it was told of %d agents", len(known))
+		case <-deadline(c.t).Done():
+			c.t.Fatalf("got %d agents, want %d", len(known), n)
 		}
 	}
 }
 
-func TestChatElsewhereIsToldOfTheAgents(t *testing.T) {
+func TestAgentsAreRegisteredWithRemoteChat(t *testing.T) {
 	tokens, err := auth.NewSecret(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chat := &fakeChat{t: t, tokens: tokens, told: make(chan []string, 100)}
-	chat.state.Store(http.StatusInternalServerError)
-	there := httptest.NewServer(chat)
-	t.Cleanup(there.Close)
+	chat := &fakeChat{t: t, tokens: tokens, logins: make(chan []string, 100)}
+	chat.status.Store(http.StatusInternalServerError)
+	remote := httptest.NewServer(chat)
+	t.Cleanup(remote.Close)
 	url, _ := start(t, t.TempDir(), func(c *server.Config) {
-		c.ChatURL = there.URL
+		c.ChatURL = remote.URL
 		c.AgentsFile = agentsFile(t, 450)
 	})
 
-	says := func(want string) {
+	waitReady := func(want string) {
 		t.Helper()
-		ctx := patient(t)
+		ctx := deadline(t)
 		var a portaltest.Answer
 		for !strings.Contains(string(a.Body), want) {
 			if a, err = (&portaltest.Client{URL: url}).Do(ctx, http.MethodGet, "/readyz", nil); err != nil {
@@ -100,19 +99,18 @@ func TestChatElsewhereIsToldOfTheAgents(t *testing.T) {
 			portaltest.Pause(ctx)
 		}
 	}
-	says("tell chat of the agents: it answers 500")
-	chat.state.Store(http.StatusNoContent) // It was retried until it worked.
-	chat.hears(450)
-	chat.state.Store(http.StatusServiceUnavailable)
-	says("chat: ready") // Its own words are passed on.
-	chat.state.Store(http.StatusNoContent)
-	chat.hears(450)
+	waitReady("register agents with chat: chat responded 500")
+	chat.status.Store(http.StatusNoContent) // Registration is retried.
+	chat.wantRegistered(450)
+	chat.status.Store(http.StatusServiceUnavailable)
+	waitReady("chat: ready") // the status in chat's own report
+	chat.status.Store(http.StatusNoContent)
+	chat.wantRegistered(450)
 }
 
-// TestAnAnnouncementReachesWhoWasNeverHere runs chat in the same process.
-func TestAnAnnouncementReachesWhoWasNeverHere(t *testing.T) {
+func TestAnnouncementReachesAgentBeforeFirstSignIn(t *testing.T) {
 	url, _ := start(t, t.TempDir())
-	ctx := patient(t)
+	ctx := deadline(t)
 	admin := portaltest.SignedIn(t, url, "admin", "admin")
 	for _, tt := range []struct {
 		audience any
@@ -124,12 +122,12 @@ func TestAnAnnouncementReachesWhoWasNeverHere(t *testing.T) {
 	} {
 		a, err := admin.Do(ctx, http.MethodPost, "/api/notifications", map[string]any{"text": "Meeting at ten", "audience": tt.audience})
 		if err != nil || a.Status != tt.status || a.Code() != tt.code {
-			t.Errorf("announcing to %v answers %d %s, error %v", tt.audience, a.Status, a.Body, err)
+			t.Errorf("announcement to %v: got %d %s, error %v", tt.audience, a.Status, a.Body, err)
 		}
 	}
 	entries, _, err := portaltest.SignedIn(t, url, "danny.solid", "secret").Since(ctx, "2020-01-01T00:00:00Z")
 	if err != nil || len(entries) != 1 || entries[0].Stream != "Own:danny.solid" || entries[0].Body != "Meeting at ten" {
-		t.Errorf("danny reads %v, error %v", entries, err)
+		t.Errorf("got entries of danny %v, error %v, want the announcement", entries, err)
 	}
 }
 

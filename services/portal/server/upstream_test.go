@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-const moment = 10 * time.Millisecond
+const shortTimeout = 10 * time.Millisecond
 
-// TestAHubMayTakeItsTime has a service that answers late, and one that answers
-// without end: calls are given up, hubs are waited for.
-func TestAHubMayTakeItsTime(t *testing.T) {
+// TestOnlyHubsOutliveTimeouts proxies a late response and an endless one: calls
+// time out, hub requests do not.
+func TestOnlyHubsOutliveTimeouts(t *testing.T) {
 	released := make(chan struct{})
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Accept") == "text/event-stream" {
@@ -28,39 +28,39 @@ func TestAHubMayTakeItsTime(t *testing.T) {
 		}
 	}))
 	defer service.Close()
-	r, err := newRemote("chat", service.URL)
+	u, err := newUpstream("chat", service.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.prompt.ResponseHeaderTimeout = moment
-	defer r.prompt.CloseIdleConnections()
-	defer r.late.CloseIdleConnections()
-	portal := httptest.NewUnstartedServer(r.Handler())
-	portal.Config.ReadTimeout = moment
+	u.calls.ResponseHeaderTimeout = shortTimeout
+	defer u.calls.CloseIdleConnections()
+	defer u.streams.CloseIdleConnections()
+	portal := httptest.NewUnstartedServer(u.Handler())
+	portal.Config.ReadTimeout = shortTimeout
 	portal.Start()
 	defer portal.Close()
 
 	polled := make(chan string, 1)
-	go func() { polled <- body(t, ask(t, portal.URL+"/hub?id=x", "")) }()
-	events := ask(t, portal.URL+"/agentsChat?id=x", "text/event-stream")
+	go func() { polled <- body(t, get(t, portal.URL+"/hub?id=x", "")) }()
+	events := get(t, portal.URL+"/agentsChat?id=x", "text/event-stream")
 	first := make([]byte, len("data: 1\n\n"))
 	if _, err := io.ReadFull(events.Body, first); err != nil {
-		t.Errorf("the first event: %q, %v", first, err)
+		t.Errorf("first event: got %q, error %v", first, err)
 	}
-	call := ask(t, portal.URL+"/api/streams", "")
+	call := get(t, portal.URL+"/api/streams", "")
 	if text := body(t, call); call.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a call is answered with %s %q", call.Status, text)
+		t.Errorf("call: got %s %q, want 503", call.Status, text)
 	}
 	close(released)
 	if got := <-polled; got != "late" {
-		t.Errorf("the poll is answered with %q", got)
+		t.Errorf("long poll: got %q, want late", got)
 	}
 	if got := body(t, events); got != "late" {
-		t.Errorf("the last event is %q", got)
+		t.Errorf("last event: got %q, want late", got)
 	}
 }
 
-func ask(t *testing.T, url, accept string) *http.Response {
+func get(t *testing.T, url, accept string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -70,20 +70,20 @@ func ask(t *testing.T, url, accept string) *http.Response {
 	}
 	r.Header.Set("Accept", accept)
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		t.Error(err)
 		return &http.Response{Body: http.NoBody}
 	}
-	return answer
+	return response
 }
 
-func body(t *testing.T, answer *http.Response) string {
+func body(t *testing.T, response *http.Response) string {
 	t.Helper()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Error(err)
 	}
-	_ = answer.Body.Close()
+	_ = response.Body.Close()
 	return string(text)
 }
