@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -10,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is what a reader needs of an AsyncAPI document, version 3.
+// document is an AsyncAPI 3 document, reduced to the parts on a page.
 type document struct {
 	Info       struct{ Title, Description string }
 	Channels   ordered[struct{ Address, Description string }]
@@ -22,94 +21,83 @@ type document struct {
 }
 
 type operation struct {
-	Action     string // of the server: it sends, or receives
+	Action     string // send or receive, from the server's point of view
 	Channel    reference
 	Messages   []reference
 	Reply      struct{ Messages []reference }
-	Publishers []string `yaml:"x-publishers"` //nolint:tagliatelle // An extension's name has this prefix.
+	Publishers []string `yaml:"x-publishers"` //nolint:tagliatelle // AsyncAPI prefixes extensions with x-.
 }
 
 type message struct {
 	Summary, Description string
-	Payload              payload
+	Payload              schema
 }
 
 type reference struct {
 	Ref string `yaml:"$ref"`
 }
 
-// name is that of what is referred to: #/components/messages/Join.
+// name returns the last segment: Join of #/components/messages/Join.
 func (r reference) name() string { return path.Base(r.Ref) }
 
-// payload is a schema, or a schema and its format.
-type payload struct{ schema }
-
-// UnmarshalYAML implements yaml.Unmarshaler.
-func (p *payload) UnmarshalYAML(node *yaml.Node) error {
-	var formatted struct{ Schema *schema }
-	if err := node.Decode(&formatted); err != nil || formatted.Schema == nil {
-		return errors.Join(err, node.Decode(&p.schema))
-	}
-	p.schema = *formatted.Schema
-	return nil
-}
-
-// page is a document as it is shown.
+// page is the content of messages.html.
 type page struct {
 	Title, About, Contract string
-	Headers                []property // what all messages have
-	Channels               []channel
+	Headers                []property // common to all messages
+	Channels               []pageChannel
 }
 
-type channel struct {
+type pageChannel struct {
 	Name, Address, Description string
-	Messages                   []shown
+	Messages                   []pageMessage
 }
 
-// shown is a message of a channel.
-type shown struct {
+type pageMessage struct {
 	Name, Direction, Summary, Description, Example string
 	Properties                                     []property
-	Result                                         *shown // what the caller gets; nil for nothing
+	Result                                         *pageMessage // the returned message, if any
 }
 
-// read makes a page of a document and of the examples of its messages.
-func read(contract fs.FS, file, examples string) (*page, error) {
+// reader turns an AsyncAPI document into a page.
+type reader struct {
+	document
+
+	contract fs.FS
+	schemas  schemas
+	examples string // folder of one example per message
+}
+
+func readPage(contract fs.FS, file, examples string) (*page, error) {
+	r := reader{contract: contract, examples: examples}
 	content, err := fs.ReadFile(contract, file)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+		return nil, err
 	}
-	var d document
-	if err := yaml.Unmarshal(content, &d); err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+	if err := yaml.Unmarshal(content, &r.document); err != nil {
+		return nil, fmt.Errorf("parse %s: %w", file, err)
 	}
-	r := reader{document: d, contract: contract, folder: path.Dir(file), examples: examples}
+	if r.schemas, err = readSchemas(contract); err != nil {
+		return nil, err
+	}
 	p, err := r.page()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	p.Contract = Path + "api/" + file
 	return p, nil
 }
 
-type reader struct {
-	document
-
-	contract         fs.FS
-	folder, examples string
-}
-
 func (r reader) page() (*page, error) {
 	p := &page{Title: r.Info.Title, About: r.Info.Description}
 	for _, trait := range r.Components.MessageTraits {
-		headers, err := r.properties(trait.Headers)
+		headers, err := r.schemas.properties(trait.Headers)
 		if err != nil {
 			return nil, err
 		}
 		p.Headers = append(p.Headers, headers...)
 	}
 	for _, c := range r.Channels {
-		shown := channel{Name: c.name, Address: c.value.Address, Description: c.value.Description}
+		channel := pageChannel{Name: c.name, Address: c.value.Address, Description: c.value.Description}
 		for _, o := range r.Operations {
 			if o.value.Channel.name() != c.name {
 				continue
@@ -118,48 +106,52 @@ func (r reader) page() (*page, error) {
 			if err != nil {
 				return nil, err
 			}
-			shown.Messages = append(shown.Messages, messages...)
+			channel.Messages = append(channel.Messages, messages...)
 		}
-		p.Channels = append(p.Channels, shown)
+		p.Channels = append(p.Channels, channel)
 	}
 	return p, nil
 }
 
-func (r reader) messages(o operation) (all []shown, err error) {
+func (r reader) messages(o operation) (all []pageMessage, err error) {
 	direction := map[string]string{"receive": "the client calls", "send": "the server calls"}[o.Action]
 	if len(o.Publishers) > 0 {
 		direction = "published by " + strings.Join(o.Publishers, " and ")
 	}
-	for _, m := range o.Messages {
-		one, err := r.message(m.name())
+	for _, ref := range o.Messages {
+		m, err := r.message(ref.name())
 		if err != nil {
 			return nil, err
 		}
-		one.Direction = direction
+		m.Direction = direction
 		for _, reply := range o.Reply.Messages {
-			if one.Result, err = r.message(reply.name()); err != nil {
+			if m.Result, err = r.message(reply.name()); err != nil {
 				return nil, err
 			}
 		}
-		all = append(all, *one)
+		all = append(all, *m)
 	}
 	return all, nil
 }
 
-func (r reader) message(name string) (*shown, error) {
+func (r reader) message(name string) (*pageMessage, error) {
 	m, known := r.Components.Messages[name]
 	if !known {
-		return nil, fmt.Errorf("there is no message %s", name)
+		return nil, fmt.Errorf("unknown message %s", name)
+	}
+	payload := m.Payload
+	if m.Payload.Schema != nil {
+		payload = *m.Payload.Schema
+	}
+	properties, err := r.schemas.properties(payload)
+	if err != nil {
+		return nil, fmt.Errorf("payload of %s: %w", name, err)
 	}
 	example, err := fs.ReadFile(r.contract, path.Join(r.examples, name+".json"))
 	if err != nil {
 		return nil, fmt.Errorf("example of %s: %w", name, err)
 	}
-	properties, err := r.properties(m.Payload.schema)
-	if err != nil {
-		return nil, fmt.Errorf("payload of %s: %w", name, err)
-	}
-	return &shown{
+	return &pageMessage{
 		Name: name, Summary: m.Summary, Description: m.Description, Example: string(example), Properties: properties,
 	}, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// contractOf is a document with one message, M, of a payload.
+// contractOf returns a contract with one message, M, with the given payload.
 func contractOf(payload string) fstest.MapFS {
 	const head = `
 channels: {c: {address: c}}
@@ -25,20 +25,20 @@ components:
 	}
 }
 
-func TestASchemaThatContainsItselfEnds(t *testing.T) {
+func TestRecursiveSchemaIsBounded(t *testing.T) {
 	for _, payload := range []string{"{$ref: ../schemas/Tree.yaml}", "{$ref: ../schemas/Loop.yaml}"} {
-		p, err := read(contractOf(payload), "asyncapi/d.yaml", "examples")
+		p, err := readPage(contractOf(payload), "asyncapi/d.yaml", "examples")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := len(p.Channels[0].Messages[0].Properties); n > 20 {
-			t.Errorf("%s has %d lines", payload, n)
+			t.Errorf("%s: got %d rows, want at most 20", payload, n)
 		}
 	}
 }
 
-func TestWhatIsSaidBesideAReferenceCounts(t *testing.T) {
-	p, err := read(contractOf("{properties: {tree: {$ref: ../schemas/Tree.yaml, description: An oak.}, any: {}, version: {const: '1.0'}}}"),
+func TestDescriptionBesideReferenceTakesPrecedence(t *testing.T) {
+	p, err := readPage(contractOf("{properties: {tree: {$ref: ../schemas/Tree.yaml, description: An oak.}, any: {}, version: {const: '1.0'}}}"),
 		"asyncapi/d.yaml", "examples")
 	if err != nil {
 		t.Fatal(err)
@@ -50,22 +50,22 @@ func TestWhatIsSaidBesideAReferenceCounts(t *testing.T) {
 		{Name: "version", Type: "1.0"},
 	}
 	if diff := cmp.Diff(want, []property{got[0], got[len(got)-2], got[len(got)-1]}); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
 
-func TestABrokenContractSaysWhere(t *testing.T) {
+func TestInvalidContractIsAnError(t *testing.T) {
 	for name, tt := range map[string]struct {
-		payload, examples, says string
+		payload, examples, err string
 	}{
-		"a reference to nothing": {"{properties: {a: {$ref: ../schemas/No.yaml}}}", "examples", "a refers to ../schemas/No.yaml"},
-		"no example":             {"{}", "elsewhere", "example of M"},
-		"no mapping":             {"{properties: [a]}", "examples", "no mapping"},
+		"an unknown schema":  {"{properties: {a: {$ref: ../schemas/No.yaml}}}", "examples", "a refers to unknown schema ../schemas/No.yaml"},
+		"a missing example":  {"{}", "elsewhere", "example of M"},
+		"an invalid mapping": {"{properties: [a]}", "examples", "not a mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := read(contractOf(tt.payload), "asyncapi/d.yaml", tt.examples)
-			if err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("got error %v", err)
+			_, err := readPage(contractOf(tt.payload), "asyncapi/d.yaml", tt.examples)
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got error %v, want %q", err, tt.err)
 			}
 		})
 	}

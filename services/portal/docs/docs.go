@@ -1,8 +1,8 @@
 // Package docs serves the documentation of the contracts, and the contracts
 // themselves.
 //
-// Its promise: the pages say what the contracts say, for they are made of
-// them, and they need no other host.
+// Its promise: the pages are rendered from the contracts and load nothing from
+// another host.
 package docs
 
 import (
@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"net/http"
 	"path"
+	"strings"
 
 	"parley.internal/api"
 )
@@ -20,41 +21,40 @@ import (
 var files embed.FS
 
 const (
-	// Path is the first page's; the others are below it.
+	// Path is the path of the start page and the prefix of all others.
 	Path = "/docs/"
-	// Script is Redoc, which renders the pages of REST. The web app's build
-	// brings it, so the web app's handler serves it.
+	// Script is the path of Redoc, the renderer of the REST pages. The web app's
+	// build includes the script, so the web app's handler serves this path.
 	Script = Path + "redoc.standalone.js"
-	// policy lets Redoc style its page, and search in a worker that it makes. It
-	// lets nothing come from another host.
+	// policy allows Redoc's inline styles and its search worker, and no other host.
 	policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
-// rest is a page that Redoc renders.
-type rest struct{ Title, Contract, Script string }
+// restPage is the content of rest.html.
+type restPage struct{ Title, Contract, Script string }
 
-// Handler serves Path and what is below it, except Script. It fails on a
-// contract that it cannot read.
+// Handler serves Path and the paths below, except Script. An invalid contract is an
+// error.
 func Handler() (http.Handler, error) {
-	events, err := read(api.Files, "asyncapi/events.yaml", "examples/events")
+	events, err := readPage(api.Files, "asyncapi/events.yaml", "examples/events")
 	if err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
-	hubs, err := read(api.Files, "asyncapi/hubs.yaml", "examples/hubs")
+	hubs, err := readPage(api.Files, "asyncapi/hubs.yaml", "examples/hubs")
 	if err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
-	templates := template.Must(template.New("").Funcs(template.FuncMap{"prose": prose}).ParseFS(files, "page/*.html"))
+	templates := template.Must(template.New("").Funcs(template.FuncMap{"paragraphs": paragraphs}).ParseFS(files, "page/*.html"))
 	var mux http.ServeMux
 	for _, page := range []struct {
 		name, template string
 		content        any
 	}{
 		{"{$}", "index.html", nil},
-		{"policy", "rest.html", rest{"Policy", Path + "api/openapi/policy.yaml", Script}},
-		{"chat", "rest.html", rest{"Chat", Path + "api/openapi/chat.yaml", Script}},
-		{"session", "rest.html", rest{"Sign-in", Path + "api/openapi/portal.yaml", Script}},
+		{"policy", "rest.html", restPage{"Policy", Path + "api/openapi/policy.yaml", Script}},
+		{"chat", "rest.html", restPage{"Chat", Path + "api/openapi/chat.yaml", Script}},
+		{"session", "rest.html", restPage{"Sign-in", Path + "api/openapi/portal.yaml", Script}},
 		{"events", "messages.html", events},
 		{"hubs", "messages.html", hubs},
 	} {
@@ -64,29 +64,30 @@ func Handler() (http.Handler, error) {
 		}
 		mux.HandleFunc("GET "+Path+page.name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = w.Write(body.Bytes()) // A browser that has gone away needs no page.
+			_, _ = w.Write(body.Bytes()) // An error means that the browser disconnected.
 		})
 	}
 	mux.HandleFunc("GET "+Path+"style.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, files, "page/style.css")
 	})
 	mux.Handle("GET "+Path+"api/", http.StripPrefix(Path+"api", contract()))
-	return guard(&mux), nil
+	return secure(&mux), nil
 }
 
-// contract serves the contract's files, and lists its folders.
+// contract serves the contract's files and directory listings.
 func contract() http.Handler {
 	server := http.FileServerFS(api.Files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Ext(r.URL.Path) == ".yaml" {
-			// A browser shows it; it would save what is application/yaml.
+			// Browsers display text/plain, and download application/yaml.
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		}
 		server.ServeHTTP(w, r)
 	})
 }
 
-func guard(next http.Handler) http.Handler {
+// secure sets the security headers.
+func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Security-Policy", policy)
@@ -95,4 +96,22 @@ func guard(next http.Handler) http.Handler {
 		header.Set("Cache-Control", "no-cache")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fragment is a part of a paragraph: text, or code in backticks.
+type fragment struct {
+	Text string
+	Code bool
+}
+
+// paragraphs splits a description of a contract for the templates.
+func paragraphs(text string) (all [][]fragment) {
+	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		var paragraph []fragment
+		for i, part := range strings.Split(block, "`") {
+			paragraph = append(paragraph, fragment{part, i%2 == 1})
+		}
+		all = append(all, paragraph)
+	}
+	return all
 }

@@ -24,8 +24,8 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// lines are a page's rows of tables and headings of messages, in its order,
-// without descriptions.
+// lines returns a page's table rows and message headings in order, without
+// descriptions.
 func lines(page string) (all []string) {
 	const cell = `<td>(?:<code>)?(.*?)(?:</code>)?</td>`
 	shown := regexp.MustCompile(`<tr>` + cell + cell + cell + `|<h[34][^>]*>(.*?)(?:<small>(.*?))?:`)
@@ -35,17 +35,17 @@ func lines(page string) (all []string) {
 	return all
 }
 
-// has looks for lines that follow each other.
-func has(t *testing.T, path string, want ...string) {
+// wantLines checks for consecutive lines of a page.
+func wantLines(t *testing.T, path string, want ...string) {
 	t.Helper()
 	got := strings.Join(lines(get(t, path).Body.String()), "\n")
 	if !strings.Contains(got+"\n", strings.Join(want, "\n")+"\n") {
-		t.Errorf("%s shows\n%s\nwant in it\n%s", path, got, strings.Join(want, "\n"))
+		t.Errorf("%s: got lines\n%s\nwant among them\n%s", path, got, strings.Join(want, "\n"))
 	}
 }
 
-func TestAnEventIsShownWithAllOfItsPayload(t *testing.T) {
-	has(t, "/docs/events",
+func TestEventPageShowsPayloadAndExample(t *testing.T) {
+	wantLines(t, "/docs/events",
 		"PolicyCreated published by policy",
 		"policyNumber string yes",
 		"productCode string yes",
@@ -59,12 +59,12 @@ func TestAnEventIsShownWithAllOfItsPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	if page := html.UnescapeString(get(t, "/docs/events").Body.String()); !strings.Contains(page, ">"+string(example)+"</pre>") {
-		t.Error("the example is not there")
+		t.Error("/docs/events lacks the example of PolicyCreated")
 	}
 }
 
-func TestAHubsMessagesAreShownWithWhoCallsThem(t *testing.T) {
-	has(t, "/docs/hubs",
+func TestHubPageShowsCallsOfBothSides(t *testing.T) {
+	wantLines(t, "/docs/hubs",
 		"Send the client calls",
 		"streamID string yes",
 		"clientId string yes",
@@ -73,32 +73,32 @@ func TestAHubsMessagesAreShownWithWhoCallsThem(t *testing.T) {
 		"sendOptions.replyTo integer no",
 		"SendResult",
 	)
-	has(t, "/docs/hubs",
+	wantLines(t, "/docs/hubs",
 		"Presence the server calls",
 		"argument 1 list of object yes",
 		"argument 1[].login string yes",
 		"argument 1[].state online | offline yes",
 	)
-	has(t, "/docs/hubs", "cursors object no", "cursors.*.sequence integer yes")
+	wantLines(t, "/docs/hubs", "cursors object no", "cursors.*.sequence integer yes")
 }
 
-// TestEveryLinkLeadsSomewhere visits the pages that can be reached.
-func TestEveryLinkLeadsSomewhere(t *testing.T) {
+// TestEveryLinkWorks follows all links from the start page.
+func TestEveryLinkWorks(t *testing.T) {
 	links := regexp.MustCompile(`(?:href|src|spec-url)="(/[^"]*)"`)
 	seen := map[string]bool{}
 	var visit func(path string)
 	visit = func(path string) {
-		if seen[path] || path == docs.Script { // The script is the web app's.
+		if seen[path] || path == docs.Script { // The web app serves the script.
 			return
 		}
 		seen[path] = true
 		w := get(t, path)
 		if w.Code != http.StatusOK {
-			t.Errorf("%s answers %d", path, w.Code)
+			t.Errorf("%s: got status %d, want 200", path, w.Code)
 		}
 		policy := w.Header().Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'; script-src 'self';") {
-			t.Errorf("%s may do %q", path, policy)
+			t.Errorf("%s: got Content-Security-Policy %q", path, policy)
 		}
 		if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 			for _, link := range links.FindAllStringSubmatch(w.Body.String(), -1) {
@@ -109,19 +109,19 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	visit(docs.Path)
 	for _, page := range []string{"policy", "chat", "session", "events", "hubs", "api/", "api/openapi/portal.yaml"} {
 		if !seen[docs.Path+page] {
-			t.Errorf("nothing leads to %s", page)
+			t.Errorf("no page links to %s", page)
 		}
 	}
 }
 
-func TestTheContractIsServedAsItIs(t *testing.T) {
+func TestContractFilesAreServedUnchanged(t *testing.T) {
 	err := fs.WalkDir(api.Files, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		want, err := fs.ReadFile(api.Files, file)
 		if w := get(t, "/docs/api/"+file); w.Code != http.StatusOK || w.Body.String() != string(want) {
-			t.Errorf("%s answers %d", file, w.Code)
+			t.Errorf("%s: got status %d or another content", file, w.Code)
 		}
 		return err
 	})
@@ -132,7 +132,7 @@ func TestTheContractIsServedAsItIs(t *testing.T) {
 		"/docs/api/schemas/Nothing.yaml": http.StatusNotFound, "/docs/nothing": http.StatusNotFound,
 	} {
 		if w := get(t, path); w.Code != status {
-			t.Errorf("%s answers %d", path, w.Code)
+			t.Errorf("%s: got status %d, want %d", path, w.Code, status)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestPathsAreRoutedToTheirService(t *testing.T) {
 		"POST /hub/negotiate?negotiateVersion=1":      "chat POST /hub/negotiate?negotiateVersion=1",
 		"GET /hub?access_token=x":                     "chat GET /hub?access_token=x",
 		"GET /agentsChat?access_token=x":              "chat GET /agentsChat?access_token=x",
-		"GET /docs":                                   "Parley: the contracts",
+		"GET /docs":                                   "Parley contracts",
 		"GET /docs/policy":                            "/docs/api/openapi/policy.yaml",
 		"GET /docs/events":                            "PolicyCreated",
 		"GET /docs/api/asyncapi/hubs.yaml":            "asyncapi: 3",

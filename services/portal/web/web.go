@@ -1,4 +1,4 @@
-// Package web serves the web app, which is built into the program.
+// Package web serves the web app, embedded in the program.
 package web
 
 import (
@@ -9,31 +9,31 @@ import (
 	"strings"
 )
 
-// all: dist holds nothing but a hidden placeholder until the app is built.
+// The prefix all: includes dist/.gitkeep, the only file before the app is built.
 //
 //go:embed all:dist
 var dist embed.FS
 
 const (
 	index = "index.html"
-	// policy lets the page load and call nothing but its own origin.
+	// policy restricts the page to its own origin.
 	policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
 		"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-	notBuilt = "The web app is not built into this program: build it with `make build`.\n"
+	notBuilt = "This program does not contain the web app: build it with `make build`.\n"
 )
 
-// Handler serves the app's files, and its page at every path that is none: the
-// app finds out there what to show.
+// Handler serves the app's files, and the app's page at every other path: the app
+// routes the path in the browser.
 func Handler() http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
-		panic(err) // The embedded folder has this name.
+		panic(err) // impossible: the embedded folder has this name
 	}
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "this path takes GET", http.StatusMethodNotAllowed)
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
 		header := w.Header()
@@ -44,15 +44,15 @@ func Handler() http.Handler {
 		info, err := fs.Stat(files, name)
 		switch {
 		case err == nil && !info.IsDir() && name != index:
-			// A name in assets/ has a digest of what is in it.
+			// A file name in assets/ contains a digest of the content.
 			if strings.HasPrefix(name, "assets/") {
 				header.Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			server.ServeHTTP(w, r)
 		case strings.HasPrefix(name, "assets/"):
-			http.NotFound(w, r) // An app of another version asks for it.
+			http.NotFound(w, r) // requested by another version of the app
 		case !strings.Contains(r.Header.Get("Accept"), "text/html"):
-			http.NotFound(w, r) // Nobody who could show a page.
+			http.NotFound(w, r) // not a browser navigation
 		default:
 			page(w, files)
 		}
@@ -67,5 +67,5 @@ func page(w http.ResponseWriter, files fs.FS) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(body) // A browser that has gone away needs no page.
+	_, _ = w.Write(body) // An error means that the browser disconnected.
 }
