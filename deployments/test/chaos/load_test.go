@@ -133,7 +133,7 @@ func (l *load) run(ctx context.Context, least int, rate float64, enough <-chan s
 func (l *load) sell(ctx context.Context, i int) {
 	attempt := 0
 	retry := func(request func(context.Context, *portaltest.Client) (string, error)) string {
-		return portaltest.Insist(ctx, func() (string, error) {
+		return portaltest.Retry(ctx, func() (string, error) {
 			attempt++ // Each attempt goes to the next policyd.
 			t := l.pick(i + attempt)
 			ctx, stop := context.WithCancel(ctx)

@@ -1,4 +1,5 @@
-// Package portaltest acts on a running portal as a program would: over HTTP.
+// Package portaltest is an HTTP client of a running portal, and starts and stops the
+// programs, for tests.
 package portaltest
 
 import (
@@ -13,50 +14,50 @@ import (
 	"time"
 )
 
-// Client is a program that acts for one agent, once SignIn gave it a token.
+// Client calls the portal as one agent, after SignIn.
 type Client struct {
 	URL   string
 	Token string
 	HTTP  http.Client
 }
 
-// Answer is what came back.
-type Answer struct {
+// Response is a response with its whole body.
+type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
 // Decode reads the body into v.
-func (a Answer) Decode(v any) error {
-	if err := json.Unmarshal(a.Body, v); err != nil {
-		return fmt.Errorf("decode %s: %w", a.Body, err)
+func (r Response) Decode(v any) error {
+	if err := json.Unmarshal(r.Body, v); err != nil {
+		return fmt.Errorf("decode %s: %w", r.Body, err)
 	}
 	return nil
 }
 
-// Code is the code of a problem, and "" of anything else.
-func (a Answer) Code() string {
+// Code returns the code of a problem, or "" for any other response.
+func (r Response) Code() string {
 	var problem struct{ Code string }
-	if a.Header.Get("Content-Type") != "application/problem+json" || a.Decode(&problem) != nil {
+	if r.Header.Get("Content-Type") != "application/problem+json" || r.Decode(&problem) != nil {
 		return ""
 	}
 	return problem.Code
 }
 
-// Do sends a request; body is sent as it is if it is bytes, else as JSON, and
-// header holds pairs of a name and a value.
-func (c *Client) Do(ctx context.Context, method, path string, body any, header ...string) (Answer, error) {
+// Do sends a request. A body of bytes is sent unchanged, any other body as JSON.
+// The header arguments are pairs of a name and a value.
+func (c *Client) Do(ctx context.Context, method, path string, body any, header ...string) (Response, error) {
 	data, raw := body.([]byte)
 	if !raw && body != nil {
 		var err error
 		if data, err = json.Marshal(body); err != nil {
-			return Answer{}, fmt.Errorf("%s %s: %w", method, path, err)
+			return Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 		}
 	}
 	r, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(data))
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", method, path, err)
+		return Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if c.Token != "" {
@@ -67,37 +68,37 @@ func (c *Client) Do(ctx context.Context, method, path string, body any, header .
 	}
 	response, err := c.HTTP.Do(r)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", method, path, err)
+		return Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	answer, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s %s: %w", method, path, err)
+		return Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	return Answer{Status: response.StatusCode, Header: response.Header, Body: answer}, nil
+	return Response{Status: response.StatusCode, Header: response.Header, Body: content}, nil
 }
 
-// get decodes the answer of a request that has to succeed.
-func (c *Client) get(ctx context.Context, method, path string, body, into any, header ...string) error {
-	a, err := c.Do(ctx, method, path, body, header...)
+// call decodes the response to a request; an error status is an error.
+func (c *Client) call(ctx context.Context, method, path string, body, into any, header ...string) error {
+	r, err := c.Do(ctx, method, path, body, header...)
 	if err != nil {
 		return err
 	}
-	if a.Status >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+	if r.Status >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %d %s", method, path, r.Status, r.Body)
 	}
-	return a.Decode(into)
+	return r.Decode(into)
 }
 
-// SignIn gets a token.
+// SignIn gets a token for an agent.
 func (c *Client) SignIn(ctx context.Context, login, password string) error {
 	var in struct{ Token string }
-	err := c.get(ctx, http.MethodPost, "/api/session", map[string]string{"login": login, "password": password}, &in)
+	err := c.call(ctx, http.MethodPost, "/api/session", map[string]string{"login": login, "password": password}, &in)
 	c.Token = in.Token
 	return err
 }
 
-// SignedIn is a client of a demo agent.
+// SignedIn returns a client of an agent who has signed in.
 func SignedIn(t testing.TB, url, login, password string) *Client {
 	t.Helper()
 	c := &Client{URL: url}
@@ -107,11 +108,11 @@ func SignedIn(t testing.TB, url, login, password string) *Client {
 	return c
 }
 
-// Offer asks for what a trip of an adult and a child costs: 98.00.
+// Offer creates an offer of travel insurance for an adult and a child: 98.00.
 func (c *Client) Offer(ctx context.Context) (number string, err error) {
 	var out struct{ OfferNumber string }
 	from := time.Now().UTC()
-	err = c.get(ctx, http.MethodPost, "/api/offers", map[string]any{
+	err = c.call(ctx, http.MethodPost, "/api/offers", map[string]any{
 		"productCode": "TRI", "policyFrom": from.Format(time.DateOnly), "policyTo": from.AddDate(0, 0, 5).Format(time.DateOnly),
 		"selectedCovers": []string{"C1", "C2", "C3"},
 		"answers": []map[string]any{
@@ -123,10 +124,10 @@ func (c *Client) Offer(ctx context.Context) (number string, err error) {
 	return out.OfferNumber, err
 }
 
-// Buy buys an offer. Buying it again with the same key is the same purchase.
+// Buy buys an offer. A retry with the same idempotency key is the same purchase.
 func (c *Client) Buy(ctx context.Context, offer, key string) (policy string, err error) {
 	var out struct{ PolicyNumber string }
-	err = c.get(ctx, http.MethodPost, "/api/policies", map[string]any{
+	err = c.call(ctx, http.MethodPost, "/api/policies", map[string]any{
 		"offerNumber":         offer,
 		"policyHolder":        map[string]string{"firstName": "Anna", "lastName": "Kowalska", "taxId": "81020304056"},
 		"policyHolderAddress": map[string]string{"country": "PL", "zipCode": "00-001", "city": "Warszawa", "street": "Prosta 1"},
@@ -134,14 +135,14 @@ func (c *Client) Buy(ctx context.Context, offer, key string) (policy string, err
 	return out.PolicyNumber, err
 }
 
-// Policies lists the numbers of the agent's policies.
+// Policies returns the numbers of the agent's policies.
 func (c *Client) Policies(ctx context.Context) (numbers []string, err error) {
 	for cursor := ""; ; {
 		var page struct {
 			Items []struct{ Number string }
 			Next  *string
 		}
-		err := c.get(ctx, http.MethodGet, "/api/policies?limit=200&cursor="+url.QueryEscape(cursor), nil, &page)
+		err := c.call(ctx, http.MethodGet, "/api/policies?limit=200&cursor="+url.QueryEscape(cursor), nil, &page)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +162,7 @@ type Entry struct {
 	Sequence                       int64
 }
 
-// Since reads the log from a time or a cursor to its end.
+// Since reads the log from a time or a cursor to the end.
 func (c *Client) Since(ctx context.Context, since string) (entries []Entry, cursor string, err error) {
 	for more := true; more; {
 		var page struct {
@@ -169,7 +170,7 @@ func (c *Client) Since(ctx context.Context, since string) (entries []Entry, curs
 			Cursor  string
 			More    bool
 		}
-		err := c.get(ctx, http.MethodGet, "/api/messages/since?limit=1000&since="+url.QueryEscape(since), nil, &page)
+		err := c.call(ctx, http.MethodGet, "/api/messages/since?limit=1000&since="+url.QueryEscape(since), nil, &page)
 		if err != nil {
 			return nil, "", err
 		}
@@ -178,18 +179,18 @@ func (c *Client) Since(ctx context.Context, since string) (entries []Entry, curs
 	return entries, since, nil
 }
 
-// Insist tries until it gets an answer, or until ctx ends: then it returns "".
-func Insist(ctx context.Context, try func() (string, error)) string {
+// Retry calls try until it succeeds. It returns "" when ctx ends.
+func Retry(ctx context.Context, try func() (string, error)) string {
 	for {
-		answer, err := try()
+		result, err := try()
 		if err == nil || ctx.Err() != nil {
-			return answer
+			return result
 		}
 		Pause(ctx)
 	}
 }
 
-// Pause keeps a loop that waits for something from spinning.
+// Pause waits 10 ms between two polls of a condition.
 func Pause(ctx context.Context) {
 	select {
 	case <-time.After(10 * time.Millisecond):

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// binaries is where Main has built the programs.
+// binaries is the folder of the programs built by Main.
 var binaries string
 
-// Main is for TestMain: it builds the programs once, for what is killed in a
-// test has to be the real one, and then runs the tests.
+// Main builds the programs and runs the tests. Call it in TestMain: tests that kill
+// a program need a real process.
 func Main(m *testing.M) (code int) {
 	folder, err := os.MkdirTemp("", "parley")
 	if err != nil {
@@ -36,13 +36,12 @@ func Main(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// Command runs a program to its end.
+// Command returns a command that runs a built program.
 func Command(name string, args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(binaries, name), args...)
 }
 
-// Process is a program that a test starts, kills and starts again, on one
-// address.
+// Process is a program with a fixed address for a test to start, kill and restart.
 type Process struct {
 	t    *testing.T
 	name string
@@ -52,11 +51,11 @@ type Process struct {
 	log  logBuffer
 }
 
-// New is a program that is not started yet; env are settings of the form
-// NAME=value, among them none for its address: it gets a free port of its own.
+// New prepares a program with environment variables of the form NAME=value. It adds
+// the variable for the address, with a free port.
 func New(t *testing.T, name string, env ...string) *Process {
 	t.Helper()
-	// The port has to be known before, for others are told of it.
+	// Other programs need the port before this program starts.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -67,16 +66,16 @@ func New(t *testing.T, name string, env ...string) *Process {
 	return &Process{t: t, name: name, addr: addr, env: append(env, variable+"="+addr)}
 }
 
-// URL is where it serves.
+// URL returns the base URL.
 func (p *Process) URL() string { return "http://" + p.addr }
 
-// PID is that of the running program.
+// PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Log is what it has written to standard error, since its first start.
+// Log returns the standard error output since the first start.
 func (p *Process) Log() string { return p.log.String() }
 
-// Start returns when the program says where it is.
+// Start starts the program and waits until it prints its address.
 func (p *Process) Start() *Process {
 	p.t.Helper()
 	p.cmd = Command(p.name)
@@ -97,7 +96,7 @@ func (p *Process) Start() *Process {
 	return p
 }
 
-// Kill ends it as a power cut would.
+// Kill sends SIGKILL.
 func (p *Process) Kill() {
 	if p.cmd.ProcessState == nil {
 		_ = p.cmd.Process.Kill()
@@ -105,10 +104,10 @@ func (p *Process) Kill() {
 	}
 }
 
-// stopTimeout is how long a program may take to stop.
+// stopTimeout bounds a clean stop.
 const stopTimeout = 30 * time.Second
 
-// Stop asks it to stop, and expects that it does, cleanly.
+// Stop sends SIGTERM and fails the test if the program does not stop cleanly.
 func (p *Process) Stop() {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -123,7 +122,7 @@ func (p *Process) Stop() {
 
 func tail(log string) string { return log[max(0, len(log)-4000):] }
 
-// logBuffer is what a program writes; it may be read meanwhile.
+// logBuffer is a buffer that is safe for concurrent use.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -132,7 +131,7 @@ type logBuffer struct {
 func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.text.Write(p) //nolint:wrapcheck // It never fails.
+	return b.text.Write(p)
 }
 
 func (b *logBuffer) String() string {

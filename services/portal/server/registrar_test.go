@@ -91,7 +91,7 @@ func TestAgentsAreRegisteredWithRemoteChat(t *testing.T) {
 	waitReady := func(want string) {
 		t.Helper()
 		ctx := deadline(t)
-		var a portaltest.Answer
+		var a portaltest.Response
 		for !strings.Contains(string(a.Body), want) {
 			if a, err = (&portaltest.Client{URL: url}).Do(ctx, http.MethodGet, "/readyz", nil); err != nil {
 				t.Fatal(err)

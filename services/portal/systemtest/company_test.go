@@ -1,5 +1,5 @@
-// Package systemtest runs Parley as a company would, policyd, chatd and parley
-// as programs of their own over RabbitMQ and PostgreSQL, and does harm to them.
+// Package systemtest runs policyd, chatd and parley as separate programs over
+// RabbitMQ and PostgreSQL, and injects faults.
 package systemtest
 
 import (
@@ -26,7 +26,7 @@ const (
 
 func TestMain(m *testing.M) { os.Exit(portaltest.Main(m)) }
 
-// company is a running Parley.
+// company is a set of running programs with their broker and databases.
 type company struct {
 	t                     *testing.T
 	broker                *testenv.Broker
@@ -35,8 +35,8 @@ type company struct {
 	jimmy, danny          *portaltest.Client
 }
 
-// found configures a company around a broker, and starts nothing.
-func found(t *testing.T, broker *testenv.Broker, env ...string) *company {
+// newCompany configures a company with a broker and starts nothing.
+func newCompany(t *testing.T, broker *testenv.Broker, env ...string) *company {
 	t.Helper()
 	c := &company{t: t, broker: broker, policyDB: testenv.Postgres(t), chatDB: testenv.Postgres(t)}
 	env = append(env, secret, "RABBITMQ_URL="+broker.URL())
@@ -47,10 +47,10 @@ func found(t *testing.T, broker *testenv.Broker, env ...string) *company {
 	return c
 }
 
-// open starts everything, in an order that nobody has to keep.
-func open(t *testing.T) *company {
+// startCompany starts all programs, in arbitrary order.
+func startCompany(t *testing.T) *company {
 	t.Helper()
-	c := found(t, testenv.StartRabbitMQ(t))
+	c := newCompany(t, testenv.StartRabbitMQ(t))
 	c.front.Start()
 	c.chatd.Start()
 	c.policyd.Start()
@@ -64,41 +64,42 @@ func (c *company) signIn() {
 	c.danny = portaltest.SignedIn(c.t, c.front.URL(), "danny.solid", "secret")
 }
 
-// sell has jimmy sell n policies, each with a key of its own, and try each
-// until it is answered. It returns their numbers.
+// sell has jimmy sell n policies, with retries and one idempotency key each. It
+// returns the policy numbers.
 func (c *company) sell(ctx context.Context, n int) map[string]bool {
 	c.t.Helper()
 	sold := map[string]bool{}
 	for i := range n {
 		key := fmt.Sprintf("%s-%d-%d", c.t.Name(), time.Now().UnixNano(), i)
-		offer := portaltest.Insist(ctx, func() (string, error) { return c.jimmy.Offer(ctx) })
-		sold[portaltest.Insist(ctx, func() (string, error) { return c.jimmy.Buy(ctx, offer, key) })] = true
+		offer := portaltest.Retry(ctx, func() (string, error) { return c.jimmy.Offer(ctx) })
+		sold[portaltest.Retry(ctx, func() (string, error) { return c.jimmy.Buy(ctx, offer, key) })] = true
 	}
 	if ctx.Err() != nil || len(sold) != n {
-		c.t.Fatalf("%d of %d policies were sold in time", len(sold), n)
+		c.t.Fatalf("sold %d of %d policies in time", len(sold), n)
 	}
 	return sold
 }
 
-// terminate has jimmy end a policy today.
+// terminate has jimmy terminate a policy today.
 func (c *company) terminate(ctx context.Context, policy string) {
 	c.t.Helper()
 	a, err := c.jimmy.Do(ctx, "POST", "/api/policies/"+policy+"/termination",
 		map[string]string{"terminationDate": time.Now().UTC().Format(time.DateOnly)})
 	if err != nil || a.Status != 200 {
-		c.t.Fatalf("terminating answers %d %s, error %v", a.Status, a.Body, err)
+		c.t.Fatalf("termination: got %d %s, error %v", a.Status, a.Body, err)
 	}
 }
 
-func patient(t *testing.T) context.Context {
+// deadline returns a context that ends after patience.
+func deadline(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// feed waits until an agent's streams of a prefix hold n notices and returns
-// their texts; it fails if they are not numbered 1 to n.
+// feed waits until an agent's streams with a prefix hold n notices and returns the
+// texts. It fails if their sequence is not 1 to n.
 func (c *company) feed(ctx context.Context, agent *portaltest.Client, prefix string, n int) []string {
 	c.t.Helper()
 	var texts []string
@@ -110,22 +111,21 @@ func (c *company) feed(ctx context.Context, agent *portaltest.Client, prefix str
 				continue
 			}
 			if texts = append(texts, e.Body); e.Sequence != int64(len(texts)) {
-				c.t.Fatalf("notice %d of %s has number %d", len(texts), e.Stream, e.Sequence)
+				c.t.Fatalf("notice %d of %s: got sequence %d", len(texts), e.Stream, e.Sequence)
 			}
 		}
 		if len(texts) >= n && err == nil {
 			return texts
 		}
 		if ctx.Err() != nil {
-			c.t.Fatalf("%d of %d notices came: %v", len(texts), n, err)
+			c.t.Fatalf("got %d of %d notices in time, error %v", len(texts), n, err)
 		}
 		portaltest.Pause(ctx)
 	}
 }
 
-// settled waits until nothing is on its way any more, so that what came twice
-// would have been seen.
-func (c *company) settled(ctx context.Context) {
+// waitIdle waits until no event is pending, so that duplicates would be visible.
+func (c *company) waitIdle(ctx context.Context) {
 	c.t.Helper()
 	for _, where := range []struct{ url, query string }{
 		{c.policyDB, "SELECT count(*) FROM outbox_event WHERE state <> 'sent'"},
@@ -133,7 +133,7 @@ func (c *company) settled(ctx context.Context) {
 	} {
 		for count(c.t, where.url, where.query) > 0 {
 			if ctx.Err() != nil {
-				c.t.Fatalf("%s does not become 0", where.query)
+				c.t.Fatalf("%s did not become 0 in time", where.query)
 			}
 			portaltest.Pause(ctx)
 		}
@@ -183,13 +183,13 @@ func pairs(t *testing.T, url, query string, args ...any) map[string]string {
 	return all
 }
 
-// foreign is a client of another service.
-func (c *company) foreign() *amqp.Channel {
+// channel opens an AMQP channel, as another service would.
+func (c *company) channel() *amqp.Channel {
 	c.t.Helper()
 	return testenv.Channel(c.t, c.broker.URL())
 }
 
-// publish publishes as another service does.
+// publish publishes a message, as another service would.
 func publish(t *testing.T, ch *amqp.Channel, key string, p amqp.Publishing) {
 	t.Helper()
 	p.DeliveryMode = amqp.Persistent

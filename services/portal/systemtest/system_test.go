@@ -20,9 +20,9 @@ import (
 
 const sale = "jimmy.solid just sold policy for TRI!!!"
 
-func TestASaleCrossesThreeProcesses(t *testing.T) {
-	c := open(t)
-	ctx := patient(t)
+func TestSaleReachesAgentsAcrossProcesses(t *testing.T) {
+	c := startCompany(t)
+	ctx := deadline(t)
 	hub := signalrtest.Start(t, signalrtest.Microsoft, c.front.URL()+"/agentsChat", c.danny.Token, signalrtest.Options{})
 	if err := errors.Join(hub.On(ctx, "ReceiveNotification", "ReceiveMessage"), hub.Connect(ctx)); err != nil {
 		t.Fatal(err)
@@ -32,12 +32,12 @@ func TestASaleCrossesThreeProcesses(t *testing.T) {
 		for _, text := range []string{sale, fmt.Sprintf("jimmy.solid terminated policy %s (TRI)", policy)} {
 			call := fmt.Sprintf("ReceiveNotification(%q)", text)
 			if _, err := hub.WaitFor(ctx, func(e signalrtest.Event) bool { return e.String() == call }); err != nil {
-				t.Errorf("%s was not heard: %v", call, err)
+				t.Errorf("%s did not arrive: %v", call, err)
 			}
 		}
 		id := eventID(t, c.policyDB, policy)
 		if !logged(c.front.Log(), "request forwarded", id) {
-			t.Errorf("parley has no line that names event %s", id)
+			t.Errorf("parley's log lacks \"request forwarded\" of event %s", id)
 		}
 		for step, log := range map[string]string{
 			"request": c.policyd.Log(), "event stored": c.policyd.Log(), "event published": c.policyd.Log(),
@@ -45,14 +45,14 @@ func TestASaleCrossesThreeProcesses(t *testing.T) {
 			"entry pushed": c.chatd.Log(),
 		} {
 			if !logged(log, step, id) {
-				t.Errorf("no line %q names event %s", step, id)
+				t.Errorf("the logs lack %q of event %s", step, id)
 			}
 		}
 	}
 	for name, log := range map[string]string{"policyd": c.policyd.Log(), "chatd": c.chatd.Log(), "parley": c.front.Log()} {
 		for _, private := range []string{"81020304056", c.jimmy.Token, c.danny.Token, "Kowalska"} {
 			if strings.Contains(log, private) {
-				t.Errorf("%s has logged %q", name, private)
+				t.Errorf("the log of %s contains %q", name, private)
 			}
 		}
 	}
@@ -64,31 +64,31 @@ func TestASaleCrossesThreeProcesses(t *testing.T) {
 	c.chatd.Stop()
 }
 
-// logged reports whether a line says step and names the event.
+// logged reports whether a line of the log has the message and the event id.
 func logged(log, step, id string) bool {
 	return slices.ContainsFunc(strings.Split(log, "\n"), func(line string) bool {
 		return strings.Contains(line, `"msg":"`+step+`"`) && strings.Contains(line, id)
 	})
 }
 
-func TestWhatIsSoldWhileChatIsDownIsToldLater(t *testing.T) {
-	c := open(t)
-	ctx := patient(t)
+func TestNoticesArriveAfterChatRestarts(t *testing.T) {
+	c := startCompany(t)
+	ctx := deadline(t)
 	c.sell(ctx, 1)
 	c.feed(ctx, c.danny, "Company", 1)
 	c.chatd.Kill()
 	c.sell(ctx, 200)
 	c.chatd.Start()
 	c.feed(ctx, c.danny, "Company", 201)
-	c.settled(ctx)
+	c.waitIdle(ctx)
 	if texts := c.feed(ctx, c.danny, "Company", 201); len(texts) != 201 {
-		t.Errorf("%d notices are there", len(texts))
+		t.Errorf("got %d notices, want no duplicate", len(texts))
 	}
 }
 
-func TestNoSaleFailsWhileTheBrokerIsDown(t *testing.T) {
-	c := open(t)
-	ctx := patient(t)
+func TestSalesSucceedWhileBrokerIsDown(t *testing.T) {
+	c := startCompany(t)
+	ctx := deadline(t)
 	c.sell(ctx, 1)
 	c.feed(ctx, c.danny, "Company", 1)
 	c.broker.Sync()
@@ -104,35 +104,36 @@ func TestNoSaleFailsWhileTheBrokerIsDown(t *testing.T) {
 	}
 	ready, err := (&portaltest.Client{URL: c.policyd.URL()}).Do(ctx, "GET", "/readyz", nil)
 	if err != nil || ready.Status != 200 || !strings.Contains(string(ready.Body), "broker") {
-		t.Errorf("/readyz answers %d %s, error %v", ready.Status, ready.Body, err)
+		t.Errorf("/readyz: got %d %s, error %v", ready.Status, ready.Body, err)
 	}
 	c.broker.Start()
 	c.feed(ctx, c.danny, "Company", 51)
-	c.settled(ctx)
+	c.waitIdle(ctx)
 	if texts := c.feed(ctx, c.danny, "Company", 51); len(texts) != 51 {
-		t.Errorf("%d notices are there", len(texts))
+		t.Errorf("got %d notices, want no duplicate", len(texts))
 	}
 }
 
-func TestTheBrokerMayBeStartedLast(t *testing.T) {
-	c := found(t, testenv.NewBroker(t))
+func TestBrokerMayStartLast(t *testing.T) {
+	c := newCompany(t, testenv.NewBroker(t))
 	c.policyd.Start()
 	c.front.Start()
 	c.chatd.Start()
 	c.signIn()
-	ctx := patient(t)
+	ctx := deadline(t)
 	c.broker.Start()
-	// Chat's queues have to be there before somebody sells.
-	queues := c.foreignQueues()
-	for !queues() && ctx.Err() == nil {
+	// Events are routed only once chat has declared its queues.
+	declared := c.queuesDeclared()
+	for !declared() && ctx.Err() == nil {
 		portaltest.Pause(ctx)
 	}
 	c.sell(ctx, 3)
 	c.feed(ctx, c.danny, "Company", 3)
 }
 
-// foreignQueues asks whether chat has declared its last queue.
-func (c *company) foreignQueues() func() bool {
+// queuesDeclared returns a function that reports whether chat has declared its
+// queues.
+func (c *company) queuesDeclared() func() bool {
 	return func() bool {
 		conn, err := amqp.Dial(c.broker.URL())
 		if err != nil {
@@ -152,11 +153,10 @@ func (c *company) foreignQueues() func() bool {
 	}
 }
 
-// TestKilledPolicydSellsEachPolicyOnce kills policyd during purchases.
 func TestKilledPolicydSellsEachPolicyOnce(t *testing.T) {
 	const purchases, kills, buyers = 150, 4, 3
-	c := open(t)
-	ctx := patient(t)
+	c := startCompany(t)
+	ctx := deadline(t)
 	var done atomic.Int64
 	var mu sync.Mutex
 	sold := map[string]bool{}
@@ -186,14 +186,14 @@ func TestKilledPolicydSellsEachPolicyOnce(t *testing.T) {
 	}
 	wg.Wait()
 	c.feed(ctx, c.danny, "Company", purchases)
-	c.settled(ctx)
+	c.waitIdle(ctx)
 	got := []int{
 		len(sold), count(t, c.policyDB, "SELECT count(*) FROM policy"),
 		count(t, c.policyDB, "SELECT count(*) FROM outbox_event WHERE type = 'PolicyCreated' AND state = 'sent'"),
 		len(c.feed(ctx, c.danny, "Company", purchases)),
 	}
 	if diff := cmp.Diff([]int{purchases, purchases, purchases, purchases}, got); diff != "" {
-		t.Errorf("answered, policies, events, notices (-want +got):\n%s", diff)
+		t.Errorf("purchases, policies, events, notices (-want +got):\n%s", diff)
 	}
 }
 
@@ -202,10 +202,10 @@ func eventID(t *testing.T, url, policy string) (id string) {
 	return text(t, url, "SELECT id FROM outbox_event WHERE partition_key = $1 AND type = 'PolicyCreated'", policy)
 }
 
-func TestOtherServicesTellAgents(t *testing.T) {
-	c := open(t)
-	ctx := patient(t)
-	ch := c.foreign()
+func TestEventsOfOtherServicesBecomeNotices(t *testing.T) {
+	c := startCompany(t)
+	ctx := deadline(t)
+	ch := c.channel()
 	body := func(v map[string]any) amqp.Publishing {
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -213,15 +213,15 @@ func TestOtherServicesTellAgents(t *testing.T) {
 		}
 		return amqp.Publishing{Body: data}
 	}
-	phones := []*signalrtest.Client{}
+	clients := []*signalrtest.Client{}
 	for _, who := range []*portaltest.Client{c.jimmy, c.jimmy, c.danny} {
-		phone := signalrtest.Start(t, signalrtest.Microsoft, c.front.URL()+"/agentsChat", who.Token, signalrtest.Options{})
-		if err := errors.Join(phone.On(ctx, "ReceiveNotification"), phone.Connect(ctx)); err != nil {
+		client := signalrtest.Start(t, signalrtest.Microsoft, c.front.URL()+"/agentsChat", who.Token, signalrtest.Options{})
+		if err := errors.Join(client.On(ctx, "ReceiveNotification"), client.Connect(ctx)); err != nil {
 			t.Fatal(err)
 		}
-		phones = append(phones, phone)
+		clients = append(clients, client)
 	}
-	for !c.foreignQueues()() && ctx.Err() == nil {
+	for !c.queuesDeclared()() && ctx.Err() == nil {
 		portaltest.Pause(ctx)
 	}
 
@@ -250,34 +250,34 @@ func TestOtherServicesTellAgents(t *testing.T) {
 		t.Errorf("jimmy's feed (-want +got):\n%s", diff)
 	}
 	commission := `ReceiveNotification("Commission of 12.50 for policy P-1")`
-	for i, phone := range phones[:2] {
-		if _, err := phone.WaitFor(ctx, func(e signalrtest.Event) bool { return e.String() == commission }); err != nil {
-			t.Errorf("phone %d of jimmy did not hear of the commission: %v", i+1, err)
+	for i, client := range clients[:2] {
+		if _, err := client.WaitFor(ctx, func(e signalrtest.Event) bool { return e.String() == commission }); err != nil {
+			t.Errorf("client %d of jimmy: commission did not arrive: %v", i+1, err)
 		}
 	}
-	for _, e := range phones[2].Events() {
+	for _, e := range clients[2].Events() {
 		if strings.Contains(e.String(), "Commission") || strings.Contains(e.String(), "Payment") {
-			t.Errorf("danny heard %s", e)
+			t.Errorf("danny got %s, a notice of jimmy", e)
 		}
 	}
 	if feed := c.feed(ctx, c.danny, "Own:", 0); len(feed) > 0 {
-		t.Errorf("danny reads %v", feed)
+		t.Errorf("got notices of danny %v, want none", feed)
 	}
 	if n := count(t, c.chatDB, "SELECT count(*) FROM inbox_parked WHERE state = 'dead'"); n != 2 {
-		t.Errorf("%d events are dead, want the broken and the incomplete one", n)
+		t.Errorf("got %d dead letters, want 2", n)
 	}
 	if n := count(t, c.chatDB, "SELECT count(*) FROM inbox_parked WHERE data = $1", []byte(`{broken`)); n != 1 {
-		t.Error("the broken one has lost its bytes")
+		t.Error("the dead letter lacks the original bytes")
 	}
 }
 
-// TestOrderIsKeptByTwoConsumers sells and ends policies while nobody listens,
-// and then has two chatd share the backlog of both types.
-func TestOrderIsKeptByTwoConsumers(t *testing.T) {
+// TestOrderHoldsAcrossTwoConsumers sells and terminates policies without a consumer,
+// and then lets two chatd share the backlog of both types.
+func TestOrderHoldsAcrossTwoConsumers(t *testing.T) {
 	const policies = 60
-	c := open(t)
-	ctx := patient(t)
-	for policy := range c.sell(ctx, 1) { // Now the queues are there.
+	c := startCompany(t)
+	ctx := deadline(t)
+	for policy := range c.sell(ctx, 1) { // Chat has declared its queues once this is through.
 		c.terminate(ctx, policy)
 	}
 	c.feed(ctx, c.danny, "Company", 2)
@@ -292,15 +292,15 @@ func TestOrderIsKeptByTwoConsumers(t *testing.T) {
 	c.chatd.Start()
 	wg.Wait()
 	c.feed(ctx, c.danny, "Company", 2*policies+2)
-	c.settled(ctx)
+	c.waitIdle(ctx)
 
 	const events = "SELECT partition_key, id FROM outbox_event WHERE type = $1"
 	created, ended := pairs(t, c.policyDB, events, "PolicyCreated"), pairs(t, c.policyDB, events, "PolicyTerminated")
-	place := pairs(t, c.chatDB, "SELECT id, lpad(sequence::text, 9, '0') FROM entry WHERE stream = 'Company'")
+	sequence := pairs(t, c.chatDB, "SELECT id, lpad(sequence::text, 9, '0') FROM entry WHERE stream = 'Company'")
 	for policy := range sold {
-		first, last := place[created[policy]], place[ended[policy]]
+		first, last := sequence[created[policy]], sequence[ended[policy]]
 		if first == "" || last == "" || first > last {
-			t.Errorf("policy %s was sold at place %q of the log and ended at %q", policy, first, last)
+			t.Errorf("policy %s: got sequence %q for the sale, %q for the termination", policy, first, last)
 		}
 	}
 }

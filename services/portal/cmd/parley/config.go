@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -19,7 +20,7 @@ import (
 	"parley.internal/portal/server"
 )
 
-// config is parley's environment.
+// config holds the environment variables of parley.
 type config struct {
 	Addr              string  `env:"PARLEY_ADDR"         envDefault:"127.0.0.1:8080"`
 	Data              string  `env:"PARLEY_DATA"         envDefault:".parley"`
@@ -39,7 +40,7 @@ type config struct {
 	ConnectRate       float64 `env:"CHAT_CONNECT_RATE"   envDefault:"0"`
 }
 
-// maxLimit is more than anybody means.
+// maxLimit rejects infinities and slips of the keyboard.
 const maxLimit = 1e6
 
 func readConfig(environ []string) (config, error) {
@@ -47,31 +48,33 @@ func readConfig(environ []string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read environment: %w", err)
 	}
-	// Not a number is neither.
-	if !(cfg.MessageRate >= 0 && cfg.MessageRate < maxLimit && cfg.ConnectRate >= 0 && cfg.ConnectRate < maxLimit) ||
-		cfg.Connections < 0 {
-		return config{}, errors.New("read environment: a CHAT_ limit is not a number from 0 to a million; 0 means none")
+	for name, limit := range map[string]float64{
+		"CHAT_MESSAGE_RATE": cfg.MessageRate, "CHAT_CONNECT_RATE": cfg.ConnectRate, "CHAT_CONNECTIONS": float64(cfg.Connections),
+	} {
+		if !(limit >= 0 && limit <= maxLimit) { // also rejects NaN
+			return config{}, fmt.Errorf("read environment: %s %v out of range [0, 1000000]; 0 means no limit", name, limit)
+		}
 	}
 	return cfg, nil
 }
 
-// settings reads what the environment points to.
+// settings completes the server's configuration with the secret and the logger.
 func (c config) settings(log *slog.Logger) (server.Config, error) {
 	secret := []byte(c.Secret)
 	if len(secret) == 0 {
 		var err error
-		if secret, err = keptSecret(filepath.Join(c.Data, "secret")); err != nil {
-			return server.Config{}, fmt.Errorf("the secret that signs tokens: %w", err)
+		if secret, err = loadSecret(filepath.Join(c.Data, "secret")); err != nil {
+			return server.Config{}, fmt.Errorf("load secret: %w", err)
 		}
 	}
-	settings := c.places()
+	settings := c.server()
 	settings.Secret = secret
 	settings.Log = log
 	return settings, nil
 }
 
-// places is where things are, and what was set.
-func (c config) places() server.Config {
+// server returns the server's configuration without secret and logger.
+func (c config) server() server.Config {
 	return server.Config{
 		PolicyURL:         c.PolicyURL,
 		ChatURL:           c.ChatURL,
@@ -87,53 +90,51 @@ func (c config) places() server.Config {
 	}
 }
 
-func (c config) databaseURL(given, file string) string {
-	if given != "" {
-		return given
-	}
-	return "sqlite:" + filepath.Join(c.Data, file)
+// databaseURL defaults to an SQLite file in the data folder.
+func (c config) databaseURL(url, file string) string {
+	return cmp.Or(url, "sqlite:"+filepath.Join(c.Data, file))
 }
 
-// keptSecret reads the secret in a file that only this user can read, and makes
-// it at the first start.
-func keptSecret(path string) ([]byte, error) {
+// loadSecret reads the secret from a file with mode 0600. The first start creates
+// the file.
+func loadSecret(path string) ([]byte, error) {
 	secret, err := os.ReadFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
 	random := make([]byte, 32)
-	_, _ = rand.Read(random) // It never fails: it ends the process instead.
+	_, _ = rand.Read(random) // It never returns an error.
 	secret = []byte(base64.RawStdEncoding.EncodeToString(random))
-	// Whole or not at all: half a secret would be kept for ever.
+	// The rename is atomic: a partial secret would stay for ever.
 	if err := os.WriteFile(path+".new", secret, 0o600); err != nil {
 		return nil, err
 	}
 	return secret, os.Rename(path+".new", path)
 }
 
-// lock makes sure that one process works in a data folder. The lock goes with
-// the process, however it ends.
+// lock locks the data folder for one process. The operating system releases the
+// lock when the process ends.
 func lock(data string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the data folder: %w", err)
+		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another parley works in %s (PARLEY_DATA)", data), file.Close())
+		return nil, errors.Join(fmt.Errorf("data folder %s (PARLEY_DATA) is in use by another parley", data), file.Close())
 	}
 	return func() { _ = file.Close() }, nil
 }
 
-// hashPassword prints the hash of the password on the first line of r.
+// hashPassword prints the hash of a password, the first line of r.
 func hashPassword(r io.Reader, w io.Writer) error {
 	input, err := io.ReadAll(io.LimitReader(r, 1<<12))
 	if err != nil {
-		return fmt.Errorf("read the password: %w", err)
+		return fmt.Errorf("read password: %w", err)
 	}
 	password, _, _ := strings.Cut(string(input), "\n")
 	password = strings.TrimSuffix(password, "\r")
 	if password == "" {
-		return errors.New("there is no password on standard input")
+		return errors.New("no password on standard input")
 	}
 	_, err = fmt.Fprintln(w, server.HashPassword(password))
 	return err

@@ -1,5 +1,5 @@
-// Command parley is the agents' portal: the web app, sign-in, and the policy
-// and chat services in one process.
+// Command parley is the agents' portal: the web app, sign-in, and by default the
+// policy and chat services in the same process.
 package main
 
 import (
@@ -23,16 +23,16 @@ func main() {
 	}
 }
 
-const usage = `parley                 serves the portal; the README lists its environment
-parley events help     lists what an operator can do with events
-parley hash-password   reads a password from standard input and prints the hash for an agents file
+const usage = `parley                 serves the portal; the README lists its environment variables
+parley events help     lists the operators' commands for events
+parley hash-password   prints the hash of a password on standard input, for an agents file
 `
 
-// run is the program. Nil means a clean stop.
+// run runs the program. A nil error means a clean stop.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // A second signal ends it at once.
+	defer context.AfterFunc(ctx, stop)() // A second signal ends the process at once.
 	switch {
 	case len(args) == 0:
 		return serve(ctx, environ, stdout, stderr)
@@ -44,18 +44,18 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		_, err := io.WriteString(stdout, usage)
 		return err
 	default:
-		return fmt.Errorf("unknown arguments %q; this is what there is:\n%s", args, usage)
+		return fmt.Errorf("unknown arguments %q; usage:\n%s", args, usage)
 	}
 }
 
-// operate reads the environment of the portal, and makes nothing of what the
-// portal would make.
+// operate runs an operators' command with the portal's environment. The data folder
+// and the secret are not created.
 func operate(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	cfg, err := readConfig(environ)
 	if err != nil {
 		return err
 	}
-	settings := cfg.places()
+	settings := cfg.server()
 	events := eventctl.CLI{
 		Program: "parley", Services: server.EventServices(settings), Broker: settings.Broker,
 		In: stdin, Out: stdout, Err: stderr,
@@ -72,7 +72,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	slog.SetDefault(log)
 
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
+		return fmt.Errorf("create data folder: %w", err)
 	}
 	unlock, err := lock(cfg.Data)
 	if err != nil {
@@ -95,13 +95,13 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	return s.Run(ctx, listener)
 }
 
-// greet tells where the portal is, and who can sign in for a try.
+// greet prints the portal's address and the demo sign-ins.
 func greet(w io.Writer, addr net.Addr, demo bool) {
 	fmt.Fprintf(w, "Parley is at http://%s\n", addr)
 	if !demo {
 		return
 	}
-	fmt.Fprint(w, `Demo sign-ins, known to everybody (PARLEY_AGENTS names a file with your own agents):
+	fmt.Fprint(w, `Demo sign-ins, known to everybody (set PARLEY_AGENTS to a file with your own agents):
   jimmy.solid / secret
   danny.solid / secret
   admin       / admin
