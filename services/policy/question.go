@@ -106,13 +106,18 @@ func (q *Question) read(answer Answer) (Value, error) {
 		return Value{}, ErrAnswerInvalid.With(q.Code, q.wanted())
 	}
 	if q.Type == QuestionChoice {
-		if !slices.ContainsFunc(q.Choices, func(c Choice) bool { return c.Code == *text }) {
+		if !q.Offers(*text) {
 			return Value{}, ErrAnswerInvalid.With(q.Code, q.wanted())
 		}
 		return Value{Text: *text}, nil
 	}
 	clean, err := cleaned("The answer to question "+q.Code, *text)
 	return Value{Text: clean}, err
+}
+
+// Offers reports whether a code is one of the question's choices.
+func (q *Question) Offers(code string) bool {
+	return slices.ContainsFunc(q.Choices, func(c Choice) bool { return c.Code == code })
 }
 
 func (q *Question) allows(n Number) bool {

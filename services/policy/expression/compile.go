@@ -14,85 +14,95 @@ import (
 // maxRules bounds the base rules of a tariff, and its markups.
 const maxRules = 100
 
-// compilation compiles the rules of one tariff, and goes on after a broken one to
-// find them all.
-type compilation struct {
-	product  *policy.Product
-	language *language
-	refusal  *fault.Error // says the first thing that is wrong, and points to all
+// compiler compiles the rules of a tariff. It goes on after an invalid rule, to
+// report all of them.
+type compiler struct {
+	product *policy.Product
+	err     *fault.Error // describes the first invalid rule and points to all
 }
 
-// place is a rule: for people, and as a step of a JSON pointer.
-type place struct {
-	words, list string
-	index       int
-}
-
-func (p place) pointer(field string) string { return fmt.Sprintf("#/%s/%d/%s", p.list, p.index, field) }
-func (p place) String() string              { return fmt.Sprintf("%s %d", p.words, p.index+1) }
-
-func (c *compilation) refuse(where, pointer, why string) {
-	field := fault.Field{Pointer: pointer, Detail: why}
-	if c.refusal == nil {
-		c.refusal = policy.ErrTariffInvalid.With(c.product.Code, where, why)
+// reject reports an invalid part of the tariff; where names it for people.
+func (c *compiler) reject(where, pointer, why string) {
+	if c.err == nil {
+		c.err = policy.ErrTariffInvalid.With(c.product.Code, where, why)
 	}
-	c.refusal.Fields = append(c.refusal.Fields, field)
+	c.err.Fields = append(c.err.Fields, fault.Field{Pointer: pointer, Detail: why})
 }
 
-func (c *compilation) bound(list string, rules int) {
+// bound rejects a list of too many rules.
+func (c *compiler) bound(list string, rules int) {
 	if rules > maxRules {
-		c.refuse("as a whole", "#/"+list, fmt.Sprintf("more than %d rules of a kind", maxRules))
+		c.reject("as a whole", "#/"+list, fmt.Sprintf("more than %d rules of a kind", maxRules))
 	}
 }
 
-func (c *compilation) base(i int, rule policy.BaseRule) baseRule {
-	at := place{"base rule", "base", i}
-	if !slices.ContainsFunc(c.product.Covers, func(cover policy.Cover) bool { return cover.Code == rule.Cover }) {
-		c.refuse(at.String(), at.pointer("cover"), fmt.Sprintf("the product has no cover %.40q", rule.Cover))
-	}
-	return baseRule{rule.Cover, c.condition(at, rule.When), c.amount(at, "premium", rule.Premium, inMoney)}
+// rule is the position of a rule: for people, and in a JSON pointer.
+type rule struct {
+	name, list string
+	index      int
 }
 
-func (c *compilation) condition(at place, text string) *condition {
-	compiled, err := c.language.condition(text)
+func (c *compiler) rejectField(r rule, field string, err error) {
+	c.reject(fmt.Sprintf("%s %d, %s", r.name, r.index+1, field), fmt.Sprintf("#/%s/%d/%s", r.list, r.index, field), err.Error())
+}
+
+func (c *compiler) baseRule(i int, base policy.BaseRule) baseRule {
+	r := rule{"base rule", "base", i}
+	if !slices.ContainsFunc(c.product.Covers, func(cover policy.Cover) bool { return cover.Code == base.Cover }) {
+		c.reject(fmt.Sprintf("base rule %d", i+1), fmt.Sprintf("#/base/%d/cover", i), fmt.Sprintf("the product has no cover %.40q", base.Cover))
+	}
+	return baseRule{base.Cover, c.condition(r, base.When), c.amount(r, "premium", base.Premium, inMoney)}
+}
+
+func (c *compiler) markup(i int, m policy.Markup) markup {
+	r := rule{"markup", "markups", i}
+	return markup{c.condition(r, m.When), c.amount(r, "factor", m.Factor, unchanged)}
+}
+
+// condition compiles the condition of a rule; an empty one always holds.
+func (c *compiler) condition(r rule, source string) *node {
+	if source == "" {
+		return &node{kind: truth, literal: value{truth: true}}
+	}
+	n, err := parse(source, c.product.Questions, truth)
 	if err != nil {
-		c.refuse(at.String()+", when", at.pointer("when"), err.Error())
+		c.rejectField(r, "when", err)
 	}
-	return compiled
+	return n
 }
 
-// amount is what sells only if it is positive. What answers make of it is seen
-// when there are answers.
-func (c *compilation) amount(at place, field, text string, shown func(decimal.Decimal) (decimal.Decimal, error)) *amount {
-	compiled, err := c.language.amount(text)
-	if err == nil && compiled.constant {
-		err = compiled.sells(shown)
+// amount compiles a premium or a factor. A constant must be positive, as
+// charged; an amount that depends on answers is checked when there are answers.
+func (c *compiler) amount(r rule, field, source string, charged func(decimal.Decimal) (decimal.Decimal, error)) *node {
+	n, err := parse(source, c.product.Questions, number)
+	if err == nil && n.isConstant() {
+		err = checkPositive(n, charged)
 	}
 	if err != nil {
-		c.refuse(at.String()+", "+field, at.pointer(field), err.Error())
+		c.rejectField(r, field, err)
 	}
-	return compiled
+	return n
 }
 
-func (a *amount) sells(shown func(decimal.Decimal) (decimal.Decimal, error)) error {
-	exact, err := a.of(nil)
+func checkPositive(n *node, charged func(decimal.Decimal) (decimal.Decimal, error)) error {
+	exact, err := n.eval(nil)
 	if err != nil {
 		return errors.New("has too many digits to be computed exactly")
 	}
-	value, err := shown(exact)
+	amount, err := charged(exact.number)
 	switch {
 	case err != nil:
 		return errors.New("is always too large an amount")
-	case !value.IsPos():
-		return fmt.Errorf("is always %s, and must be more than 0", value)
+	case !amount.IsPos():
+		return fmt.Errorf("is always %s, and must be more than 0", amount)
 	}
 	return nil
 }
 
-// inMoney is a premium as it is charged.
+// inMoney returns a premium as charged.
 func inMoney(premium decimal.Decimal) (decimal.Decimal, error) {
 	amount, err := policy.RoundMoney(premium)
 	return amount.Decimal(), err
 }
 
-func exactly(factor decimal.Decimal) (decimal.Decimal, error) { return factor, nil }
+func unchanged(factor decimal.Decimal) (decimal.Decimal, error) { return factor, nil }

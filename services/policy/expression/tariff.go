@@ -1,10 +1,10 @@
-// Package expression prices products by the rules of their tariffs, which are
-// texts such as `AREA * 1.25` and `TYP == "APT"`.
+// Package expression prices products by the rules of their tariffs: short
+// expressions such as `AREA * 1.25` and `TYP == "APT"`.
 //
-// It promises that no price is ever a float or silently rounded: numbers are
-// decimals from the literal to the premium, and a result that would not be
-// exact is refused. What compiles has known names and types and comes to an
-// end: there are no loops, calls or divisions to be had.
+// No price is ever a float or silently rounded: numbers are decimals from the
+// literal to the premium, and a result that would not be exact is an error. An
+// expression that compiles has known names and matching types, and evaluation
+// ends: the language has no loops, calls or divisions.
 package expression
 
 import (
@@ -23,59 +23,53 @@ type Tariff struct {
 }
 
 type baseRule struct {
-	cover   string
-	when    *condition
-	premium *amount
+	cover         string
+	when, premium *node
 }
 
-type markup struct {
-	when   *condition
-	factor *amount
-}
+type markup struct{ when, factor *node }
 
-// Compile refuses, with policy.ErrTariffInvalid, a tariff that does not fit the
-// product: a broken expression, a name that is no question's code, a cover that
-// the product has not or that no rule prices, a premium or factor that is never
-// positive because it names no question. The error points to all of them.
+// Compile compiles a tariff for its product. It returns policy.ErrTariffInvalid
+// for an invalid expression, a name that is no question's code, a cover that the
+// product does not have or no rule prices, and a constant premium or factor that
+// is not positive. The error points to all invalid rules.
 func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
-	c := compilation{product: product, language: languageOf(product)}
+	c := compiler{product: product}
 	c.bound("base", len(tariff.Base))
 	c.bound("markups", len(tariff.Markups))
-	if c.refusal != nil {
-		return nil, c.refusal
+	if c.err != nil {
+		return nil, c.err
 	}
 	var compiled Tariff
 	for i, rule := range tariff.Base {
-		compiled.base = append(compiled.base, c.base(i, rule))
+		compiled.base = append(compiled.base, c.baseRule(i, rule))
 	}
 	for i, rule := range tariff.Markups {
-		at := place{"markup", "markups", i}
-		compiled.markups = append(compiled.markups, markup{c.condition(at, rule.When), c.amount(at, "factor", rule.Factor, exactly)})
+		compiled.markups = append(compiled.markups, c.markup(i, rule))
 	}
 	for _, cover := range product.Covers {
-		if !slices.ContainsFunc(compiled.base, func(r baseRule) bool { return r.cover == cover.Code }) {
-			c.refuse("as a whole", "#/base", "no rule prices cover "+cover.Code)
+		if !slices.ContainsFunc(tariff.Base, func(r policy.BaseRule) bool { return r.Cover == cover.Code }) {
+			c.reject("as a whole", "#/base", "no rule prices cover "+cover.Code)
 		}
 	}
-	if c.refusal != nil {
-		return nil, c.refusal
+	if c.err != nil {
+		return nil, c.err
 	}
 	return &compiled, nil
 }
 
 // Price prices the covers in the order given.
-func (t *Tariff) Price(covers []string, values map[string]policy.Value) ([]policy.CoverPremium, error) {
-	env := environment(values)
+func (t *Tariff) Price(covers []string, given map[string]policy.Value) ([]policy.CoverPremium, error) {
 	exact := make([]decimal.Decimal, len(covers))
 	for i, cover := range covers {
 		var err error
-		if exact[i], err = t.premium(cover, env); err != nil {
-			return nil, err
+		if exact[i], err = t.premium(cover, given); err != nil {
+			return nil, fmt.Errorf("price cover %s: %w", cover, err)
 		}
 	}
 	for _, markup := range t.markups {
-		if err := markup.apply(exact, env); err != nil {
-			return nil, err
+		if err := markup.apply(exact, given); err != nil {
+			return nil, fmt.Errorf("apply markup: %w", err)
 		}
 	}
 	premiums := make([]policy.CoverPremium, len(covers))
@@ -89,34 +83,36 @@ func (t *Tariff) Price(covers []string, values map[string]policy.Value) ([]polic
 	return premiums, nil
 }
 
-// premium is the exact premium by the first rule that holds.
-func (t *Tariff) premium(cover string, env map[string]any) (decimal.Decimal, error) {
+// premium returns the exact premium by the first rule whose condition holds.
+func (t *Tariff) premium(cover string, given answers) (decimal.Decimal, error) {
 	for _, rule := range t.base {
 		if rule.cover != cover {
 			continue
 		}
-		holds, err := rule.when.holds(env)
+		when, err := rule.when.eval(given)
 		if err != nil {
-			return decimal.Decimal{}, fmt.Errorf("price cover %s: %w", cover, err)
+			return decimal.Decimal{}, err
 		}
-		if holds {
-			return rule.premium.of(env)
+		if when.truth {
+			premium, err := rule.premium.eval(given)
+			return premium.number, err
 		}
 	}
 	return decimal.Decimal{}, policy.ErrNotPriced.With(cover)
 }
 
-func (m *markup) apply(premiums []decimal.Decimal, env map[string]any) error {
-	holds, err := m.when.holds(env)
-	if err != nil || !holds {
+// apply multiplies the premiums and rounds each to two digits, half to even.
+func (m *markup) apply(premiums []decimal.Decimal, given answers) error {
+	when, err := m.when.eval(given)
+	if err != nil || !when.truth {
 		return err
 	}
-	factor, err := m.factor.of(env)
+	factor, err := m.factor.eval(given)
 	if err != nil {
 		return err
 	}
 	for i, premium := range premiums {
-		product, err := multiply(premium, factor)
+		product, err := multiply(premium, factor.number)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 
 var now = time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
 
-// standard is a product of the catalogue, on sale, and its compiled tariff.
+// standard returns a product of the standard catalogue, activated, and its compiled tariff.
 func standard(t *testing.T, code string) (policy.Product, *expression.Tariff) {
 	t.Helper()
 	catalogue, err := policy.Standard()
@@ -35,11 +35,11 @@ func standard(t *testing.T, code string) (policy.Product, *expression.Tariff) {
 		product.Status = policy.ProductActive
 		return product, tariff
 	}
-	t.Fatalf("there is no product %s", code)
+	t.Fatalf("no product %s in the standard catalogue", code)
 	return policy.Product{}, nil
 }
 
-// answers reads `DESTINATION="EUR" NUM_OF_ADULTS=1`.
+// answers parses `DESTINATION="EUR" NUM_OF_ADULTS=1`.
 func answers(product policy.Product, text string) []policy.Answer {
 	types := make(map[string]policy.QuestionType)
 	for _, q := range product.Questions {
@@ -63,7 +63,7 @@ func price(t *testing.T, code, covers, given string) (*policy.Offer, error) {
 	}, now)
 }
 
-func TestTheStandardTariffsPriceTheKnownAnswers(t *testing.T) {
+func TestStandardTariffsPriceKnownAnswers(t *testing.T) {
 	tests := map[string]struct {
 		product, covers, answers string
 		want                     string
@@ -95,7 +95,7 @@ func TestTheStandardTariffsPriceTheKnownAnswers(t *testing.T) {
 		"two markups, rounded after each": {
 			"HSI", "C1 C2", `TYP="APT" AREA=95 NUM_OF_CLAIM=2 FLOOD="YES"`, "222.65 + 44.52 = 267.17",
 		},
-		"the base is not rounded before the first markup": {
+		"base premium is not rounded before markups": {
 			"HSI", "C1", `TYP="APT" AREA=0.03 NUM_OF_CLAIM=2 FLOOD="NO"`, "0.05 = 0.05",
 		},
 		"a farm": {
@@ -127,14 +127,14 @@ func TestTheStandardTariffsPriceTheKnownAnswers(t *testing.T) {
 	}
 }
 
-func TestNobodyTravelsForNothing(t *testing.T) {
+func TestPriceOfZeroIsRejected(t *testing.T) {
 	_, err := price(t, "TRI", "C1 C2", `DESTINATION="EUR" NUM_OF_ADULTS=0 NUM_OF_CHILDREN=0`)
 	if !errors.Is(err, policy.ErrPriceless) {
 		t.Errorf("got error %v", err)
 	}
 }
 
-// shop is a product with one cover and a question of each type.
+// shop returns a product with one cover and a question of each type.
 func shop() *policy.Product {
 	return &policy.Product{
 		Code:   "SHOP",
@@ -152,22 +152,22 @@ func one(when, premium string) policy.Tariff {
 	return policy.Tariff{Base: []policy.BaseRule{{Cover: "C1", When: when, Premium: premium}}}
 }
 
-func TestAnExpressionIsExact(t *testing.T) {
+func TestExpressionIsExact(t *testing.T) {
 	tests := map[string]struct {
 		when, premium string
 		area          string
 		want          string
 	}{
-		"tenths that floats do not have": {"", "0.1 + 0.2 - 0.3 + AREA", "1.00", "1.00"},
+		"tenths without binary rounding": {"", "0.1 + 0.2 - 0.3 + AREA", "1.00", "1.00"},
 		"many digits":                    {"", "AREA * 0.000001", "123456789012", "123456.79"},
-		"brackets and precedence":        {"", "(AREA + 1) * 2 - 1 - 1", "1.5", "3.00"},
+		"parentheses and precedence":     {"", "(AREA + 1) * 2 - 1 - 1", "1.5", "3.00"},
 		"a choice between numbers":       {"", `KIND == "BAKER" ? AREA * 2 : AREA`, "7", "14.00"},
 		"equal, however written":         {"AREA == 1.50 and 1.5 == AREA", "1", "1.5", "1.00"},
 		"different":                      {"AREA != 1.51 && !(AREA != 1.5)", "1", "1.5", "1.00"},
 		"less and more":                  {"AREA < 2 and AREA <= 1.5 and AREA > 1 and AREA >= 1.5", "1", "1.5", "1.00"},
 		"either":                         {`KIND == "BANKER" or NAME == "Anna's"`, "1", "1", "1.00"},
 		"compared twice":                 {"(AREA * 2 > 2) == true", "1", "1.5", "1.00"},
-		"in the midst of a comparison":   {"1 + AREA * 2 < 2 * AREA + 1.01", "1", "1.5", "1.00"},
+		"arithmetic on both sides":       {"1 + AREA * 2 < 2 * AREA + 1.01", "1", "1.5", "1.00"},
 		"a large product that fits":      {"", "AREA * AREA", "3000000", "9000000000000.00"},
 	}
 	for name, tt := range tests {
@@ -193,49 +193,55 @@ func TestAnExpressionIsExact(t *testing.T) {
 	}
 }
 
-func TestABadExpressionIsRefusedWhenCompiled(t *testing.T) {
+func TestInvalidExpressionIsRejected(t *testing.T) {
 	deep := strings.Repeat("(", 400) + "1" + strings.Repeat(")", 400)
 	tests := map[string]struct {
 		when, premium string
 		why           string
 	}{
-		"nothing":                          {"", "", "unexpected token EOF"},
-		"broken":                           {"", "AREA *", "unexpected token EOF"},
-		"an unknown name":                  {"", "AERA * 2", "unknown name AERA, at character 1"},
-		"the environment itself":           {"", "$env", "unknown name $env"},
-		"a text for a premium":             {"", "NAME", "is not a number"},
-		"a condition for a premium":        {"", "AREA > 1", "is not a number"},
-		"a number for a condition":         {"AREA", "1", "is not true or false"},
-		"one or the other for a condition": {`AREA > 1 ? true : "x"`, "1", "is not true or false"},
-		"one or the other for a premium":   {"", `AREA > 1 ? 1 : "x"`, "is not a number"},
-		"a text times a number":            {"", "NAME * 2", "mismatched types"},
-		"a text and a number":              {`KIND == 5`, "1", "mismatched types"},
-		"the same inside a premium":        {"", `AREA * (KIND == 5 ? 1 : 2)`, "mismatched types"},
-		"a misspelt choice":                {`KIND == "BAKR"`, "1", `"BAKR" is no choice of KIND, at character 6`},
-		"a misspelt choice first":          {`"BAKR" != KIND`, "1", `"BAKR" is no choice of KIND`},
-		"a division":                       {"", "AREA / 3", "division is not exact"},
-		"a power":                          {"", "AREA ** 9", "operator ** is not allowed"},
-		"a remainder":                      {"", "AREA % 2", "operator % is not allowed"},
-		"a sign":                           {"", "-AREA", "operator - is not allowed before a value"},
-		"an exponent":                      {"", "1e3", "is not a plain number"},
-		"a hexadecimal number":             {"", "0x10", "is not a plain number"},
-		"too many digits":                  {"", "1.0000000000001", "is not a plain number"},
-		"a loop":                           {"all(1..1000000000, # > 0)", "1", "operator .. is not allowed"},
-		"a loop over loops":                {"", "reduce(map(1..9999, {1..9999}), #acc + len(#), 0)", "operator .. is not allowed"},
-		"a range":                          {"AREA in 1..1000000000", "1", "operator .. is not allowed"},
-		"a function":                       {"", "max(AREA, 1)", "are allowed"},
-		"a function of ours":               {"", "multiply(AREA, 2)", "unknown name multiply"},
-		"the time":                         {`now() > now()`, "1", "are allowed"},
-		"a method":                         {"", "AREA.Neg()", "are allowed"},
-		"a member":                         {"", "AREA.coef", "are allowed"},
-		"a variable":                       {"", "let x = AREA; x * x", "unknown name x"},
-		"a sequence":                       {"", "AREA; AREA", "are allowed"},
-		"a pattern":                        {`NAME matches "(a+)+$"`, "1", "operator matches is not allowed"},
-		"a list":                           {`NAME in ["a"]`, "1", "are allowed"},
-		"nothing at all":                   {"", "nil", "are allowed"},
-		"something or else":                {"", "AREA ?? 1", "operator ?? is not allowed"},
-		"too long":                         {"", "1" + strings.Repeat(" + 1", 125), "longer than 500 characters"},
-		"too deep":                         {"", deep, "longer than 500 characters"},
+		"an empty premium":               {"", "", "unexpected token EOF"},
+		"broken":                         {"", "AREA *", "unexpected token EOF"},
+		"an unknown name":                {"", "AERA * 2", "unknown name AERA, at character 1"},
+		"a name with a dollar sign":      {"", "$env", "unknown name $env"},
+		"a text for a premium":           {"", "NAME", "is not a number"},
+		"a condition for a premium":      {"", "AREA > 1", "is not a number"},
+		"a number for a condition":       {"AREA", "1", "is not true or false"},
+		"mixed branches for a condition": {`AREA > 1 ? true : "x"`, "1", "is not true or false"},
+		"mixed branches for a premium":   {"", `AREA > 1 ? 1 : "x"`, "is not a number"},
+		"a text times a number":          {"", "NAME * 2", "mismatched types"},
+		"a text and a number":            {`KIND == 5`, "1", "mismatched types"},
+		"mismatched types in a branch":   {"", `AREA * (KIND == 5 ? 1 : 2)`, "mismatched types"},
+		"a misspelt choice":              {`KIND == "BAKR"`, "1", `"BAKR" is no choice of KIND, at character 6`},
+		"a misspelt choice on the left":  {`"BAKR" != KIND`, "1", `"BAKR" is no choice of KIND`},
+		"a division":                     {"", "AREA / 3", "division is not exact"},
+		"a power":                        {"", "AREA ** 9", "operator ** is not allowed"},
+		"a remainder":                    {"", "AREA % 2", "operator % is not allowed"},
+		"a sign":                         {"", "-AREA", "operator - is not allowed before a value"},
+		"an exponent":                    {"", "1e3", "is not a plain number"},
+		"a hexadecimal number":           {"", "0x10", "is not a plain number"},
+		"too many digits":                {"", "1.0000000000001", "is not a plain number"},
+		"a loop":                         {"all(1..1000000000, # > 0)", "1", "operator .. is not allowed"},
+		"nested loops":                   {"", "reduce(map(1..9999, {1..9999}), #acc + len(#), 0)", "operator .. is not allowed"},
+		"a range":                        {"AREA in 1..1000000000", "1", "operator .. is not allowed"},
+		"a function":                     {"", "max(AREA, 1)", "are allowed"},
+		"a call without arguments":       {"", "AREA()", "are allowed"},
+		"the time":                       {`now() > now()`, "1", "are allowed"},
+		"a method":                       {"", "AREA.Neg()", "are allowed"},
+		"a member":                       {"", "AREA.coef", "are allowed"},
+		"a variable":                     {"", "let x = AREA; x * x", "are allowed, at character 7"},
+		"a sequence":                     {"", "AREA; AREA", "are allowed"},
+		"a pattern":                      {`NAME matches "(a+)+$"`, "1", "operator matches is not allowed"},
+		"a list":                         {`NAME in ["a"]`, "1", "are allowed"},
+		"nil":                            {"", "nil", "unknown name nil"},
+		"a name after the end":           {"", "1 EOF", "operator EOF is not allowed"},
+		"a bracket left open":            {"", "(AREA", "unexpected token EOF, at character 5"},
+		"a text left open":               {`NAME == "a`, "1", "are allowed, at character 9"},
+		"a broken escape":                {`NAME == "\d"`, "1", `"\d" is not a valid text`},
+		"a condition that is a number":   {"", "AREA ? 1 : 2", "the condition before ? is not true or false"},
+		"texts in order":                 {`NAME < "b"`, "1", "mismatched types: a text and a text"},
+		"a default for nothing":          {"", "AREA ?? 1", "operator ?? is not allowed"},
+		"too long":                       {"", "1" + strings.Repeat(" + 1", 125), "longer than 500 characters"},
+		"too deep":                       {"", deep, "longer than 500 characters"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -244,13 +250,13 @@ func TestABadExpressionIsRefusedWhenCompiled(t *testing.T) {
 				t.Fatalf("got error %v", err)
 			}
 			if !strings.Contains(err.Error(), tt.why) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("got %q, want it to say %q on one line", err, tt.why)
+				t.Errorf("got %q, want %q, on one line", err, tt.why)
 			}
 		})
 	}
 }
 
-func TestATariffFitsItsProduct(t *testing.T) {
+func TestTariffMustFitItsProduct(t *testing.T) {
 	two := shop()
 	two.Covers = append(two.Covers, policy.Cover{Code: "C2"})
 	many := policy.Tariff{Markups: make([]policy.Markup, 101)}
@@ -276,7 +282,7 @@ func TestATariffFitsItsProduct(t *testing.T) {
 	}
 }
 
-func TestARefusalPointsToAllThatIsWrong(t *testing.T) {
+func TestErrorPointsToAllInvalidRules(t *testing.T) {
 	_, err := expression.Compile(shop(), policy.Tariff{
 		Base: []policy.BaseRule{
 			{Cover: "C1", When: "AREA", Premium: "AREA *"}, {Cover: "C1", Premium: "1"}, {Cover: "C9", Premium: "1"},
@@ -299,22 +305,22 @@ func TestARefusalPointsToAllThatIsWrong(t *testing.T) {
 	}
 }
 
-// A markup of nothing, or a premium of nothing, sells nothing.
-func TestATariffThatCannotSellIsRefused(t *testing.T) {
+// A constant premium or factor must be positive.
+func TestConstantAmountMustBePositive(t *testing.T) {
 	const factor, premium = "#/markups/0/factor", "#/base/0/premium"
 	tests := map[string]struct{ premium, factor, pointer, why string }{
-		"a factor of nothing":        {"1", "0", factor, "is always 0, and must be more than 0"},
-		"a factor below nothing":     {"1", "0 - 1", factor, "is always -1, and must be more than 0"},
-		"a factor beyond all digits": {"1", "999999999999 * 999999999999", factor, "has too many digits to be computed exactly"},
-		"a premium of nothing":       {"0", "1", premium, "is always 0.00, and must be more than 0"},
-		"a premium below nothing":    {"1 - 2 * 3", "1", premium, "is always -5.00, and must be more than 0"},
-		"half a cent":                {"0.005", "1", premium, "is always 0.00, and must be more than 0"},
-		"a choice without a name":    {"1 > 2 ? 1 : 0", "1", premium, "is always 0.00, and must be more than 0"},
-		"a premium beyond money":     {"99999999999 * 101", "1", premium, "is always too large an amount"},
-		"a cent":                     {premium: "0.01", factor: "0.000001"},
-		"more than half a cent":      {premium: "0.006", factor: "1"},
-		"one that answers may raise": {premium: "0 - AREA", factor: "AREA * 0"},
-		"one that answers choose":    {premium: `KIND == "BAKER" ? 0 : 1`, factor: `KIND == "BAKER" ? 0 : 1`},
+		"a factor of zero":            {"1", "0", factor, "is always 0, and must be more than 0"},
+		"a negative factor":           {"1", "0 - 1", factor, "is always -1, and must be more than 0"},
+		"a factor of too many digits": {"1", "999999999999 * 999999999999", factor, "has too many digits to be computed exactly"},
+		"a premium of zero":           {"0", "1", premium, "is always 0.00, and must be more than 0"},
+		"a negative premium":          {"1 - 2 * 3", "1", premium, "is always -5.00, and must be more than 0"},
+		"half a cent":                 {"0.005", "1", premium, "is always 0.00, and must be more than 0"},
+		"a constant ?:":               {"1 > 2 ? 1 : 0", "1", premium, "is always 0.00, and must be more than 0"},
+		"too large a premium":         {"99999999999 * 101", "1", premium, "is always too large an amount"},
+		"a cent":                      {premium: "0.01", factor: "0.000001"},
+		"more than half a cent":       {premium: "0.006", factor: "1"},
+		"answers change the premium":  {premium: "0 - AREA", factor: "AREA * 0"},
+		"answers choose the premium":  {premium: `KIND == "BAKER" ? 0 : 1`, factor: `KIND == "BAKER" ? 0 : 1`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +342,7 @@ func TestATariffThatCannotSellIsRefused(t *testing.T) {
 	}
 }
 
-func TestCharactersAreCountedNotBytes(t *testing.T) {
+func TestLengthCountsCharactersNotBytes(t *testing.T) {
 	name := func(letters int) string { return `NAME == "` + strings.Repeat("ł", letters) + `"` }
 	if _, err := expression.Compile(shop(), one(name(490), "1")); err != nil {
 		t.Errorf("500 characters: %v", err)
@@ -346,14 +352,14 @@ func TestCharactersAreCountedNotBytes(t *testing.T) {
 	}
 }
 
-func TestAPriceThatCannotBeExactIsRefused(t *testing.T) {
+func TestInexactPriceIsRejected(t *testing.T) {
 	tests := map[string]struct {
 		tariff policy.Tariff
 		err    error
 	}{
-		"digits that would be rounded": {one("", "AREA * AREA * AREA"), policy.ErrInexact},
-		"more than money":              {one("", "AREA > 0 ? 99999999999 * 101 : 1"), policy.ErrAmountTooLarge},
-		"no rule that holds":           {one("AREA < 1", "1"), policy.ErrNotPriced},
+		"rounded digits":      {one("", "AREA * AREA * AREA"), policy.ErrInexact},
+		"too large an amount": {one("", "AREA > 0 ? 99999999999 * 101 : 1"), policy.ErrAmountTooLarge},
+		"no rule holds":       {one("AREA < 1", "1"), policy.ErrNotPriced},
 	}
 	area, err := policy.ParseNumber("123456.789012")
 	if err != nil {
