@@ -23,9 +23,13 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if o := c.Find(r); o != nil {
-				if err := o.admit(w, r); err != nil {
+				body, err := o.Check(w, r)
+				if err != nil {
 					refuse(w, r, err)
 					return
+				}
+				if body != nil {
+					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 				}
 			}
 			next.ServeHTTP(w, r)
@@ -33,25 +37,24 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 	}
 }
 
-func (o *Operation) admit(w http.ResponseWriter, r *http.Request) error {
+// Check checks the parameters of a request, reads its body and checks the body.
+// It returns the body, nil if the request has none.
+func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	fields, err := o.parameters(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.Body == nil || !o.Body.Required && r.ContentLength == 0 {
-		return refusal(fields)
+	if o.Body != nil && (o.Body.Required || r.ContentLength != 0) {
+		if body, err = web.Body(w, r); err != nil {
+			return nil, err
+		}
+		wrong, err := o.Body.Schema.check(body)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, wrong...)
 	}
-	body, err := web.Body(w, r)
-	if err != nil {
-		return err
-	}
-	wrong, err := o.Body.Schema.check(body)
-	if err != nil {
-		return err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-	return refusal(append(fields, wrong...))
+	return body, refusal(fields)
 }
 
 // parameters is what is wrong with them.
