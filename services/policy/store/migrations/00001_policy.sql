@@ -2,11 +2,12 @@
 CREATE TABLE product (
     code       text PRIMARY KEY,
     status     text NOT NULL CHECK (status IN ('draft', 'active')),
-    definition text NOT NULL -- JSON, but for the status
+    definition text NOT NULL -- JSON; its status is ignored
 );
 
 CREATE TABLE tariff (
     product_code text PRIMARY KEY REFERENCES product (code),
+    version      bigint NOT NULL DEFAULT 1, -- an update names the version that it replaces
     rules        text NOT NULL -- JSON
 );
 
@@ -19,7 +20,7 @@ CREATE TABLE offer (
     agent_login  text NOT NULL,
     created_at   bigint NOT NULL,
     status       text NOT NULL CHECK (status IN ('New', 'Converted', 'Rejected')),
-    CHECK (cover_from < cover_to) -- a premium is divided by its days
+    CHECK (cover_from < cover_to) -- premiums are divided by the number of days
 );
 
 CREATE TABLE offer_cover (
@@ -44,7 +45,7 @@ CREATE TABLE policy (
     agent_login    text NOT NULL,
     created_at     bigint NOT NULL,
     status         text NOT NULL CHECK (status IN ('Active', 'Terminated')),
-    newest_version bigint NOT NULL -- who changes a policy names the one that they saw
+    newest_version bigint NOT NULL -- an update names the version that it has read
 );
 CREATE INDEX policy_newest ON policy (created_at, number);
 CREATE INDEX policy_newest_of_agent ON policy (agent_login, created_at, number);
@@ -70,7 +71,7 @@ CREATE TABLE policy_cover (
     FOREIGN KEY (policy_number, version_number) REFERENCES policy_version (policy_number, number)
 );
 
--- What was answered to requests with a key, written with what they did.
+-- Responses to requests with an idempotency key, written in their business transactions.
 CREATE TABLE idempotency_key (
     agent_login text NOT NULL,
     method      text NOT NULL,
