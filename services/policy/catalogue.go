@@ -9,14 +9,13 @@ import (
 //go:embed products.json
 var products []byte
 
-// Catalogue is the products and the tariffs, one for each, that a new database
-// starts with.
+// Catalogue is a list of products and a list of their tariffs, one per product.
 type Catalogue struct {
 	Products []Product `json:"products"`
 	Tariffs  []Tariff  `json:"tariffs"`
 }
 
-// Standard is the catalogue that comes with the program.
+// Standard returns the embedded catalogue. A new database starts with it.
 func Standard() (Catalogue, error) {
 	var catalogue Catalogue
 	if err := json.Unmarshal(products, &catalogue); err != nil {

@@ -1,13 +1,6 @@
 package policy
 
-import "parley.internal/pkg/event"
-
-// bought is what a sale tells.
-func bought(p *Policy) []event.Event {
-	return []event.Event{created(p)}
-}
-
-// PolicyCreated says that an offer was bought.
+// PolicyCreated is published when an offer is bought.
 type PolicyCreated struct {
 	PolicyNumber string `json:"policyNumber"`
 	ProductCode  string `json:"productCode"`
@@ -18,11 +11,11 @@ type PolicyCreated struct {
 	AgentLogin   string `json:"agentLogin"`
 }
 
-// Type is the event's name on the wire.
+// Type returns the event type on the wire.
 func (PolicyCreated) Type() string { return "PolicyCreated" }
 
-// PolicyTerminated says that a policy's cover ends early. PolicyTo is the date
-// of the termination, TotalPremium what remains to be paid for the policy.
+// PolicyTerminated is published when a policy is terminated early. PolicyTo is
+// the date of the termination, TotalPremium the premium for the days used.
 type PolicyTerminated struct {
 	PolicyNumber   string `json:"policyNumber"`
 	ProductCode    string `json:"productCode"`
@@ -34,27 +27,27 @@ type PolicyTerminated struct {
 	AmountToReturn Money  `json:"amountToReturn"`
 }
 
-// Type is the event's name on the wire.
+// Type returns the event type on the wire.
 func (PolicyTerminated) Type() string { return "PolicyTerminated" }
 
-// ProductActivated says that a product can be sold from now on.
+// ProductActivated is published when the sale of a product begins.
 type ProductActivated struct {
 	ProductCode string `json:"productCode"`
 	ProductName string `json:"productName"`
 }
 
-// Type is the event's name on the wire.
+// Type returns the event type on the wire.
 func (ProductActivated) Type() string { return "ProductActivated" }
 
-// TariffChanged says that a product has other prices from now on.
+// TariffChanged is published when the prices of a product change.
 type TariffChanged struct {
 	ProductCode string `json:"productCode"`
 }
 
-// Type is the event's name on the wire.
+// Type returns the event type on the wire.
 func (TariffChanged) Type() string { return "TariffChanged" }
 
-func created(p *Policy) PolicyCreated {
+func policyCreated(p *Policy) PolicyCreated {
 	v := p.Versions[len(p.Versions)-1]
 	return PolicyCreated{
 		PolicyNumber: p.Number,
@@ -67,8 +60,8 @@ func created(p *Policy) PolicyCreated {
 	}
 }
 
-func terminated(p *Policy, toReturn Money) PolicyTerminated {
-	now := created(p)
+func policyTerminated(p *Policy, toReturn Money) PolicyTerminated {
+	now := policyCreated(p)
 	return PolicyTerminated{
 		PolicyNumber:   now.PolicyNumber,
 		ProductCode:    now.ProductCode,

@@ -12,9 +12,9 @@ import (
 	"parley.internal/policy"
 )
 
-// TestTheContractsExamplesAreOurEvents reads each example into its type and
-// writes it again: nothing is lost, nothing is added.
-func TestTheContractsExamplesAreOurEvents(t *testing.T) {
+// TestEventsMatchContractExamples decodes each example of the contract into its
+// type and encodes it again: the JSON must be the same.
+func TestEventsMatchContractExamples(t *testing.T) {
 	for _, e := range []event.Event{
 		&policy.PolicyCreated{}, &policy.PolicyTerminated{}, &policy.ProductActivated{}, &policy.TariffChanged{},
 	} {
@@ -27,7 +27,7 @@ func TestTheContractsExamplesAreOurEvents(t *testing.T) {
 		if err := decoder.Decode(e); err != nil {
 			t.Fatalf("%s: %v", e.Type(), err)
 		}
-		again, err := json.Marshal(e)
+		encoded, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,11 +35,11 @@ func TestTheContractsExamplesAreOurEvents(t *testing.T) {
 		if err := json.Unmarshal(example, &want); err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(again, &got); err != nil {
+		if err := json.Unmarshal(encoded, &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-example +ours):\n%s", e.Type(), diff)
+			t.Errorf("%s (-example +got):\n%s", e.Type(), diff)
 		}
 	}
 }

@@ -6,21 +6,21 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Holder is who the policy is made out to. TaxID is told in events and nowhere
-// else: not in a log, a list or an error.
+// Holder is the policy holder. Only events contain the TaxID: no log, list or
+// error does.
 type Holder struct {
 	FirstName string `json:"firstName"`
 	LastName  string `json:"lastName"`
 	TaxID     string `json:"taxId"`
 }
 
-// Name is the holder's first and last name.
+// Name returns the first and last name.
 func (h Holder) Name() string { return h.FirstName + " " + h.LastName }
 
-// String leaves the tax id out, so that no log gets it by accident.
+// String leaves the tax id out, so that logs never contain it.
 func (h Holder) String() string { return h.Name() }
 
-// Address is where the holder lives.
+// Address is the policy holder's address.
 type Address struct {
 	Country string `json:"country"`
 	ZipCode string `json:"zipCode"`
@@ -28,23 +28,21 @@ type Address struct {
 	Street  string `json:"street"`
 }
 
-func (h Holder) cleaned() (Holder, error) {
-	err := cleanAll(
+func (h *Holder) normalize() error {
+	return normalizeAll(
 		field{"policyHolder.firstName", &h.FirstName},
 		field{"policyHolder.lastName", &h.LastName},
 		field{"policyHolder.taxId", &h.TaxID},
 	)
-	return h, err
 }
 
-func (a Address) cleaned() (Address, error) {
-	err := cleanAll(
+func (a *Address) normalize() error {
+	return normalizeAll(
 		field{"policyHolderAddress.country", &a.Country},
 		field{"policyHolderAddress.zipCode", &a.ZipCode},
 		field{"policyHolderAddress.city", &a.City},
 		field{"policyHolderAddress.street", &a.Street},
 	)
-	return a, err
 }
 
 type field struct {
@@ -52,14 +50,12 @@ type field struct {
 	text *string
 }
 
-func cleanAll(fields ...field) error {
+func normalizeAll(fields ...field) (err error) {
 	for _, f := range fields {
-		text, err := cleaned(f.name, *f.text)
-		if err != nil {
+		if *f.text, err = normalize(f.name, *f.text); err != nil {
 			pointer := "#/" + strings.ReplaceAll(f.name, ".", "/")
 			return fault.Of(err).At(fault.Field{Pointer: pointer, Detail: textRule})
 		}
-		*f.text = text
 	}
 	return nil
 }

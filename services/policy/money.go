@@ -12,16 +12,16 @@ import (
 )
 
 // Money is an amount in minor units: 9800 is 98.00. Its JSON is a number with
-// two decimals. The zero Money is nothing, 0.00.
+// two decimals.
 type Money int64
 
-// MaxMoney is the largest amount, and the smallest without its sign: fifteen
-// digits, which every JSON reader keeps exact, and far from where int64 ends.
+// MaxMoney is the largest amount, and -MaxMoney the smallest: fifteen digits,
+// exact in every JSON reader and far from the limit of int64.
 const MaxMoney Money = 999_999_999_999_999
 
 const moneyScale = 2
 
-// ErrAmountTooLarge refuses what exceeds MaxMoney.
+// ErrAmountTooLarge rejects an amount beyond MaxMoney.
 var ErrAmountTooLarge = fault.New(fault.Invalid, "amount-too-large", "The amount is too large.")
 
 // RoundMoney rounds d to two digits, half to even.
@@ -33,7 +33,7 @@ func RoundMoney(d decimal.Decimal) (Money, error) {
 	return Money(whole*100 + cents).bounded()
 }
 
-// Sum adds amounts. Of none it is 0.00.
+// Sum adds amounts. The sum of no amounts is 0.00.
 func Sum(amounts ...Money) (Money, error) {
 	var sum Money
 	for _, amount := range amounts {
@@ -52,9 +52,9 @@ func (m Money) bounded() (Money, error) {
 	return m, nil
 }
 
-// share is part wholes of m, rounded half to even; 0 ≤ part ≤ whole, 0 < whole,
-// 0 ≤ m. It is exact: a decimal quotient would be rounded to its own digits
-// first, and then a second time.
+// share returns m × part / whole, rounded half to even, for 0 ≤ part ≤ whole,
+// 0 < whole and 0 ≤ m. A decimal quotient would be rounded twice: to its own
+// digits first.
 func (m Money) share(part, whole uint64) Money {
 	high, low := bits.Mul64(uint64(m), part) //nolint:gosec // 0 ≤ m.
 	quotient, rest := bits.Div64(high, low, whole)
@@ -64,28 +64,23 @@ func (m Money) share(part, whole uint64) Money {
 	return Money(quotient) //nolint:gosec // part ≤ whole keeps it at m or less.
 }
 
-// Decimal is the amount in major units, with two decimals.
+// Decimal returns the amount in major units, with two decimals.
 func (m Money) Decimal() decimal.Decimal { return decimal.MustNew(int64(m), moneyScale) }
 
-// String is the amount with two decimals: "98.00", "-0.05".
+// String returns the amount with two decimals: "98.00", "-0.05".
 func (m Money) String() string { return m.Decimal().String() }
 
 // MarshalJSON writes a number with two decimals.
 func (m Money) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalJSON reads a number with at most two decimals. It refuses null: no
-// amount is not an amount of nothing.
-func (m *Money) UnmarshalJSON(data []byte) error {
-	amount, err := ParseMoney(string(data))
-	if err != nil {
-		return err
-	}
-	*m = amount
-	return nil
+// UnmarshalJSON reads a number with at most two decimals. It rejects null: no
+// amount is not an amount of 0.00.
+func (m *Money) UnmarshalJSON(data []byte) (err error) {
+	*m, err = parseMoney(string(data))
+	return err
 }
 
-// ParseMoney reads an amount as JSON writes it, with at most two decimals.
-func ParseMoney(text string) (Money, error) {
+func parseMoney(text string) (Money, error) {
 	whole, cents, _ := strings.Cut(text, ".")
 	if !isPlainNumber(text) || len(cents) > moneyScale {
 		return 0, fmt.Errorf("%.40q is not an amount: want a number with at most %d decimals", text, moneyScale)

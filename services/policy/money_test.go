@@ -11,25 +11,25 @@ import (
 	"parley.internal/policy"
 )
 
-func TestMoneyIsANumberWithTwoDecimals(t *testing.T) {
+func TestMoneyIsJSONNumberWithTwoDecimals(t *testing.T) {
 	tests := map[string]struct {
 		text string
-		want string // "" means refused
+		want string // "" if it is rejected
 	}{
-		"two decimals":                 {"98.00", "98.00"},
-		"one decimal":                  {"98.5", "98.50"},
-		"no decimals":                  {"98", "98.00"},
-		"nothing":                      {"0", "0.00"},
-		"less than nothing":            {"-0.05", "-0.05"},
-		"less than nothing, in full":   {"-12.34", "-12.34"},
-		"the largest amount":           {"9999999999999.99", "9999999999999.99"},
-		"more than the largest":        {"10000000000000.00", ""},
-		"more than int64 holds":        {"99999999999999999999", ""},
-		"three decimals":               {"98.001", ""},
-		"three decimals, though zeros": {"98.000", ""},
-		"an exponent":                  {"1e2", ""},
-		"a text":                       {`"98.00"`, ""},
-		"null":                         {"null", ""},
+		"two decimals":              {"98.00", "98.00"},
+		"one decimal":               {"98.5", "98.50"},
+		"no decimals":               {"98", "98.00"},
+		"zero":                      {"0", "0.00"},
+		"a negative fraction":       {"-0.05", "-0.05"},
+		"a negative amount":         {"-12.34", "-12.34"},
+		"the largest amount":        {"9999999999999.99", "9999999999999.99"},
+		"more than the largest":     {"10000000000000.00", ""},
+		"more than int64 holds":     {"99999999999999999999", ""},
+		"three decimals":            {"98.001", ""},
+		"three decimals with zeros": {"98.000", ""},
+		"an exponent":               {"1e2", ""},
+		"a text":                    {`"98.00"`, ""},
+		"null":                      {"null", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,12 +54,12 @@ func TestMoneyIsRoundedHalfToEven(t *testing.T) {
 		exact string
 		want  policy.Money
 	}{
-		"half, to the even digit below": {"0.125", 12},
-		"half, to the even digit above": {"0.135", 14},
-		"a little more than half":       {"0.1250001", 13},
-		"half of less than nothing":     {"-0.125", -12},
-		"nothing to round":              {"118.75", 11875},
-		"whole":                         {"30", 3000},
+		"half rounds down to an even digit": {"0.125", 12},
+		"half rounds up to an even digit":   {"0.135", 14},
+		"just above half":                   {"0.1250001", 13},
+		"a negative half":                   {"-0.125", -12},
+		"two decimals":                      {"118.75", 11875},
+		"whole":                             {"30", 3000},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,15 +74,15 @@ func TestMoneyIsRoundedHalfToEven(t *testing.T) {
 func TestMoneyNeverOverflowsSilently(t *testing.T) {
 	for _, huge := range []string{"10000000000000", "-10000000000000", "9999999999999999999", "9999999999999.995"} {
 		if got, err := policy.RoundMoney(decimal.MustParse(huge)); !errors.Is(err, policy.ErrAmountTooLarge) {
-			t.Errorf("%s was rounded to %v, error %v", huge, got, err)
+			t.Errorf("%s: got %v, error %v, want ErrAmountTooLarge", huge, got, err)
 		}
 	}
 	if got, err := policy.Sum(policy.MaxMoney, 1); !errors.Is(err, policy.ErrAmountTooLarge) {
-		t.Errorf("the largest amount and a cent are %v, error %v", got, err)
+		t.Errorf("MaxMoney and a cent: got %v, error %v, want ErrAmountTooLarge", got, err)
 	}
 }
 
-func TestMoneySurvivesItsJSON(t *testing.T) {
+func TestMoneyRoundTripsThroughJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := policy.Money(rapid.Int64Range(int64(-policy.MaxMoney), int64(policy.MaxMoney)).Draw(t, "minor"))
 		text, err := json.Marshal(m)
@@ -91,7 +91,7 @@ func TestMoneySurvivesItsJSON(t *testing.T) {
 		}
 		var back policy.Money
 		if err := json.Unmarshal(text, &back); err != nil || back != m {
-			t.Fatalf("%d became %s became %d, error %v", m, text, back, err)
+			t.Fatalf("%d: JSON %s decodes to %d, error %v", m, text, back, err)
 		}
 	})
 }

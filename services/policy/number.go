@@ -7,14 +7,14 @@ import (
 	"github.com/govalues/decimal"
 )
 
-// Number is an exact decimal number whose JSON is a number.
+// Number is an exact decimal number. Its JSON is a number.
 type Number struct{ decimal.Decimal }
 
-// maxDigits keeps a number and its product with any rate of a tariff exact.
+// maxDigits keeps a number, and its product with any rate of a tariff, exact.
 const maxDigits = 12
 
-// ParseNumber reads a number as JSON writes it, without an exponent and with
-// at most 12 digits: more would be rounded silently.
+// ParseNumber parses a JSON number without an exponent and with at most 12
+// digits: a decimal would silently round a longer one.
 func ParseNumber(text string) (Number, error) {
 	d, err := decimal.Parse(text)
 	if err != nil || !isPlainNumber(text) || len(strings.NewReplacer("-", "", ".", "").Replace(text)) > maxDigits {
@@ -23,15 +23,11 @@ func ParseNumber(text string) (Number, error) {
 	return Number{d}, nil
 }
 
-// MarshalJSON writes the number's digits.
+// MarshalJSON writes the digits of the number.
 func (n Number) MarshalJSON() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalJSON reads what ParseNumber reads.
-func (n *Number) UnmarshalJSON(data []byte) error {
-	number, err := ParseNumber(string(data))
-	if err != nil {
-		return err
-	}
-	*n = number
-	return nil
+// UnmarshalJSON is ParseNumber.
+func (n *Number) UnmarshalJSON(data []byte) (err error) {
+	*n, err = ParseNumber(string(data))
+	return err
 }

@@ -23,7 +23,8 @@ type Offer struct {
 // OfferStatus says whether an offer can still be bought.
 type OfferStatus string
 
-// Rejected is kept for what the customer said no to; nothing sets it yet.
+// OfferRejected is reserved for offers that the customer declines; nothing sets
+// it yet.
 const (
 	OfferNew       OfferStatus = "New"
 	OfferConverted OfferStatus = "Converted"
@@ -32,36 +33,36 @@ const (
 
 const offerDays = 30
 
-// Why an offer is not bought.
+// The reasons not to sell an offer.
 var (
 	ErrOfferUnknown = fault.New(fault.NotFound, "offer-unknown", "There is no such offer.")
 	ErrOfferExpired = fault.New(fault.Conflict, "offer-expired", "Offer %s has expired")
 	ErrOfferNotNew  = fault.New(fault.Conflict, "offer-not-new", "Offer %s is not in new status and cannot be bought")
 )
 
-// Inquiry is what an agent wants a price for.
-type Inquiry struct {
-	OfferNumber string // the number that the offer will have
+// OfferRequest is the input of an offer.
+type OfferRequest struct {
+	OfferNumber string // the number of the new offer
 	AgentLogin  string
 	Period      Period
 	Covers      []string
 	Answers     []Answer
 }
 
-// Offer prices the inquiry by the product's tariff. A refusal points to what is
-// wrong where that is one place.
-func (p *Product) Offer(tariff Pricer, inquiry Inquiry, now time.Time) (*Offer, error) {
+// Offer prices a request by the product's tariff. An error about one part of the
+// request points to it.
+func (p *Product) Offer(tariff Pricer, request OfferRequest, now time.Time) (*Offer, error) {
 	if p.Status != ProductActive {
 		return nil, ErrProductNotActive.With(p.Code)
 	}
-	if err := inquiry.Period.check(); err != nil {
-		return nil, at("#/policyTo", err)
+	if err := request.Period.check(); err != nil {
+		return nil, pointTo("#/policyTo", err)
 	}
-	covers, err := p.chosen(inquiry.Covers)
+	covers, err := p.selectCovers(request.Covers)
 	if err != nil {
-		return nil, at("#/selectedCovers", err)
+		return nil, pointTo("#/selectedCovers", err)
 	}
-	values, err := p.answered(inquiry.Answers)
+	values, err := p.readAnswers(request.Answers)
 	if err != nil {
 		return nil, err
 	}
@@ -74,29 +75,26 @@ func (p *Product) Offer(tariff Pricer, inquiry Inquiry, now time.Time) (*Offer, 
 		return nil, err
 	}
 	if total <= 0 {
-		return nil, ErrPriceless.With(total)
+		return nil, ErrPriceNotPositive.With(total)
 	}
 	return &Offer{
-		Number:      inquiry.OfferNumber,
+		Number:      request.OfferNumber,
 		ProductCode: p.Code,
-		Period:      inquiry.Period,
+		Period:      request.Period,
 		Covers:      premiums,
 		Total:       total,
-		AgentLogin:  inquiry.AgentLogin,
+		AgentLogin:  request.AgentLogin,
 		CreatedAt:   now,
 		Status:      OfferNew,
 	}, nil
 }
 
-// Buy turns the offer into the policy with that number. An offer is bought
-// once, and for 30 days.
+// Buy converts the offer into the policy with a number.
 func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now time.Time) (*Policy, []event.Event, error) {
-	holder, err := holder.cleaned()
-	if err != nil {
+	if err := holder.normalize(); err != nil {
 		return nil, nil, err
 	}
-	address, err = address.cleaned()
-	if err != nil {
+	if err := address.normalize(); err != nil {
 		return nil, nil, err
 	}
 	switch {
@@ -124,7 +122,7 @@ func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now tim
 			Total:    o.Total,
 		}},
 	}
-	return p, bought(p), nil
+	return p, []event.Event{policyCreated(p)}, nil
 }
 
 func total(premiums []CoverPremium) (Money, error) {

@@ -42,11 +42,11 @@ func product(t *testing.T, code string) policy.Product {
 			return p
 		}
 	}
-	t.Fatalf("there is no product %s", code)
+	t.Fatalf("no product %s in the standard catalogue", code)
 	return policy.Product{}
 }
 
-// offer is for covers 100 and 200 over 5 days.
+// offer returns an offer of covers for 100 and 200 over 5 days.
 func offer(changes ...func(*policy.Offer)) *policy.Offer {
 	o := &policy.Offer{
 		Number:      "O-1",
@@ -67,7 +67,7 @@ func offer(changes ...func(*policy.Offer)) *policy.Offer {
 func converted(o *policy.Offer) { o.Status = policy.OfferConverted }
 func rejected(o *policy.Offer)  { o.Status = policy.OfferRejected }
 
-func TestAnOfferIsBoughtOnceAndForThirtyDays(t *testing.T) {
+func TestOfferIsBoughtOnceWithinThirtyDays(t *testing.T) {
 	const expired = "Offer O-1 has expired"
 	const notNew = "Offer O-1 is not in new status and cannot be bought"
 	tests := map[string]struct {
@@ -76,13 +76,13 @@ func TestAnOfferIsBoughtOnceAndForThirtyDays(t *testing.T) {
 		err   error
 		text  string
 	}{
-		"a new offer is bought":                {offer: offer(), now: day(0)},
-		"the thirtieth day is still in time":   {offer: offer(), now: day(30)},
-		"a moment later is too late":           {offer: offer(), now: day(30).Add(1), err: policy.ErrOfferExpired, text: expired},
-		"the day after is too late":            {offer: offer(), now: day(31), err: policy.ErrOfferExpired, text: expired},
-		"an offer is bought once":              {offer: offer(converted), now: day(0), err: policy.ErrOfferNotNew, text: notNew},
-		"a rejected offer is not bought":       {offer: offer(rejected), now: day(0), err: policy.ErrOfferNotNew, text: notNew},
-		"expired is said before not being new": {offer: offer(converted), now: day(31), err: policy.ErrOfferExpired, text: expired},
+		"a new offer is bought":               {offer: offer(), now: day(0)},
+		"the thirtieth day is still in time":  {offer: offer(), now: day(30)},
+		"a moment later is too late":          {offer: offer(), now: day(30).Add(1), err: policy.ErrOfferExpired, text: expired},
+		"the day after is too late":           {offer: offer(), now: day(31), err: policy.ErrOfferExpired, text: expired},
+		"an offer is bought once":             {offer: offer(converted), now: day(0), err: policy.ErrOfferNotNew, text: notNew},
+		"a rejected offer is not bought":      {offer: offer(rejected), now: day(0), err: policy.ErrOfferNotNew, text: notNew},
+		"expiry is checked before the status": {offer: offer(converted), now: day(31), err: policy.ErrOfferExpired, text: expired},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestAnOfferIsBoughtOnceAndForThirtyDays(t *testing.T) {
 			}
 			if tt.err != nil {
 				if p != nil || len(events) != 0 || !cmp.Equal(before, *tt.offer) {
-					t.Fatalf("a refused purchase made %v, told %v and left the offer as %v", p, events, tt.offer)
+					t.Fatalf("failed purchase: got policy %v, events %v, offer %v", p, events, tt.offer)
 				}
 				if err.Error() != tt.text {
 					t.Errorf("got %q, want %q", err, tt.text)
@@ -104,17 +104,17 @@ func TestAnOfferIsBoughtOnceAndForThirtyDays(t *testing.T) {
 				PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-06"),
 				PolicyHolder: anna, TotalPremium: 30000, AgentLogin: "jimmy.solid",
 			}
-			if !slices.Contains(events, event.Event(want)) { // A sale may tell more.
-				t.Errorf("events are %v, without %v", events, want)
+			if !slices.Contains(events, event.Event(want)) { // Other events may be added.
+				t.Errorf("got events %v, want %v among them", events, want)
 			}
 			if tt.offer.Status != policy.OfferConverted {
-				t.Errorf("the offer is %s, want Converted", tt.offer.Status)
+				t.Errorf("got offer status %s, want Converted", tt.offer.Status)
 			}
 		})
 	}
 }
 
-func TestABoughtOfferIsTheFirstVersionOfItsPolicy(t *testing.T) {
+func TestOfferBecomesFirstVersionOfPolicy(t *testing.T) {
 	o := offer()
 	got, _, err := o.Buy("P-1", anna, home, day(1))
 	if err != nil {
@@ -130,28 +130,28 @@ func TestABoughtOfferIsTheFirstVersionOfItsPolicy(t *testing.T) {
 	}
 }
 
-func TestAPolicyNeedsAHolderWithAnAddress(t *testing.T) {
+func TestPolicyHolderTextsAreRequired(t *testing.T) {
 	tests := map[string]func(*policy.Holder, *policy.Address){
-		"no first name":                func(h *policy.Holder, _ *policy.Address) { h.FirstName = "" },
-		"a last name of space":         func(h *policy.Holder, _ *policy.Address) { h.LastName = " \t " },
-		"no tax id":                    func(h *policy.Holder, _ *policy.Address) { h.TaxID = "" },
-		"a tax id with a line break":   func(h *policy.Holder, _ *policy.Address) { h.TaxID = "7804\n2312345" },
-		"a first name too long":        func(h *policy.Holder, _ *policy.Address) { h.FirstName = strings.Repeat("ł", 201) },
-		"a first name that is no text": func(h *policy.Holder, _ *policy.Address) { h.FirstName = "\xff" },
-		"no country":                   func(_ *policy.Holder, a *policy.Address) { a.Country = "" },
-		"no zip code":                  func(_ *policy.Holder, a *policy.Address) { a.ZipCode = "" },
-		"no city":                      func(_ *policy.Holder, a *policy.Address) { a.City = "" },
-		"a street with a NUL":          func(_ *policy.Holder, a *policy.Address) { a.Street = "x\x00" },
+		"no first name":                 func(h *policy.Holder, _ *policy.Address) { h.FirstName = "" },
+		"a blank last name":             func(h *policy.Holder, _ *policy.Address) { h.LastName = " \t " },
+		"no tax id":                     func(h *policy.Holder, _ *policy.Address) { h.TaxID = "" },
+		"a tax id with a line break":    func(h *policy.Holder, _ *policy.Address) { h.TaxID = "7804\n2312345" },
+		"a first name too long":         func(h *policy.Holder, _ *policy.Address) { h.FirstName = strings.Repeat("ł", 201) },
+		"a first name of invalid UTF-8": func(h *policy.Holder, _ *policy.Address) { h.FirstName = "\xff" },
+		"no country":                    func(_ *policy.Holder, a *policy.Address) { a.Country = "" },
+		"no zip code":                   func(_ *policy.Holder, a *policy.Address) { a.ZipCode = "" },
+		"no city":                       func(_ *policy.Holder, a *policy.Address) { a.City = "" },
+		"a street with a NUL":           func(_ *policy.Holder, a *policy.Address) { a.Street = "x\x00" },
 	}
-	for name, spoil := range tests {
+	for name, invalidate := range tests {
 		t.Run(name, func(t *testing.T) {
 			holder, address, o := anna, home, offer()
-			spoil(&holder, &address)
+			invalidate(&holder, &address)
 			p, events, err := o.Buy("P-1", holder, address, day(0))
 			if !errors.Is(err, policy.ErrTextInvalid) || p != nil || len(events) != 0 || o.Status != policy.OfferNew {
 				t.Fatalf("got %v, %v, error %v, offer %s", p, events, err, o.Status)
 			}
-			// It is not empty always, so "required" would not be true.
+			// The rule names all reasons: the text may be present and invalid.
 			const rule = "must have 1 to 200 characters, some of them visible, none a control character"
 			part, found := strings.CutSuffix(err.Error(), " "+rule+".")
 			fields := []fault.Field{{Pointer: "#/" + strings.ReplaceAll(part, ".", "/"), Detail: rule}}
@@ -159,11 +159,11 @@ func TestAPolicyNeedsAHolderWithAnAddress(t *testing.T) {
 				t.Errorf("%v, fields (-want +got):\n%s", err, diff)
 			}
 			if strings.Contains(err.Error(), "7804") {
-				t.Errorf("the error tells the tax id: %v", err)
+				t.Errorf("the error contains the tax id: %v", err)
 			}
 		})
 	}
-	t.Run("space around a name is dropped", func(t *testing.T) {
+	t.Run("space around a name is trimmed", func(t *testing.T) {
 		holder := anna
 		holder.FirstName = "  Anna "
 		p, _, err := offer().Buy("P-1", holder, home, day(0))
@@ -171,7 +171,7 @@ func TestAPolicyNeedsAHolderWithAnAddress(t *testing.T) {
 			t.Errorf("got %v, error %v", p, err)
 		}
 	})
-	t.Run("200 characters are enough and not too many", func(t *testing.T) {
+	t.Run("200 characters are allowed", func(t *testing.T) {
 		holder := anna
 		holder.LastName = strings.Repeat("ł", 200)
 		if _, _, err := offer().Buy("P-1", holder, home, day(0)); err != nil {
@@ -180,7 +180,7 @@ func TestAPolicyNeedsAHolderWithAnAddress(t *testing.T) {
 	})
 }
 
-func TestAnOfferIsMadeForWhatAProductCovers(t *testing.T) {
+func TestOfferNeedsValidPeriodCoversAndPrice(t *testing.T) {
 	claims := []policy.Answer{answer("NUM_OF_CLAIM", policy.QuestionNumeric, "0"), answer("TYP", policy.QuestionChoice, `"ZB"`), answer("AREA", policy.QuestionNumeric, "1")}
 	period := func(from, to string) policy.Period { return policy.Period{From: date(from), To: date(to)} }
 	tests := map[string]struct {
@@ -189,25 +189,25 @@ func TestAnOfferIsMadeForWhatAProductCovers(t *testing.T) {
 		price  policy.Money
 		err    error
 	}{
-		"all covers":                       {year, []string{"C1", "C2", "C3", "C4"}, 1, nil},
-		"one cover":                        {year, []string{"C2"}, 1, nil},
-		"ten years":                        {period("2026-01-01", "2036-01-01"), []string{"C1"}, 1, nil},
-		"two days":                         {period("2026-01-01", "2026-01-02"), []string{"C1"}, 1, nil},
-		"one day":                          {period("2026-01-01", "2026-01-01"), []string{"C1"}, 1, policy.ErrPeriodEmpty},
-		"the end before the beginning":     {period("2026-01-02", "2026-01-01"), []string{"C1"}, 1, policy.ErrPeriodEmpty},
-		"ten years and a day":              {period("2026-01-01", "2036-01-02"), []string{"C1"}, 1, policy.ErrPeriodTooLong},
-		"the end of all dates":             {period("9999-01-01", "9999-12-31"), []string{"C1"}, 1, policy.ErrPeriodTooLong},
-		"no cover":                         {year, nil, 1, policy.ErrCoverMissing},
-		"a cover of another product":       {year, []string{"C1", "C5"}, 1, policy.ErrCoverUnknown},
-		"a cover twice":                    {year, []string{"C1", "C2", "C1"}, 1, policy.ErrCoverRepeated},
-		"covers that cost nothing":         {year, []string{"C1"}, 0, policy.ErrPriceless},
-		"covers that cost less":            {year, []string{"C1"}, -1, policy.ErrPriceless},
-		"covers that cost more than money": {year, []string{"C1", "C2"}, policy.MaxMoney, policy.ErrAmountTooLarge},
+		"all covers":                 {year, []string{"C1", "C2", "C3", "C4"}, 1, nil},
+		"one cover":                  {year, []string{"C2"}, 1, nil},
+		"ten years":                  {period("2026-01-01", "2036-01-01"), []string{"C1"}, 1, nil},
+		"two days":                   {period("2026-01-01", "2026-01-02"), []string{"C1"}, 1, nil},
+		"one day":                    {period("2026-01-01", "2026-01-01"), []string{"C1"}, 1, policy.ErrPeriodEmpty},
+		"the end before the start":   {period("2026-01-02", "2026-01-01"), []string{"C1"}, 1, policy.ErrPeriodEmpty},
+		"ten years and a day":        {period("2026-01-01", "2036-01-02"), []string{"C1"}, 1, policy.ErrPeriodTooLong},
+		"the last date":              {period("9999-01-01", "9999-12-31"), []string{"C1"}, 1, policy.ErrPeriodTooLong},
+		"no cover":                   {year, nil, 1, policy.ErrCoverMissing},
+		"a cover of another product": {year, []string{"C1", "C5"}, 1, policy.ErrCoverUnknown},
+		"a repeated cover":           {year, []string{"C1", "C2", "C1"}, 1, policy.ErrCoverRepeated},
+		"a price of zero":            {year, []string{"C1"}, 0, policy.ErrPriceNotPositive},
+		"a negative price":           {year, []string{"C1"}, -1, policy.ErrPriceNotPositive},
+		"too large a price":          {year, []string{"C1", "C2"}, policy.MaxMoney, policy.ErrAmountTooLarge},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			farm := product(t, "FAI")
-			got, err := farm.Offer(flat(tt.price), policy.Inquiry{
+			got, err := farm.Offer(flat(tt.price), policy.OfferRequest{
 				OfferNumber: "O-1", AgentLogin: "jimmy.solid", Period: tt.period, Covers: tt.covers, Answers: claims,
 			}, start)
 			if !errors.Is(err, tt.err) {
@@ -215,7 +215,7 @@ func TestAnOfferIsMadeForWhatAProductCovers(t *testing.T) {
 			}
 			if tt.err != nil {
 				if got != nil {
-					t.Fatalf("a refused inquiry made %v", got)
+					t.Fatalf("failed request: got offer %v", got)
 				}
 				return
 			}
@@ -226,9 +226,9 @@ func TestAnOfferIsMadeForWhatAProductCovers(t *testing.T) {
 	}
 }
 
-func TestCoversAreKeptInTheOrderOfTheProduct(t *testing.T) {
-	car := product(t, "TRI")
-	got, err := car.Offer(flat(100), policy.Inquiry{Period: year, Covers: []string{"C3", "C1"}, Answers: []policy.Answer{
+func TestCoversAreInProductOrder(t *testing.T) {
+	travel := product(t, "TRI")
+	got, err := travel.Offer(flat(100), policy.OfferRequest{Period: year, Covers: []string{"C3", "C1"}, Answers: []policy.Answer{
 		answer("DESTINATION", policy.QuestionChoice, `"EUR"`),
 		answer("NUM_OF_ADULTS", policy.QuestionNumeric, "1"), answer("NUM_OF_CHILDREN", policy.QuestionNumeric, "1"),
 	}}, start)
@@ -241,9 +241,9 @@ func TestCoversAreKeptInTheOrderOfTheProduct(t *testing.T) {
 	}
 }
 
-func TestADraftIsNotSold(t *testing.T) {
+func TestDraftIsNotSold(t *testing.T) {
 	pet := product(t, "PET")
-	if o, err := pet.Offer(flat(1), policy.Inquiry{Period: year, Covers: []string{"C1"}}, start); !errors.Is(err, policy.ErrProductNotActive) {
+	if o, err := pet.Offer(flat(1), policy.OfferRequest{Period: year, Covers: []string{"C1"}}, start); !errors.Is(err, policy.ErrProductNotActive) {
 		t.Errorf("got offer %v, error %v", o, err)
 	}
 }

@@ -2,16 +2,16 @@ package policy
 
 import "parley.internal/pkg/fault"
 
-// Period is the days from From to To, both inclusive.
+// Period is a number of days, From and To inclusive.
 type Period struct{ From, To Date }
 
 const maxYears = 10
 
-// lastDay leaves room for the day after the end, where a terminal version
-// begins: it must be a date as well.
+// lastDay is the last possible end of a period: the version after a termination
+// begins on the next day, and every day must be a valid date.
 var lastDay = DateOf(Date(0).Time().AddDate(9999-1970, 0, -1))
 
-// What is wrong with a period to insure.
+// The errors of a period to insure.
 var (
 	ErrPeriodEmpty = fault.New(fault.Invalid, "period-empty",
 		"The policy must end after it begins; it would begin at %s and end at %s.")
@@ -19,8 +19,8 @@ var (
 		"A policy covers at most 10 years and ends before the year 9999; this one would cover %s to %s.")
 )
 
-// check refuses what nobody can insure. A period of one day is refused too:
-// its premium could not be divided by its days.
+// check rejects a period that cannot be insured. A period of one day cannot be:
+// Days would be 0, and premiums are divided by Days.
 func (p Period) check() error {
 	switch {
 	case p.From >= p.To:
@@ -31,9 +31,8 @@ func (p Period) check() error {
 	return nil
 }
 
-// Holds reports whether d is in the period.
-func (p Period) Holds(d Date) bool { return p.From <= d && d <= p.To }
+// Contains reports whether d is in the period.
+func (p Period) Contains(d Date) bool { return p.From <= d && d <= p.To }
 
-// Days is the number of days from From to To, as a subtraction gives them: a
-// period that ends on the day it begins has none.
+// Days returns To - From: a period that ends on its first day has 0 days.
 func (p Period) Days() int { return int(p.To - p.From) }

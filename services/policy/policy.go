@@ -1,8 +1,8 @@
-// Package policy is what an insurance company's agents sell: products priced
-// by tariffs, offers that are bought once, and the policies they become.
+// Package policy is the domain of the policy service: products priced by
+// tariffs, offers that are bought once, and policies.
 //
-// It promises that every rule is kept here, whoever calls: an aggregate refuses
-// first, then changes, then says what happened. It does no I/O.
+// All business rules are here. A method of an aggregate first checks them, then
+// changes the aggregate, then returns the events. The package does no I/O.
 package policy
 
 import (
@@ -12,8 +12,8 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Policy is an offer that was bought. It changes by adding versions; one that
-// was added never changes.
+// Policy is the result of buying an offer. A change adds a version; existing
+// versions never change.
 type Policy struct {
 	Number      string
 	OfferNumber string
@@ -26,17 +26,17 @@ type Policy struct {
 	Versions    []Version // in the order of their numbers, at least one
 }
 
-// Status says whether the policy runs to its end.
+// Status says whether the policy was terminated early.
 type Status string
 
-// A terminated policy still covers the days up to its termination.
+// A terminated policy covers the days up to its termination.
 const (
 	StatusActive     Status = "Active"
 	StatusTerminated Status = "Terminated"
 )
 
-// Version is what was agreed: the days covered and the premiums, and the days
-// for which the agreement is the one to look at.
+// Version is an agreement about the covered days and the premiums. Validity is
+// the period in which the version is the current one.
 type Version struct {
 	Number   int
 	Cover    Period
@@ -45,7 +45,7 @@ type Version struct {
 	Total    Money
 }
 
-// Why a policy is not terminated.
+// The reasons not to terminate a policy.
 var (
 	ErrPolicyUnknown    = fault.New(fault.NotFound, "policy-unknown", "There is no such policy.")
 	ErrPolicyTerminated = fault.New(fault.Conflict, "policy-terminated", "Policy %s is already terminated")
@@ -57,20 +57,20 @@ var (
 		"Policy %s does not cover %s. Policy cannot be terminated at this date.")
 )
 
-// Terminate ends the cover after date and returns the money to return for the
-// days that are not used. The last day of the cover returns 0.00.
+// Terminate ends the cover after date. It returns the premium to return for the
+// unused days: 0.00 on the last day of the cover.
 func (p *Policy) Terminate(date Date) (Money, []event.Event, error) {
 	if p.Status == StatusTerminated {
 		return 0, nil, ErrPolicyTerminated.With(p.Number)
 	}
-	version := p.at(date)
+	version := p.versionAt(date)
 	switch {
 	case version == nil:
 		return 0, nil, ErrNoVersionAtDate.With(p.Number, date)
-	case !version.Cover.Holds(date):
+	case !version.Cover.Contains(date):
 		return 0, nil, ErrDateNotCovered.With(p.Number, date)
 	}
-	terminal, err := version.endingOn(date)
+	terminal, err := version.terminatedAt(date)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -79,13 +79,13 @@ func (p *Policy) Terminate(date Date) (Money, []event.Event, error) {
 	terminal.Number = p.Versions[len(p.Versions)-1].Number + 1
 	p.Status = StatusTerminated
 	p.Versions = append(p.Versions, terminal)
-	return toReturn, []event.Event{terminated(p, toReturn)}, nil
+	return toReturn, []event.Event{policyTerminated(p, toReturn)}, nil
 }
 
-// Shown is the version that the policy is shown by: the one valid today, else
-// the first if today is earlier, else the last.
-func (p *Policy) Shown(today Date) *Version {
-	switch version := p.at(today); {
+// Current returns the version that is valid today, else the first if today is
+// earlier, else the last.
+func (p *Policy) Current(today Date) *Version {
+	switch version := p.versionAt(today); {
 	case version != nil:
 		return version
 	case today < p.Versions[0].Validity.From:
@@ -95,19 +95,20 @@ func (p *Policy) Shown(today Date) *Version {
 	}
 }
 
-// at is the version with the highest number that is valid at date, or nil.
-func (p *Policy) at(date Date) *Version {
+// versionAt returns the version with the highest number that is valid at date,
+// nil if none is.
+func (p *Policy) versionAt(date Date) *Version {
 	for i := len(p.Versions) - 1; i >= 0; i-- {
-		if p.Versions[i].Validity.Holds(date) {
+		if p.Versions[i].Validity.Contains(date) {
 			return &p.Versions[i]
 		}
 	}
 	return nil
 }
 
-// endingOn is the version that follows v when its cover ends on date. Of each
-// premium the share of the days used stays.
-func (v *Version) endingOn(date Date) (Version, error) {
+// terminatedAt returns the version that follows v when the cover ends on date.
+// Each premium is reduced to the share of the days used.
+func (v *Version) terminatedAt(date Date) (Version, error) {
 	cover := Period{From: v.Cover.From, To: date}
 	premiums := make([]CoverPremium, len(v.Covers))
 	for i, c := range v.Covers {
@@ -124,4 +125,11 @@ func (v *Version) endingOn(date Date) (Version, error) {
 		Covers:   premiums,
 		Total:    sum,
 	}, nil
+}
+
+// Cursor is the position after a policy in the list of policies, newest first.
+// The zero Cursor is the position before the newest policy.
+type Cursor struct {
+	CreatedAt time.Time // to the microsecond
+	Number    string
 }

@@ -13,7 +13,7 @@ import (
 	"parley.internal/policy"
 )
 
-// bought is the policy of offer(): 100 and 200 from 1 to 6 December.
+// bought returns the policy of offer(): 100 and 200 from 1 to 6 December.
 func bought(changes ...func(*policy.Policy)) *policy.Policy {
 	p, _, err := offer().Buy("P-1", anna, home, start)
 	if err != nil {
@@ -33,7 +33,7 @@ func endedOn(day string) func(*policy.Policy) {
 	}
 }
 
-func TestTerminatingReturnsTheDaysNotUsed(t *testing.T) {
+func TestTerminationReturnsPremiumOfUnusedDays(t *testing.T) {
 	p := bought()
 	toReturn, events, err := p.Terminate(date("2026-12-04")) // day 3 of 5
 	if err != nil {
@@ -62,7 +62,7 @@ func TestTerminatingReturnsTheDaysNotUsed(t *testing.T) {
 	}
 }
 
-func TestAPolicyIsTerminatedOnceOnADayItCovers(t *testing.T) {
+func TestPolicyIsTerminatedOnceOnCoveredDay(t *testing.T) {
 	uncovered := func(p *policy.Policy) { p.Versions[0].Cover.To = date("2026-12-03") }
 	tests := map[string]struct {
 		policy *policy.Policy
@@ -85,7 +85,7 @@ func TestAPolicyIsTerminatedOnceOnADayItCovers(t *testing.T) {
 			policy: bought(), date: "2026-12-07",
 			err: policy.ErrNoVersionAtDate, text: "No valid policy P-1 version exists at 2026-12-07. Policy cannot be terminated.",
 		},
-		"a day that is valid and not covered": {
+		"a valid day that is not covered": {
 			policy: bought(uncovered), date: "2026-12-04",
 			err: policy.ErrDateNotCovered, text: "Policy P-1 does not cover 2026-12-04. Policy cannot be terminated at this date.",
 		},
@@ -102,7 +102,7 @@ func TestAPolicyIsTerminatedOnceOnADayItCovers(t *testing.T) {
 					t.Errorf("got %q, want %q", err, tt.text)
 				}
 				if len(events) != 0 || len(tt.policy.Versions) != versions {
-					t.Errorf("a refused termination told %v and left %v", events, tt.policy.Versions)
+					t.Errorf("failed termination: got events %v and versions %v", events, tt.policy.Versions)
 				}
 				return
 			}
@@ -113,38 +113,39 @@ func TestAPolicyIsTerminatedOnceOnADayItCovers(t *testing.T) {
 	}
 }
 
-func TestAPolicyIsShownByTheVersionValidToday(t *testing.T) {
+func TestCurrentVersionIsTheOneValidToday(t *testing.T) {
 	tests := map[string]struct {
 		policy *policy.Policy
 		today  string
 		want   int
 	}{
-		"before it begins, the first":              {bought(), "2026-11-20", 1},
-		"while it runs, the one that runs":         {bought(), "2026-12-03", 1},
-		"after its end, the last":                  {bought(), "2027-01-01", 1},
+		"before the cover, the first":              {bought(), "2026-11-20", 1},
+		"during the cover, the valid version":      {bought(), "2026-12-03", 1},
+		"after the cover, the last":                {bought(), "2027-01-01", 1},
 		"terminated, up to that day, the first":    {bought(endedOn("2026-12-04")), "2026-12-04", 1},
 		"terminated, from the day after, the last": {bought(endedOn("2026-12-04")), "2026-12-05", 2},
 		"terminated, after the old end, the last":  {bought(endedOn("2026-12-04")), "2027-01-01", 2},
-		"terminated on the last day, that day":     {bought(endedOn("2026-12-06")), "2026-12-06", 1},
+		"terminated on the last day, on that day":  {bought(endedOn("2026-12-06")), "2026-12-06", 1},
 		"terminated on the last day, later":        {bought(endedOn("2026-12-06")), "2026-12-07", 2},
-		"terminated, seen before it begins":        {bought(endedOn("2026-12-04")), "2026-11-20", 1},
+		"terminated, before the cover":             {bought(endedOn("2026-12-04")), "2026-11-20", 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := tt.policy.Shown(date(tt.today)); got.Number != tt.want {
+			if got := tt.policy.Current(date(tt.today)); got.Number != tt.want {
 				t.Errorf("got version %d, want %d", got.Number, tt.want)
 			}
 		})
 	}
 }
 
-// The formula of the original, in fractions: nothing is rounded before the end.
-func formula(premium policy.Money, notUsed, days int) *big.Rat {
+// exactPremium is the premium of the used days by the original's formula, as a
+// fraction: it is not rounded.
+func exactPremium(premium policy.Money, unused, days int) *big.Rat {
 	p := new(big.Rat).SetInt64(int64(premium))
-	return new(big.Rat).Sub(p, new(big.Rat).Mul(p, big.NewRat(int64(notUsed), int64(days))))
+	return new(big.Rat).Sub(p, new(big.Rat).Mul(p, big.NewRat(int64(unused), int64(days))))
 }
 
-func TestTerminatingNeitherMakesNorLosesMoney(t *testing.T) {
+func TestTerminationSplitsPremiumExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		days := rapid.IntRange(1, 3653).Draw(t, "days")
 		used := rapid.IntRange(0, days).Draw(t, "used")
@@ -168,23 +169,23 @@ func TestTerminatingNeitherMakesNorLosesMoney(t *testing.T) {
 		}
 		terminal := p.Versions[1]
 		if toReturn+terminal.Total != o.Total {
-			t.Fatalf("returned %v and kept %v of %v", toReturn, terminal.Total, o.Total)
+			t.Fatalf("returned %v and charged %v, together not %v", toReturn, terminal.Total, o.Total)
 		}
 		if toReturn < 0 || terminal.Total < 0 {
-			t.Fatalf("returned %v and kept %v", toReturn, terminal.Total)
+			t.Fatalf("returned %v and charged %v, want no negative amount", toReturn, terminal.Total)
 		}
 		for i, c := range terminal.Covers {
-			exact := formula(o.Covers[i].Premium, days-used, days)
+			exact := exactPremium(o.Covers[i].Premium, days-used, days)
 			off := new(big.Rat).Sub(exact, new(big.Rat).SetInt64(int64(c.Premium)))
 			half := off.Abs(off).Cmp(big.NewRat(1, 2))
 			if half > 0 || half == 0 && c.Premium%2 != 0 {
-				t.Fatalf("%v for %d of %d days is %v, exactly %v minor units", o.Covers[i].Premium, used, days, c.Premium, exact)
+				t.Fatalf("premium %v for %d of %d days: got %v, exact value %v minor units", o.Covers[i].Premium, used, days, c.Premium, exact)
 			}
 		}
 	})
 }
 
-func TestEventsSpeakTheContract(t *testing.T) {
+func TestEventsHaveContractJSON(t *testing.T) {
 	p := bought()
 	tests := map[string]struct {
 		event event.Event

@@ -7,8 +7,8 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Product is something that can be insured, as a customer reads it. Products
-// are data: their JSON is what the database keeps and what the front end gets.
+// Product is an insurance product as shown to customers. Products are data: the
+// database and the front end get the same JSON.
 type Product struct {
 	Code               string        `json:"code"`
 	Name               string        `json:"name"`
@@ -21,17 +21,17 @@ type Product struct {
 	Questions          []Question    `json:"questions"`
 }
 
-// ProductStatus says who sees a product.
+// ProductStatus says whether a product is sold.
 type ProductStatus string
 
-// A draft is seen by administrators and sold by nobody.
+// A draft is not sold and only administrators see it.
 const (
 	ProductDraft  ProductStatus = "draft"
 	ProductActive ProductStatus = "active"
 )
 
-// Cover is one risk that a product insures. Which covers an offer has is the
-// agent's choice; Optional marks what most customers may do without.
+// Cover is a risk that a product insures. The agent selects the covers of an
+// offer; Optional marks covers that most customers do not need.
 type Cover struct {
 	Code        string `json:"code"`
 	Name        string `json:"name"`
@@ -40,14 +40,14 @@ type Cover struct {
 	SumInsured  *Money `json:"sumInsured,omitempty"`
 }
 
-// What is wrong with a product that is asked for.
+// The errors of a product.
 var (
 	ErrProductUnknown   = fault.New(fault.NotFound, "product-unknown", "There is no such product.")
 	ErrProductNotActive = fault.New(fault.Conflict, "product-not-active", "Product %s is not sold yet.")
 	ErrProductActive    = fault.New(fault.Conflict, "product-active", "Product %s is sold already.")
 )
 
-// Activate puts a draft on sale.
+// Activate begins the sale of a draft.
 func (p *Product) Activate() ([]event.Event, error) {
 	if p.Status == ProductActive {
 		return nil, ErrProductActive.With(p.Code)
@@ -56,16 +56,16 @@ func (p *Product) Activate() ([]event.Event, error) {
 	return []event.Event{ProductActivated{ProductCode: p.Code, ProductName: p.Name}}, nil
 }
 
-// What is wrong with the covers that an offer is to have.
+// The errors of the selected covers.
 var (
 	ErrCoverMissing  = fault.New(fault.Invalid, "cover-missing", "Choose at least one cover of product %s.")
 	ErrCoverUnknown  = fault.New(fault.Invalid, "cover-unknown", "Product %s has no cover %s.")
 	ErrCoverRepeated = fault.New(fault.Invalid, "cover-repeated", "Cover %s is chosen more than once.")
 )
 
-// chosen refuses covers that the product does not have, and returns the others
-// in the order of the product.
-func (p *Product) chosen(codes []string) ([]string, error) {
+// selectCovers returns the selected covers in the order of the product. It
+// rejects unknown and repeated covers.
+func (p *Product) selectCovers(codes []string) ([]string, error) {
 	if len(codes) == 0 {
 		return nil, ErrCoverMissing.With(p.Code)
 	}
@@ -78,7 +78,7 @@ func (p *Product) chosen(codes []string) ([]string, error) {
 	for i, code := range codes {
 		switch {
 		case !slices.Contains(inOrder, code):
-			return nil, ErrCoverUnknown.With(p.Code, quoted(code))
+			return nil, ErrCoverUnknown.With(p.Code, quote(code))
 		case slices.Contains(codes[:i], code):
 			return nil, ErrCoverRepeated.With(code)
 		}

@@ -10,7 +10,7 @@ import (
 	"parley.internal/policy"
 )
 
-func TestADraftIsActivatedOnce(t *testing.T) {
+func TestDraftIsActivatedOnce(t *testing.T) {
 	pet := policy.Product{Code: "PET", Name: "Happy Pet", Status: policy.ProductDraft}
 	events, err := pet.Activate()
 	want := []event.Event{policy.ProductActivated{ProductCode: "PET", ProductName: "Happy Pet"}}
@@ -18,36 +18,36 @@ func TestADraftIsActivatedOnce(t *testing.T) {
 		t.Errorf("status %s, error %v, events (-want +got):\n%s", pet.Status, err, diff)
 	}
 	if events, err := pet.Activate(); !errors.Is(err, policy.ErrProductActive) || len(events) > 0 {
-		t.Errorf("again: %v, error %v", events, err)
+		t.Errorf("second activation: got events %v, error %v", events, err)
 	}
 }
 
-func TestATariffChangesAsAWholeOrNotAtAll(t *testing.T) {
+func TestTariffChangeIsAtomic(t *testing.T) {
 	car := &policy.Product{Code: "CAR"}
 	rules := []policy.BaseRule{{Cover: "C1", Premium: "2"}}
-	unfit := policy.ErrTariffInvalid.With("CAR", "here", "why")
+	invalid := policy.ErrTariffInvalid.With("CAR", "here", "why")
 	tests := map[string]struct {
-		version int // of the one to be replaced
-		unfit   error
+		version int   // to replace
+		invalid error // of the new tariff
 		want    error
 	}{
-		"whichever it is":       {version: 0},
-		"the current one":       {version: 3},
-		"an older one":          {version: 2, want: policy.ErrTariffConflict},
-		"a newer one":           {version: 4, want: policy.ErrTariffConflict},
-		"by one that is broken": {version: 3, unfit: unfit, want: policy.ErrTariffInvalid},
+		"any version":         {version: 0},
+		"the current version": {version: 3},
+		"an older version":    {version: 2, want: policy.ErrTariffConflict},
+		"a newer version":     {version: 4, want: policy.ErrTariffConflict},
+		"an invalid tariff":   {version: 3, invalid: invalid, want: policy.ErrTariffInvalid},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := policy.Tariff{ProductCode: "CAR", Version: 3, Base: []policy.BaseRule{{Cover: "C1", Premium: "1"}}}
 			after := before
-			// Whatever product the change names, it is this one's.
+			// The product in the new tariff is ignored.
 			to := policy.Tariff{ProductCode: "TRI", Version: tt.version, Base: rules}
 			events, err := after.Change(car, to, func(p *policy.Product, to policy.Tariff) (policy.Pricer, error) {
 				if p != car || to.ProductCode != "CAR" || !cmp.Equal(to.Base, rules) {
 					t.Errorf("compiled %v for %s", to, p.Code)
 				}
-				return nil, tt.unfit
+				return nil, tt.invalid
 			})
 			want, wantEvents := policy.Tariff{ProductCode: "CAR", Version: 4, Base: rules}, []event.Event{policy.TariffChanged{ProductCode: "CAR"}}
 			if tt.want != nil {
@@ -57,7 +57,7 @@ func TestATariffChangesAsAWholeOrNotAtAll(t *testing.T) {
 				t.Errorf("error %v, want %v", err, tt.want)
 			}
 			if diff := cmp.Diff(want, after) + cmp.Diff(wantEvents, events); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+				t.Errorf("tariff and events (-want +got):\n%s", diff)
 			}
 		})
 	}

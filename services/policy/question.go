@@ -9,50 +9,50 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Question is what a tariff must know to price a product.
+// Question asks for a value that the tariff needs to price a product.
 type Question struct {
 	Index   int          `json:"index"`
 	Code    string       `json:"questionCode"`
 	Type    QuestionType `json:"questionType"`
 	Text    string       `json:"text"`
-	Choices []Choice     `json:"choices,omitempty"` // of a Choice
-	Minimum *Number      `json:"minimum,omitempty"` // of a Numeric; both bounds are answers too
+	Choices []Choice     `json:"choices,omitempty"` // of type Choice
+	Minimum *Number      `json:"minimum,omitempty"` // of type Numeric, inclusive like Maximum
 	Maximum *Number      `json:"maximum,omitempty"`
-	Integer bool         `json:"integer,omitempty"` // of a Numeric: whole numbers only
+	Integer bool         `json:"integer,omitempty"` // of type Numeric: whole numbers only
 }
 
-// QuestionType says what an answer looks like.
+// QuestionType is the type of an answer.
 type QuestionType string
 
-// A Text and a Choice are answered by a string, a Numeric by a number.
+// The answer to a Text or a Choice is a string, to a Numeric a number.
 const (
 	QuestionText    QuestionType = "Text"
 	QuestionNumeric QuestionType = "Numeric"
 	QuestionChoice  QuestionType = "Choice"
 )
 
-// Choice is one answer that a question of type Choice takes.
+// Choice is a possible answer to a question of type Choice.
 type Choice struct {
 	Code  string `json:"code"`
 	Label string `json:"label"`
 }
 
-// Answer is what an agent answers to a question. QuestionType repeats what the
-// agent was asked, so that a form older than the product is noticed.
+// Answer is an agent's answer to a question. QuestionType repeats the type in the
+// agent's form: it differs if the form is older than the product.
 type Answer struct {
 	QuestionCode string          `json:"questionCode"`
 	QuestionType QuestionType    `json:"questionType"`
 	Answer       json.RawMessage `json:"answer"`
 }
 
-// Value is an answer that was found good: Number if it is Numeric, else Text.
+// Value is a valid answer: Number if Numeric, else Text.
 type Value struct {
 	Numeric bool
 	Text    string
 	Number  Number
 }
 
-// What is wrong with an answer, or with the set of them.
+// The errors of answers.
 var (
 	ErrAnswerMissing  = fault.New(fault.Invalid, "answer-missing", "Question %s is not answered.")
 	ErrAnswerRepeated = fault.New(fault.Invalid, "answer-repeated", "Question %s is answered more than once.")
@@ -61,58 +61,59 @@ var (
 	ErrAnswerInvalid  = fault.New(fault.Invalid, "answer-invalid", "The answer to question %s must be %s.")
 )
 
-// answered checks that each question is answered once and well.
-func (p *Product) answered(answers []Answer) (map[string]Value, error) {
+// readAnswers returns the valid answers by question. It checks that each question
+// is answered once.
+func (p *Product) readAnswers(answers []Answer) (map[string]Value, error) {
 	values := make(map[string]Value, len(p.Questions))
 	for i, answer := range answers {
-		value, err := p.read(answer)
+		value, err := p.readAnswer(answer)
 		if _, twice := values[answer.QuestionCode]; twice {
 			err = ErrAnswerRepeated.With(answer.QuestionCode)
 		}
 		if err != nil {
-			return nil, at(fmt.Sprintf("#/answers/%d", i), err)
+			return nil, pointTo(fmt.Sprintf("#/answers/%d", i), err)
 		}
 		values[answer.QuestionCode] = value
 	}
 	for _, question := range p.Questions {
 		if _, ok := values[question.Code]; !ok {
-			return nil, at("#/answers", ErrAnswerMissing.With(question.Code))
+			return nil, pointTo("#/answers", ErrAnswerMissing.With(question.Code))
 		}
 	}
 	return values, nil
 }
 
-func (p *Product) read(answer Answer) (Value, error) {
+func (p *Product) readAnswer(answer Answer) (Value, error) {
 	i := slices.IndexFunc(p.Questions, func(q Question) bool { return q.Code == answer.QuestionCode })
 	if i < 0 {
-		return Value{}, ErrAnswerUnknown.With(p.Code, quoted(answer.QuestionCode))
+		return Value{}, ErrAnswerUnknown.With(p.Code, quote(answer.QuestionCode))
 	}
 	return p.Questions[i].read(answer)
 }
 
 func (q *Question) read(answer Answer) (Value, error) {
 	if answer.QuestionType != q.Type {
-		return Value{}, ErrAnswerType.With(q.Code, q.Type, quoted(string(answer.QuestionType)))
+		return Value{}, ErrAnswerType.With(q.Code, q.Type, quote(string(answer.QuestionType)))
 	}
 	if q.Type == QuestionNumeric {
 		number, err := ParseNumber(string(answer.Answer))
 		if err != nil || !q.allows(number) {
-			return Value{}, ErrAnswerInvalid.With(q.Code, q.wanted())
+			return Value{}, ErrAnswerInvalid.With(q.Code, q.expected())
 		}
 		return Value{Numeric: true, Number: number}, nil
 	}
-	var text *string // null is no answer
+	var text *string // null is invalid
 	if err := json.Unmarshal(answer.Answer, &text); err != nil || text == nil {
-		return Value{}, ErrAnswerInvalid.With(q.Code, q.wanted())
+		return Value{}, ErrAnswerInvalid.With(q.Code, q.expected())
 	}
 	if q.Type == QuestionChoice {
 		if !q.Offers(*text) {
-			return Value{}, ErrAnswerInvalid.With(q.Code, q.wanted())
+			return Value{}, ErrAnswerInvalid.With(q.Code, q.expected())
 		}
 		return Value{Text: *text}, nil
 	}
-	clean, err := cleaned("The answer to question "+q.Code, *text)
-	return Value{Text: clean}, err
+	normalized, err := normalize("The answer to question "+q.Code, *text)
+	return Value{Text: normalized}, err
 }
 
 // Offers reports whether a code is one of the question's choices.
@@ -126,8 +127,8 @@ func (q *Question) allows(n Number) bool {
 		(!q.Integer || n.IsInt())
 }
 
-// wanted says in words what a good answer is.
-func (q *Question) wanted() string {
+// expected describes a valid answer in words.
+func (q *Question) expected() string {
 	switch q.Type {
 	case QuestionText:
 		return "a text"

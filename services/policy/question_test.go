@@ -10,7 +10,7 @@ import (
 	"parley.internal/policy"
 )
 
-// flat prices every cover at 100.00.
+// flat is a tariff with one premium for all covers.
 type flat policy.Money
 
 func (f flat) Price(covers []string, _ map[string]policy.Value) ([]policy.CoverPremium, error) {
@@ -25,7 +25,7 @@ func answer(code string, kind policy.QuestionType, raw string) policy.Answer {
 	return policy.Answer{QuestionCode: code, QuestionType: kind, Answer: json.RawMessage(raw)}
 }
 
-func TestEachQuestionIsAnsweredOnceAndWell(t *testing.T) {
+func TestEachQuestionNeedsOneValidAnswer(t *testing.T) {
 	typ := answer("TYP", policy.QuestionChoice, `"APT"`)
 	area := answer("AREA", policy.QuestionNumeric, `95`)
 	claims := answer("NUM_OF_CLAIM", policy.QuestionNumeric, `1`)
@@ -43,39 +43,39 @@ func TestEachQuestionIsAnsweredOnceAndWell(t *testing.T) {
 		answers []policy.Answer
 		err     error
 	}{
-		"all answered":                         {[]policy.Answer{typ, area, claims, flood}, nil},
-		"in another order":                     {[]policy.Answer{flood, claims, area, typ}, nil},
-		"a fraction of a square metre":         {with(answer("AREA", policy.QuestionNumeric, `95.25`)), nil},
-		"the largest area":                     {with(answer("AREA", policy.QuestionNumeric, `100000`)), nil},
-		"a whole number with a zero after it":  {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `2.0`)), nil},
-		"one missing":                          {[]policy.Answer{typ, area, claims}, policy.ErrAnswerMissing},
-		"none":                                 {nil, policy.ErrAnswerMissing},
-		"one twice":                            {[]policy.Answer{typ, area, claims, flood, typ}, policy.ErrAnswerRepeated},
-		"one nobody asked":                     {append(with(typ), answer("COLOUR", policy.QuestionText, `"red"`)), policy.ErrAnswerUnknown},
-		"a type that differs from the product": {with(answer("AREA", policy.QuestionText, `"95"`)), policy.ErrAnswerType},
-		"a type that is none":                  {with(answer("AREA", "Number", `95`)), policy.ErrAnswerType},
-		"a choice that is none":                {with(answer("TYP", policy.QuestionChoice, `"CASTLE"`)), policy.ErrAnswerInvalid},
-		"a choice in small letters":            {with(answer("TYP", policy.QuestionChoice, `"apt"`)), policy.ErrAnswerInvalid},
-		"a choice that is a number":            {with(answer("TYP", policy.QuestionChoice, `1`)), policy.ErrAnswerInvalid},
-		"a choice that is null":                {with(answer("TYP", policy.QuestionChoice, `null`)), policy.ErrAnswerInvalid},
-		"a choice left out":                    {with(answer("TYP", policy.QuestionChoice, ``)), policy.ErrAnswerInvalid},
-		"a number in a text":                   {with(answer("AREA", policy.QuestionNumeric, `"95"`)), policy.ErrAnswerInvalid},
-		"a number that is true":                {with(answer("AREA", policy.QuestionNumeric, `true`)), policy.ErrAnswerInvalid},
-		"a number that is null":                {with(answer("AREA", policy.QuestionNumeric, `null`)), policy.ErrAnswerInvalid},
-		"no area":                              {with(answer("AREA", policy.QuestionNumeric, `0`)), policy.ErrAnswerInvalid},
-		"less than no area":                    {with(answer("AREA", policy.QuestionNumeric, `-1`)), policy.ErrAnswerInvalid},
-		"too large an area":                    {with(answer("AREA", policy.QuestionNumeric, `100000.01`)), policy.ErrAnswerInvalid},
-		"more digits than are kept exactly":    {with(answer("AREA", policy.QuestionNumeric, `1.0000000000001`)), policy.ErrAnswerInvalid},
-		"an exponent":                          {with(answer("AREA", policy.QuestionNumeric, `1e2`)), policy.ErrAnswerInvalid},
-		"half a claim":                         {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `1.5`)), policy.ErrAnswerInvalid},
-		"less than no claim":                   {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `-1`)), policy.ErrAnswerInvalid},
-		"too many claims":                      {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `1001`)), policy.ErrAnswerInvalid},
+		"all answered":                       {[]policy.Answer{typ, area, claims, flood}, nil},
+		"in another order":                   {[]policy.Answer{flood, claims, area, typ}, nil},
+		"a fraction of a square metre":       {with(answer("AREA", policy.QuestionNumeric, `95.25`)), nil},
+		"the largest area":                   {with(answer("AREA", policy.QuestionNumeric, `100000`)), nil},
+		"a whole number with a decimal zero": {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `2.0`)), nil},
+		"a missing answer":                   {[]policy.Answer{typ, area, claims}, policy.ErrAnswerMissing},
+		"no answers":                         {nil, policy.ErrAnswerMissing},
+		"a repeated answer":                  {[]policy.Answer{typ, area, claims, flood, typ}, policy.ErrAnswerRepeated},
+		"an unknown question":                {append(with(typ), answer("COLOUR", policy.QuestionText, `"red"`)), policy.ErrAnswerUnknown},
+		"another type than the product's":    {with(answer("AREA", policy.QuestionText, `"95"`)), policy.ErrAnswerType},
+		"an unknown type":                    {with(answer("AREA", "Number", `95`)), policy.ErrAnswerType},
+		"an unknown choice":                  {with(answer("TYP", policy.QuestionChoice, `"CASTLE"`)), policy.ErrAnswerInvalid},
+		"a choice in lower case":             {with(answer("TYP", policy.QuestionChoice, `"apt"`)), policy.ErrAnswerInvalid},
+		"a number for a choice":              {with(answer("TYP", policy.QuestionChoice, `1`)), policy.ErrAnswerInvalid},
+		"null for a choice":                  {with(answer("TYP", policy.QuestionChoice, `null`)), policy.ErrAnswerInvalid},
+		"an empty answer":                    {with(answer("TYP", policy.QuestionChoice, ``)), policy.ErrAnswerInvalid},
+		"a number in quotes":                 {with(answer("AREA", policy.QuestionNumeric, `"95"`)), policy.ErrAnswerInvalid},
+		"a boolean for a number":             {with(answer("AREA", policy.QuestionNumeric, `true`)), policy.ErrAnswerInvalid},
+		"null for a number":                  {with(answer("AREA", policy.QuestionNumeric, `null`)), policy.ErrAnswerInvalid},
+		"an area of zero":                    {with(answer("AREA", policy.QuestionNumeric, `0`)), policy.ErrAnswerInvalid},
+		"a negative area":                    {with(answer("AREA", policy.QuestionNumeric, `-1`)), policy.ErrAnswerInvalid},
+		"too large an area":                  {with(answer("AREA", policy.QuestionNumeric, `100000.01`)), policy.ErrAnswerInvalid},
+		"too many digits":                    {with(answer("AREA", policy.QuestionNumeric, `1.0000000000001`)), policy.ErrAnswerInvalid},
+		"an exponent":                        {with(answer("AREA", policy.QuestionNumeric, `1e2`)), policy.ErrAnswerInvalid},
+		"half a claim":                       {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `1.5`)), policy.ErrAnswerInvalid},
+		"a negative number of claims":        {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `-1`)), policy.ErrAnswerInvalid},
+		"too many claims":                    {with(answer("NUM_OF_CLAIM", policy.QuestionNumeric, `1001`)), policy.ErrAnswerInvalid},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			hsi := product(t, "HSI")
-			inquiry := policy.Inquiry{Period: year, Covers: []string{"C1"}, Answers: tt.answers}
-			offer, err := hsi.Offer(flat(10000), inquiry, time.Now())
+			request := policy.OfferRequest{Period: year, Covers: []string{"C1"}, Answers: tt.answers}
+			offer, err := hsi.Offer(flat(10000), request, time.Now())
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("got error %v, want %v", err, tt.err)
 			}
@@ -86,9 +86,9 @@ func TestEachQuestionIsAnsweredOnceAndWell(t *testing.T) {
 	}
 }
 
-func TestARefusedAnswerIsToldWhatIsWanted(t *testing.T) {
+func TestErrorDescribesValidAnswer(t *testing.T) {
 	car := product(t, "CAR")
-	_, err := car.Offer(flat(1), policy.Inquiry{
+	_, err := car.Offer(flat(1), policy.OfferRequest{
 		Period: year, Covers: []string{"C1"},
 		Answers: []policy.Answer{answer("NUM_OF_CLAIM", policy.QuestionNumeric, `"2"`)},
 	}, time.Now())
@@ -99,7 +99,7 @@ func TestARefusedAnswerIsToldWhatIsWanted(t *testing.T) {
 	}
 }
 
-func TestATextIsTakenWithoutTheSpaceAroundIt(t *testing.T) {
+func TestTextAnswerIsTrimmed(t *testing.T) {
 	free := policy.Product{
 		Code: "FREE", Status: policy.ProductActive,
 		Covers:    []policy.Cover{{Code: "C1"}},
@@ -108,7 +108,7 @@ func TestATextIsTakenWithoutTheSpaceAroundIt(t *testing.T) {
 	for raw, ok := range map[string]bool{
 		`" because "`: true, `"  "`: false, `"a\u0000b"`: false, `"a\nb"`: false, `{}`: false,
 	} {
-		_, err := free.Offer(flat(1), policy.Inquiry{
+		_, err := free.Offer(flat(1), policy.OfferRequest{
 			Period: year, Covers: []string{"C1"},
 			Answers: []policy.Answer{answer("WHY", policy.QuestionText, raw)},
 		}, time.Now())
@@ -116,7 +116,7 @@ func TestATextIsTakenWithoutTheSpaceAroundIt(t *testing.T) {
 			t.Errorf("%s: got error %v", raw, err)
 		}
 		if fields := fault.Of(err).Fields; !ok && (len(fields) != 1 || fields[0].Pointer != "#/answers/0") {
-			t.Errorf("%s: points to %v", raw, fields)
+			t.Errorf("%s: error points to %v, want #/answers/0", raw, fields)
 		}
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// maxText is how many characters a name, or a line of an address, may have.
+// maxText bounds the characters of a name or a line of an address.
 const maxText = 200
 
-// ErrTextInvalid refuses a text; it names the field and never shows the text,
-// which may be a tax id.
+// ErrTextInvalid rejects a text. It names the field and never shows the text,
+// because the text may be a tax id.
 var ErrTextInvalid = fault.New(fault.Invalid, "text-invalid", "%s "+textRule+".")
 
 const textRule = "must have 1 to 200 characters, some of them visible, none a control character"
 
-// cleaned is text without the space around it.
-func cleaned(field, text string) (string, error) {
+// normalize returns a field's text without the space around it.
+func normalize(field, text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if !strings.ContainsFunc(text, isVisible) || utf8.RuneCountInString(text) > maxText || !utf8.ValidString(text) ||
 		strings.ContainsFunc(text, unicode.IsControl) {
@@ -28,17 +28,17 @@ func cleaned(field, text string) (string, error) {
 	return text, nil
 }
 
-// isVisible is false of what leaves no mark, a zero-width space among it.
+// isVisible reports whether a character is printed; a zero-width space is not.
 func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
-// at points to the part of a request that err is about.
-func at(pointer string, err error) error {
-	refusal := fault.Of(err)
-	return refusal.At(fault.Field{Pointer: pointer, Detail: strings.TrimSuffix(refusal.Detail, ".")})
+// pointTo adds a pointer to the invalid part of a request to an error.
+func pointTo(pointer string, err error) error {
+	f := fault.Of(err)
+	return f.At(fault.Field{Pointer: pointer, Detail: strings.TrimSuffix(f.Detail, ".")})
 }
 
-// quoted is what somebody sent us, fit to be shown in an error.
-func quoted(text string) string {
+// quote quotes a client's text for an error, at most 40 characters of it.
+func quote(text string) string {
 	const enough = 40
 	if runes := []rune(text[:min(len(text), enough*utf8.UTFMax)]); len(runes) > enough {
 		text = string(runes[:enough]) + "…"

@@ -14,7 +14,6 @@ import (
 	"parley.internal/api"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/contract"
-	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/testenv"
@@ -25,14 +24,19 @@ import (
 	"parley.internal/policy/store"
 )
 
-// eventless is a store that sells without writing events.
+// eventless is a store whose purchases write no outbox rows.
 type eventless struct{ *store.Store }
 
-func (s eventless) Buy(
-	ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
-	buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
+func (s eventless) Do(ctx context.Context, key policy.IdempotencyKey, fn func(policy.Tx) (policy.Response, error)) (policy.Response, bool, error) {
+	return s.Store.Do(ctx, key, func(tx policy.Tx) (policy.Response, error) { return fn(eventlessTx{tx}) })
+}
+
+type eventlessTx struct{ policy.Tx }
+
+func (tx eventlessTx) Buy(
+	ctx context.Context, agent policy.Agent, number string, buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
 ) error {
-	return s.Store.Buy(ctx, tx, viewer, number, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
+	return tx.Tx.Buy(ctx, agent, number, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
 		p, _, err := buy(o)
 		return p, nil, err
 	})
@@ -59,9 +63,9 @@ func TestPurchase(t *testing.T) {
 		})
 		obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
 		must(t, err)
-		handler := func(offers rest.Offers) http.Handler {
+		handler := func(s rest.Store) http.Handler {
 			return (&rest.API{
-				Contract: obeyed, Products: products, Offers: offers, Policies: s, Requests: s,
+				Contract: obeyed, Products: products, Store: s,
 				Now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 			}).Handler()
 		}

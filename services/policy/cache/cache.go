@@ -1,8 +1,9 @@
-// Package cache keeps products and tariffs in memory, in front of the store.
+// Package cache keeps the catalogue of products and tariffs in memory, in front
+// of the store.
 //
-// It promises that what was read before a Drop is not served after it, and that
-// nothing is served for longer than TTL: a Drop that comes from another node is
-// a hint, which may be lost.
+// No read returns data that was loaded before the last Drop, or longer than TTL
+// ago. A TTL is needed because other nodes announce changes by events that may be
+// lost.
 package cache
 
 import (
@@ -16,72 +17,72 @@ import (
 	"parley.internal/policy"
 )
 
-// TTL is how long the catalogue is kept.
+// TTL is the time to live of the cached catalogue.
 const TTL = 30 * time.Second
 
-// Cache is the catalogue of products. It is safe for concurrent use; nobody may
-// change what it returns.
+// Cache is the cached catalogue. It is safe for concurrent use. Callers must not
+// change the products that it returns.
 type Cache struct {
 	load    func(context.Context) (policy.Catalogue, error)
 	compile policy.Compile
-	turn    chan struct{} // holds one token while somebody loads
+	loading chan struct{} // a semaphore: one load at a time
 
 	mu         sync.Mutex
-	generation uint64    // counts the drops
-	kept       *snapshot // nil: nothing is
+	generation uint64    // the number of drops
+	cached     *snapshot // nil: load again
 }
 
-// New is an empty cache of what load returns.
+// New returns an empty cache of the catalogue that load returns.
 func New(load func(context.Context) (policy.Catalogue, error), compile policy.Compile) *Cache {
-	return &Cache{load: load, compile: compile, turn: make(chan struct{}, 1)}
+	return &Cache{load: load, compile: compile, loading: make(chan struct{}, 1)}
 }
 
-// snapshot is the catalogue as it was at one moment.
+// snapshot is the catalogue at one moment.
 type snapshot struct {
-	until    time.Time
+	expires  time.Time
 	products []policy.Product // by code
 	pricers  map[string]func() (policy.Pricer, error)
 }
 
-// Drop forgets everything; so does a load under way.
+// Drop invalidates the cached catalogue and a catalogue that is being loaded.
 func (c *Cache) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
-	c.kept = nil
+	c.cached = nil
 }
 
-// Products lists at most limit products whose codes follow after, in the order
-// of their codes; drafts only for those who see all.
-func (c *Cache) Products(ctx context.Context, viewer policy.Viewer, after string, limit int) ([]policy.Product, error) {
+// Products lists at most limit products with codes after a code, in the order of
+// their codes. Only administrators get drafts.
+func (c *Cache) Products(ctx context.Context, agent policy.Agent, after string, limit int) ([]policy.Product, error) {
 	s, err := c.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var products []policy.Product
 	for _, product := range s.products {
-		if product.Code > after && viewer.SeesProduct(product) && len(products) < limit {
+		if product.Code > after && agent.MaySeeProduct(product) && len(products) < limit {
 			products = append(products, product)
 		}
 	}
 	return products, nil
 }
 
-// Product is one product, a draft only for those who see all.
-func (c *Cache) Product(ctx context.Context, viewer policy.Viewer, code string) (*policy.Product, error) {
+// Product returns a product. Only administrators get drafts.
+func (c *Cache) Product(ctx context.Context, agent policy.Agent, code string) (*policy.Product, error) {
 	s, err := c.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	product := s.product(code)
-	if product == nil || !viewer.SeesProduct(*product) {
+	if product == nil || !agent.MaySeeProduct(*product) {
 		return nil, policy.ErrProductUnknown
 	}
 	return product, nil
 }
 
-// Tariff is a product, drafts too, and its tariff, compiled when it is first
-// needed.
+// Tariff returns a product, also a draft, and its tariff. The first call compiles
+// the tariff.
 func (c *Cache) Tariff(ctx context.Context, productCode string) (*policy.Product, policy.Pricer, error) {
 	s, err := c.snapshot(ctx)
 	if err != nil {
@@ -93,21 +94,21 @@ func (c *Cache) Tariff(ctx context.Context, productCode string) (*policy.Product
 	}
 	pricer, err := compile()
 	if err != nil {
-		// What the database holds was accepted once: a caller can do nothing about it.
-		return nil, nil, fmt.Errorf("compile tariff of %s: %v", productCode, err) //nolint:errorlint // Said above.
+		// An invalid tariff in the database is an internal error, not the caller's.
+		return nil, nil, fmt.Errorf("compile tariff of %s: %v", productCode, err) //nolint:errorlint // Hides the caller's error.
 	}
 	return product, pricer, nil
 }
 
-// snapshot is what is kept, or what is loaded now: by one at a time, for a
-// cache that was dropped must not have everybody at the database.
+// snapshot returns the cached catalogue or loads it. Only one caller loads, so
+// that a drop does not send all requests to the database.
 func (c *Cache) snapshot(ctx context.Context) (*snapshot, error) {
 	if s, _ := c.current(); s != nil {
 		return s, nil
 	}
 	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
+	case c.loading <- struct{}{}:
+		defer func() { <-c.loading }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for the catalogue: %w", ctx.Err())
 	}
@@ -115,33 +116,35 @@ func (c *Cache) snapshot(ctx context.Context) (*snapshot, error) {
 	if s != nil {
 		return s, nil
 	}
-	until := time.Now().Add(TTL)
+	expires := time.Now().Add(TTL)
 	catalogue, err := c.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s = c.snapshotOf(catalogue, until)
+	s = c.newSnapshot(catalogue, expires)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Dropped since, it still is newer than the request that it is loaded for.
+	// A catalogue that was dropped while it was loaded answers this request, which
+	// is older than the drop, and is not cached.
 	if c.generation == generation {
-		c.kept = s
+		c.cached = s
 	}
 	return s, nil
 }
 
+// current returns the cached catalogue, nil if there is none or it has expired.
 func (c *Cache) current() (*snapshot, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept != nil && !time.Now().Before(c.kept.until) {
-		c.kept = nil
+	if c.cached != nil && !time.Now().Before(c.cached.expires) {
+		c.cached = nil
 	}
-	return c.kept, c.generation
+	return c.cached, c.generation
 }
 
-func (c *Cache) snapshotOf(catalogue policy.Catalogue, until time.Time) *snapshot {
-	s := &snapshot{until: until, products: catalogue.Products, pricers: make(map[string]func() (policy.Pricer, error))}
-	// Each database has an order of its own.
+func (c *Cache) newSnapshot(catalogue policy.Catalogue, expires time.Time) *snapshot {
+	s := &snapshot{expires: expires, products: catalogue.Products, pricers: make(map[string]func() (policy.Pricer, error))}
+	// The order of codes differs between databases.
 	slices.SortFunc(s.products, func(a, b policy.Product) int { return strings.Compare(a.Code, b.Code) })
 	for _, tariff := range catalogue.Tariffs {
 		if product := s.product(tariff.ProductCode); product != nil {
@@ -151,6 +154,7 @@ func (c *Cache) snapshotOf(catalogue policy.Catalogue, until time.Time) *snapsho
 	return s
 }
 
+// product returns the product with a code, nil if there is none.
 func (s *snapshot) product(code string) *policy.Product {
 	i, found := slices.BinarySearchFunc(s.products, code,
 		func(p policy.Product, code string) int { return strings.Compare(p.Code, code) })

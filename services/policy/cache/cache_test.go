@@ -17,27 +17,27 @@ import (
 )
 
 var (
-	jimmy = policy.Viewer{Login: "jimmy.solid"}
-	admin = policy.Viewer{Login: "admin", SeesAll: true}
+	jimmy = policy.Agent{Login: "jimmy.solid"}
+	admin = policy.Agent{Login: "admin", Admin: true}
 )
 
-// shelf is a store: the name of its product says how often it was changed.
-type shelf struct {
+// source is a store whose product has a name that the test changes.
+type source struct {
 	name   atomic.Value
 	loads  atomic.Int32
-	before func() // between a load's read and its return
+	before func() // called between the read of a load and its return
 }
 
-func newShelf() *shelf {
-	s := &shelf{before: func() {}}
+func newSource() *source {
+	s := &source{before: func() {}}
 	s.name.Store("first")
 	return s
 }
 
-func (s *shelf) load(context.Context) (policy.Catalogue, error) {
+func (s *source) load(context.Context) (policy.Catalogue, error) {
 	name, _ := s.name.Load().(string)
-	if name == "away" {
-		return policy.Catalogue{}, errors.New("the database is away")
+	if name == "failing" {
+		return policy.Catalogue{}, errors.New("database unavailable")
 	}
 	s.loads.Add(1)
 	s.before()
@@ -45,7 +45,7 @@ func (s *shelf) load(context.Context) (policy.Catalogue, error) {
 		Products: []policy.Product{
 			{Code: "b", Status: policy.ProductDraft}, {Code: "CAR", Name: name, Status: policy.ProductActive}, {Code: "A", Status: policy.ProductActive},
 		},
-		Tariffs: []policy.Tariff{{ProductCode: "CAR"}, {ProductCode: "A", Version: -1}, {ProductCode: "gone"}},
+		Tariffs: []policy.Tariff{{ProductCode: "CAR"}, {ProductCode: "A", Version: -1}, {ProductCode: "UNKNOWN"}},
 	}, nil
 }
 
@@ -67,45 +67,45 @@ func name(t *testing.T, c *cache.Cache) string {
 	return product.Name
 }
 
-func TestWhatIsKeptIsServedUntilItIsDroppedOrOld(t *testing.T) {
+func TestCacheServesUntilDropOrExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf()
+		s := newSource()
 		c := cache.New(s.load, compile)
 		name(t, c)
 		s.name.Store("second")
 		<-time.After(cache.TTL - 1)
 		if got := name(t, c); got != "first" || s.loads.Load() != 1 {
-			t.Errorf("before its time is over: %s, loaded %d times", got, s.loads.Load())
+			t.Errorf("before the TTL: got %s after %d loads, want first after 1", got, s.loads.Load())
 		}
 		<-time.After(1)
 		if got := name(t, c); got != "second" {
-			t.Errorf("after its time: %s", got)
+			t.Errorf("after the TTL: got %s, want second", got)
 		}
 		s.name.Store("third")
 		c.Drop()
 		if got := name(t, c); got != "third" {
-			t.Errorf("dropped: %s", got)
+			t.Errorf("after a drop: got %s, want third", got)
 		}
 	})
 }
 
-func TestWhatWasDroppedWhileItWasLoadedIsNotKept(t *testing.T) {
-	s := newShelf()
+func TestDropDuringLoadIsNotLost(t *testing.T) {
+	s := newSource()
 	c := cache.New(s.load, compile)
-	s.before = func() { // It has read the old one.
+	s.before = func() { // The load has read the old name.
 		s.before = func() {}
 		s.name.Store("second")
 		c.Drop()
 	}
 	name(t, c)
 	if got := name(t, c); got != "second" {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want second", got)
 	}
 }
 
-func TestManyWhoAskAtOnceLoadOnce(t *testing.T) {
+func TestConcurrentReadsLoadOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf()
+		s := newSource()
 		release := make(chan struct{})
 		s.before = func() { <-release }
 		c := cache.New(s.load, compile)
@@ -113,11 +113,11 @@ func TestManyWhoAskAtOnceLoadOnce(t *testing.T) {
 		for range 20 {
 			wg.Go(func() { name(t, c) })
 		}
-		synctest.Wait() // One of them loads, the others wait for it.
-		impatient, cancel := context.WithCancel(t.Context())
+		synctest.Wait() // One load runs, the other readers wait.
+		cancelled, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
-			if _, err := c.Product(impatient, jimmy, "CAR"); !errors.Is(err, context.Canceled) {
-				t.Errorf("who goes away gets error %v", err)
+			if _, err := c.Product(cancelled, jimmy, "CAR"); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled read: got error %v, want context.Canceled", err)
 			}
 		})
 		synctest.Wait()
@@ -126,33 +126,33 @@ func TestManyWhoAskAtOnceLoadOnce(t *testing.T) {
 		close(release)
 		wg.Wait()
 		if s.loads.Load() != 1 {
-			t.Errorf("loaded %d times", s.loads.Load())
+			t.Errorf("got %d loads, want 1", s.loads.Load())
 		}
 	})
 }
 
-func TestALoadThatFailedIsTriedAgain(t *testing.T) {
-	s := newShelf()
-	s.name.Store("away")
+func TestFailedLoadIsRetried(t *testing.T) {
+	s := newSource()
+	s.name.Store("failing")
 	c := cache.New(s.load, compile)
 	if _, err := c.Products(t.Context(), admin, "", 10); err == nil {
-		t.Error("there is no error")
+		t.Error("got no error from a failing load")
 	}
 	if _, _, err := c.Tariff(t.Context(), "CAR"); err == nil {
-		t.Error("there is no error")
+		t.Error("got no error from a failing load")
 	}
-	s.name.Store("back")
-	if got := name(t, c); got != "back" {
-		t.Errorf("got %s", got)
+	s.name.Store("working")
+	if got := name(t, c); got != "working" {
+		t.Errorf("got %s, want working", got)
 	}
 }
 
-func TestDraftsAreForThoseWhoSeeAll(t *testing.T) {
-	c := cache.New(newShelf().load, compile)
-	for viewer, want := range map[policy.Viewer]string{jimmy: "A CAR", admin: "A CAR b"} {
+func TestOnlyAdminsSeeDrafts(t *testing.T) {
+	c := cache.New(newSource().load, compile)
+	for agent, want := range map[policy.Agent]string{jimmy: "A CAR", admin: "A CAR b"} {
 		var got []string
 		for after := ""; ; {
-			page, err := c.Products(t.Context(), viewer, after, 1)
+			page, err := c.Products(t.Context(), agent, after, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,30 +163,30 @@ func TestDraftsAreForThoseWhoSeeAll(t *testing.T) {
 			got = append(got, after)
 		}
 		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
-			t.Errorf("products of %s (-want +got):\n%s", viewer.Login, diff)
+			t.Errorf("products of %s (-want +got):\n%s", agent.Login, diff)
 		}
-		if _, err := c.Product(t.Context(), viewer, "b"); (err == nil) != viewer.SeesAll || err != nil && !errors.Is(err, policy.ErrProductUnknown) {
-			t.Errorf("%s reads a draft: error %v", viewer.Login, err)
+		if _, err := c.Product(t.Context(), agent, "b"); (err == nil) != agent.Admin || err != nil && !errors.Is(err, policy.ErrProductUnknown) {
+			t.Errorf("%s reads a draft: got error %v", agent.Login, err)
 		}
 	}
 }
 
-func TestATariffIsCompiledOnce(t *testing.T) {
-	c := cache.New(newShelf().load, compile)
+func TestTariffIsCompiledOnce(t *testing.T) {
+	c := cache.New(newSource().load, compile)
 	_, first, err := c.Tariff(t.Context(), "CAR")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, again, _ := c.Tariff(t.Context(), "CAR"); again != first {
-		t.Error("it was compiled twice")
+	if _, second, _ := c.Tariff(t.Context(), "CAR"); second != first {
+		t.Error("the tariff was compiled twice")
 	}
-	for _, code := range []string{"b", "gone", "NONE"} {
+	for _, code := range []string{"b", "UNKNOWN", "NONE"} {
 		if _, _, err := c.Tariff(t.Context(), code); !errors.Is(err, policy.ErrProductUnknown) {
-			t.Errorf("the tariff of %s: error %v", code, err)
+			t.Errorf("tariff of %s: got error %v, want ErrProductUnknown", code, err)
 		}
 	}
-	// What is stored is not the caller's fault.
+	// An invalid stored tariff is an internal error.
 	if _, _, err := c.Tariff(t.Context(), "A"); err == nil || errors.Is(err, policy.ErrTariffInvalid) {
-		t.Errorf("a broken tariff in the store: error %v", err)
+		t.Errorf("invalid stored tariff: got error %v, want an internal error", err)
 	}
 }

@@ -14,7 +14,7 @@ func ExampleCache_Drop() {
 		return policy.Catalogue{Products: []policy.Product{{Code: "CAR", Name: name}}}, nil
 	}, nil)
 	show := func() {
-		car, err := c.Product(context.Background(), policy.Viewer{}, "CAR")
+		car, err := c.Product(context.Background(), policy.Agent{}, "CAR")
 		fmt.Println(car.Name, err)
 	}
 	show()

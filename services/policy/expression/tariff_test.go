@@ -56,7 +56,7 @@ func answers(product policy.Product, text string) []policy.Answer {
 func price(t *testing.T, code, covers, given string) (*policy.Offer, error) {
 	t.Helper()
 	product, tariff := standard(t, code)
-	return product.Offer(tariff, policy.Inquiry{
+	return product.Offer(tariff, policy.OfferRequest{
 		Period:  policy.Period{From: policy.DateOf(now), To: policy.DateOf(now) + 5},
 		Covers:  strings.Fields(covers),
 		Answers: answers(product, given),
@@ -129,7 +129,7 @@ func TestStandardTariffsPriceKnownAnswers(t *testing.T) {
 
 func TestPriceOfZeroIsRejected(t *testing.T) {
 	_, err := price(t, "TRI", "C1 C2", `DESTINATION="EUR" NUM_OF_ADULTS=0 NUM_OF_CHILDREN=0`)
-	if !errors.Is(err, policy.ErrPriceless) {
+	if !errors.Is(err, policy.ErrPriceNotPositive) {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -391,7 +391,7 @@ func ExampleCompile() {
 		fmt.Println(err)
 		return
 	}
-	offer, err := product.Offer(tariff, policy.Inquiry{
+	offer, err := product.Offer(tariff, policy.OfferRequest{
 		Period:  policy.Period{From: policy.DateOf(now), To: policy.DateOf(now).AddYears(1)},
 		Covers:  []string{"C1"},
 		Answers: answers(*product, `AREA=95 KIND="BAKER" NAME="Anna"`),

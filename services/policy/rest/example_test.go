@@ -16,10 +16,10 @@ import (
 
 type products = rest.Products
 
-// shelf has one product.
-type shelf struct{ products }
+// catalogue has one product.
+type catalogue struct{ products }
 
-func (shelf) Product(_ context.Context, _ policy.Viewer, code string) (*policy.Product, error) {
+func (catalogue) Product(_ context.Context, _ policy.Agent, code string) (*policy.Product, error) {
 	if code != "CAR" {
 		return nil, policy.ErrProductUnknown
 	}
@@ -27,11 +27,11 @@ func (shelf) Product(_ context.Context, _ policy.Viewer, code string) (*policy.P
 }
 
 func ExampleAPI() {
-	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
+	document, err := contract.Open(api.Files, "openapi/policy.yaml")
 	if err != nil {
 		panic(err)
 	}
-	policies := rest.API{Contract: obeyed, Products: shelf{}, Now: time.Now}
+	policies := rest.API{Contract: document, Products: catalogue{}, Now: time.Now}
 	ctx := auth.NewContext(context.Background(), auth.Identity{Agent: auth.Agent{Login: "jimmy.solid"}})
 	for _, path := range []string{"/api/products/CAR", "/api/products/NONE"} {
 		recorder := httptest.NewRecorder()

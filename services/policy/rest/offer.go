@@ -7,66 +7,73 @@ import (
 
 	"github.com/google/uuid"
 
-	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
 
-// MakeOffer implements StrictServerInterface.
-func (a *API) MakeOffer(ctx context.Context, request MakeOfferRequestObject) (MakeOfferResponseObject, error) {
-	wanted := request.Body
-	return a.once(ctx, request.Params.IdempotencyKey, func(ctx context.Context, viewer policy.Viewer) (commit, error) {
-		product, tariff, err := a.Products.Tariff(ctx, wanted.ProductCode)
+// makeOffer prices an offer before the transaction, because the catalogue may
+// have to be loaded. An error of pricing is returned inside, after the
+// idempotency key was looked up: a replayed response does not depend on today's
+// tariff.
+func (a *API) makeOffer(ctx context.Context, r *request) (*response, error) {
+	var wanted OfferRequest
+	if err := r.decode(&wanted); err != nil {
+		return nil, err
+	}
+	offer, err := a.price(ctx, r.agent, wanted)
+	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
 		if err != nil {
-			return nil, err
+			return policy.Response{}, err
 		}
-		offer, err := product.Offer(tariff, policy.Inquiry{
-			OfferNumber: newNumber(),
-			AgentLogin:  viewer.Login,
-			Period:      policy.Period{From: wanted.PolicyFrom, To: wanted.PolicyTo},
-			Covers:      wanted.SelectedCovers,
-			Answers:     wanted.Answers,
-		}, a.Now())
-		if err != nil {
-			return nil, fmt.Errorf("offer %s: %w", product.Code, err)
+		if err := tx.AddOffer(ctx, offer); err != nil {
+			return policy.Response{}, err
 		}
-		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
-			if err := a.Offers.AddOffer(ctx, tx, offer); err != nil {
-				return policy.Reply{}, err
-			}
-			return replyOf(http.StatusCreated, "", offered(offer))
-		}, nil
+		prices := make(map[string]policy.Money, len(offer.Covers))
+		for _, cover := range offer.Covers {
+			prices[cover.Code] = cover.Premium
+		}
+		return newResponse(http.StatusCreated, "", Offer{OfferNumber: offer.Number, TotalPrice: offer.Total, CoversPrices: prices})
 	})
 }
 
-func offered(offer *policy.Offer) Offer {
-	prices := make(map[string]policy.Money, len(offer.Covers))
-	for _, cover := range offer.Covers {
-		prices[cover.Code] = cover.Premium
+func (a *API) price(ctx context.Context, agent policy.Agent, wanted OfferRequest) (*policy.Offer, error) {
+	product, tariff, err := a.Products.Tariff(ctx, wanted.ProductCode)
+	if err != nil {
+		return nil, err
 	}
-	return Offer{OfferNumber: offer.Number, TotalPrice: offer.Total, CoversPrices: prices}
+	offer, err := product.Offer(tariff, policy.OfferRequest{
+		OfferNumber: newNumber(),
+		AgentLogin:  agent.Login,
+		Period:      policy.Period{From: wanted.PolicyFrom, To: wanted.PolicyTo},
+		Covers:      wanted.SelectedCovers,
+		Answers:     wanted.Answers,
+	}, a.Now())
+	if err != nil {
+		return nil, fmt.Errorf("offer %s: %w", product.Code, err)
+	}
+	return offer, nil
 }
 
-// BuyOffer implements StrictServerInterface.
-func (a *API) BuyOffer(ctx context.Context, request BuyOfferRequestObject) (BuyOfferResponseObject, error) {
-	purchase := request.Body
+func (a *API) buyOffer(ctx context.Context, r *request) (*response, error) {
+	var purchase PurchaseRequest
+	if err := r.decode(&purchase); err != nil {
+		return nil, err
+	}
 	if !isNumber(purchase.OfferNumber) {
 		return nil, policy.ErrOfferUnknown
 	}
-	return a.once(ctx, request.Params.IdempotencyKey, func(_ context.Context, viewer policy.Viewer) (commit, error) {
-		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
-			number := newNumber()
-			err := a.Offers.Buy(ctx, tx, viewer, purchase.OfferNumber,
-				func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
-					return offer.Buy(number, purchase.PolicyHolder, purchase.PolicyHolderAddress, a.Now())
-				})
-			if err != nil {
-				return policy.Reply{}, fmt.Errorf("buy offer %s: %w", purchase.OfferNumber, err)
-			}
-			return replyOf(http.StatusCreated, "/api/policies/"+number, Purchase{PolicyNumber: number})
-		}, nil
+	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+		number := newNumber()
+		err := tx.Buy(ctx, r.agent, purchase.OfferNumber, func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
+			return offer.Buy(number, purchase.PolicyHolder, purchase.PolicyHolderAddress, a.Now())
+		})
+		if err != nil {
+			return policy.Response{}, fmt.Errorf("buy offer %s: %w", purchase.OfferNumber, err)
+		}
+		return newResponse(http.StatusCreated, "/api/policies/"+number, Purchase{PolicyNumber: number})
 	})
 }
 
-// newNumber is random: nobody guesses the number of another's offer or policy.
+// newNumber returns a random number, so that agents cannot guess the numbers of
+// other agents' offers and policies.
 func newNumber() string { return uuid.NewString() }

@@ -5,81 +5,71 @@ import (
 	"fmt"
 	"net/http"
 
-	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
 
-// ListPolicies implements StrictServerInterface.
-func (a *API) ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error) {
-	viewer, err := viewer(ctx)
+func (a *API) listPolicies(ctx context.Context, r *request) (*response, error) {
+	after, limit, err := r.policyPage()
 	if err != nil {
 		return nil, err
 	}
-	after, err := positionOf(request.Params.Cursor)
+	policies, err := a.Store.Policies(ctx, r.agent, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	limit := limitOf(request.Params.Limit)
-	policies, err := a.Policies.Policies(ctx, viewer, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	policies, next := cut(policies, limit, cursorOfPolicy)
+	policies, next := cutPage(policies, limit, func(p *policy.Policy) string {
+		return fmt.Sprintf("%d.%s", p.CreatedAt.UnixMicro(), p.Number)
+	})
 	page := PolicyPage{Items: make([]PolicySummary, len(policies)), Next: next}
 	today := policy.DateOf(a.Now())
 	for i, p := range policies {
-		page.Items[i] = summaryOf(p, p.Shown(today))
+		page.Items[i] = summaryOf(p, p.Current(today))
 	}
-	return ListPolicies200JSONResponse(page), nil
+	return ok(page)
 }
 
-// GetPolicy implements StrictServerInterface.
-func (a *API) GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error) {
-	viewer, err := viewer(ctx)
+func (a *API) getPolicy(ctx context.Context, r *request) (*response, error) {
+	number, err := r.pathNumber("number", policy.ErrPolicyUnknown)
 	if err != nil {
 		return nil, err
 	}
-	if !isNumber(request.Number) {
-		return nil, policy.ErrPolicyUnknown
-	}
-	p, err := a.Policies.Policy(ctx, viewer, request.Number)
+	p, err := a.Store.Policy(ctx, r.agent, number)
 	if err != nil {
 		return nil, err
 	}
-	return GetPolicy200JSONResponse{Policy: detailOf(p, policy.DateOf(a.Now()))}, nil
+	return ok(PolicyReply{Policy: detailOf(p, policy.DateOf(a.Now()))})
 }
 
-// TerminatePolicy implements StrictServerInterface.
-func (a *API) TerminatePolicy(
-	ctx context.Context, request TerminatePolicyRequestObject,
-) (TerminatePolicyResponseObject, error) {
-	number := request.Number
-	if !isNumber(number) {
-		return nil, policy.ErrPolicyUnknown
+func (a *API) terminatePolicy(ctx context.Context, r *request) (*response, error) {
+	var wanted TerminationRequest
+	if err := r.decode(&wanted); err != nil {
+		return nil, err
 	}
-	return a.once(ctx, request.Params.IdempotencyKey, func(_ context.Context, viewer policy.Viewer) (commit, error) {
-		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
-			var toReturn policy.Money
-			err := a.Policies.Terminate(ctx, tx, viewer, number, func(p *policy.Policy) (events []event.Event, err error) {
-				toReturn, events, err = p.Terminate(request.Body.TerminationDate)
-				return events, err
-			})
-			if err != nil {
-				return policy.Reply{}, fmt.Errorf("terminate policy %s: %w", number, err)
-			}
-			return replyOf(http.StatusOK, "", Termination{PolicyNumber: number, MoneyToReturn: toReturn})
-		}, nil
+	number, err := r.pathNumber("number", policy.ErrPolicyUnknown)
+	if err != nil {
+		return nil, err
+	}
+	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+		var toReturn policy.Money
+		err := tx.Terminate(ctx, r.agent, number, func(p *policy.Policy) (events []event.Event, err error) {
+			toReturn, events, err = p.Terminate(wanted.TerminationDate)
+			return events, err
+		})
+		if err != nil {
+			return policy.Response{}, fmt.Errorf("terminate policy %s: %w", number, err)
+		}
+		return newResponse(http.StatusOK, "", Termination{PolicyNumber: number, MoneyToReturn: toReturn})
 	})
 }
 
-func summaryOf(p *policy.Policy, shown *policy.Version) PolicySummary {
+func summaryOf(p *policy.Policy, current *policy.Version) PolicySummary {
 	return PolicySummary{
 		Number:       p.Number,
-		DateFrom:     shown.Cover.From,
-		DateTo:       shown.Cover.To,
+		DateFrom:     current.Cover.From,
+		DateTo:       current.Cover.To,
 		PolicyHolder: p.Holder.Name(),
-		TotalPremium: shown.Total,
+		TotalPremium: current.Total,
 		ProductCode:  p.ProductCode,
 		Status:       p.Status,
 		AgentLogin:   p.AgentLogin,
@@ -87,8 +77,8 @@ func summaryOf(p *policy.Policy, shown *policy.Version) PolicySummary {
 }
 
 func detailOf(p *policy.Policy, today policy.Date) Policy {
-	shown := p.Shown(today)
-	summary := summaryOf(p, shown)
+	current := p.Current(today)
+	summary := summaryOf(p, current)
 	detail := Policy{
 		Number:       summary.Number,
 		DateFrom:     summary.DateFrom,
@@ -98,10 +88,10 @@ func detailOf(p *policy.Policy, today policy.Date) Policy {
 		ProductCode:  summary.ProductCode,
 		Status:       summary.Status,
 		AgentLogin:   summary.AgentLogin,
-		Covers:       make([]string, len(shown.Covers)),
+		Covers:       make([]string, len(current.Covers)),
 		Versions:     make([]PolicyVersion, len(p.Versions)),
 	}
-	for i, cover := range shown.Covers {
+	for i, cover := range current.Covers {
 		detail.Covers[i] = cover.Code
 	}
 	for i, v := range p.Versions {

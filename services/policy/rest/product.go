@@ -4,94 +4,80 @@ import (
 	"context"
 	"net/http"
 
-	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
 )
 
-// ListProducts implements StrictServerInterface.
-func (a *API) ListProducts(ctx context.Context, request ListProductsRequestObject) (ListProductsResponseObject, error) {
-	viewer, err := viewer(ctx)
+func (a *API) listProducts(ctx context.Context, r *request) (*response, error) {
+	after, limit, err := r.page()
 	if err != nil {
 		return nil, err
 	}
-	after, err := insideOf(request.Params.Cursor)
+	products, err := a.Products.Products(ctx, r.agent, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	limit := limitOf(request.Params.Limit)
-	products, err := a.Products.Products(ctx, viewer, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, next := cut(products, limit, func(p policy.Product) string { return p.Code })
-	return ListProducts200JSONResponse{Items: items, Next: next}, nil
+	items, next := cutPage(products, limit, func(p policy.Product) string { return p.Code })
+	return ok(ProductPage{Items: items, Next: next})
 }
 
-// GetProduct implements StrictServerInterface.
-func (a *API) GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error) {
-	viewer, err := viewer(ctx)
+func (a *API) getProduct(ctx context.Context, r *request) (*response, error) {
+	product, err := a.Products.Product(ctx, r.agent, r.PathValue("code"))
 	if err != nil {
 		return nil, err
 	}
-	product, err := a.Products.Product(ctx, viewer, request.Code)
-	if err != nil {
-		return nil, err
-	}
-	return GetProduct200JSONResponse(*product), nil
+	return ok(product)
 }
 
-// ActivateProduct implements StrictServerInterface.
-func (a *API) ActivateProduct(
-	ctx context.Context, request ActivateProductRequestObject,
-) (ActivateProductResponseObject, error) {
-	if !isNumber(request.Code) {
-		return nil, policy.ErrProductUnknown
+func (a *API) activateProduct(ctx context.Context, r *request) (*response, error) {
+	code, err := r.pathNumber("code", policy.ErrProductUnknown)
+	if err != nil {
+		return nil, err
 	}
-	return a.once(ctx, request.Params.IdempotencyKey, func(context.Context, policy.Viewer) (commit, error) {
-		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
-			var activated *policy.Product
-			err := a.Catalogue.Activate(ctx, tx, request.Code, func(p *policy.Product) ([]event.Event, error) {
-				activated = p
-				return p.Activate()
-			})
-			if err != nil {
-				return policy.Reply{}, err
-			}
-			return replyOf(http.StatusOK, "", activated)
-		}, nil
+	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+		var activated *policy.Product
+		err := tx.Activate(ctx, code, func(p *policy.Product) ([]event.Event, error) {
+			activated = p
+			return p.Activate()
+		})
+		if err != nil {
+			return policy.Response{}, err
+		}
+		return newResponse(http.StatusOK, "", activated)
 	})
 }
 
-// GetTariff implements StrictServerInterface.
-func (a *API) GetTariff(ctx context.Context, request GetTariffRequestObject) (GetTariffResponseObject, error) {
-	if !isNumber(request.Code) {
-		return nil, policy.ErrProductUnknown
-	}
-	tariff, err := a.Catalogue.Tariff(ctx, request.Code)
+func (a *API) getTariff(ctx context.Context, r *request) (*response, error) {
+	code, err := r.pathNumber("code", policy.ErrProductUnknown)
 	if err != nil {
 		return nil, err
 	}
-	return GetTariff200JSONResponse(tariff), nil
+	tariff, err := a.Store.Tariff(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	return ok(tariff)
 }
 
-// ChangeTariff implements StrictServerInterface.
-func (a *API) ChangeTariff(ctx context.Context, request ChangeTariffRequestObject) (ChangeTariffResponseObject, error) {
-	if !isNumber(request.Code) {
-		return nil, policy.ErrProductUnknown
+func (a *API) changeTariff(ctx context.Context, r *request) (*response, error) {
+	var wanted TariffChange
+	if err := r.decode(&wanted); err != nil {
+		return nil, err
 	}
-	return a.once(ctx, nil, func(context.Context, policy.Viewer) (commit, error) {
-		return func(ctx context.Context, tx *database.Tx) (policy.Reply, error) {
-			var changed policy.Tariff
-			err := a.Catalogue.ChangeTariff(ctx, tx, request.Code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
-				events, err := t.Change(p, *request.Body, a.Compile)
-				changed = *t
-				return events, err
-			})
-			if err != nil {
-				return policy.Reply{}, err
-			}
-			return replyOf(http.StatusOK, "", changed)
-		}, nil
+	code, err := r.pathNumber("code", policy.ErrProductUnknown)
+	if err != nil {
+		return nil, err
+	}
+	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+		var changed policy.Tariff
+		err := tx.ChangeTariff(ctx, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
+			events, err := t.Change(p, wanted, a.Compile)
+			changed = *t
+			return events, err
+		})
+		if err != nil {
+			return policy.Response{}, err
+		}
+		return newResponse(http.StatusOK, "", changed)
 	})
 }

@@ -16,63 +16,79 @@ import (
 
 type products = Products
 
-// broken is a shelf that nothing can be taken from.
-type broken struct {
+// failing is a catalogue that fails with an error.
+type failing struct {
 	products
 
 	err error
 }
 
-func (b broken) Product(context.Context, policy.Viewer, string) (*policy.Product, error) {
-	return nil, b.err
+func (f failing) Product(context.Context, policy.Agent, string) (*policy.Product, error) {
+	return nil, f.err
 }
 
-func TestAnErrorIsAnsweredByItsCause(t *testing.T) {
-	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
+func openContract(t *testing.T) *contract.Contract {
+	t.Helper()
+	c, err := contract.Open(api.Files, "openapi/policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func TestErrorDecidesStatus(t *testing.T) {
 	tests := map[string]struct {
-		gone   bool // the caller
-		err    error
-		status int
+		cancelled bool // the request's context
+		err       error
+		status    int
 	}{
-		"the database did not answer in time": {false, fmt.Errorf("begin: %w", context.DeadlineExceeded), http.StatusServiceUnavailable},
-		"ours, and nobody's business":         {false, errors.New("disk full"), http.StatusInternalServerError},
-		"the caller has gone away":            {true, context.Canceled, http.StatusOK}, // nothing is written
+		"database timeout":    {false, fmt.Errorf("begin: %w", context.DeadlineExceeded), http.StatusServiceUnavailable},
+		"internal error":      {false, errors.New("disk full"), http.StatusInternalServerError},
+		"client disconnected": {true, context.Canceled, http.StatusOK}, // nothing is written
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(auth.NewContext(t.Context(), auth.Identity{}))
 			defer cancel()
-			if tt.gone {
+			if tt.cancelled {
 				cancel()
 			}
 			recorder := httptest.NewRecorder()
-			policies := API{Contract: obeyed, Products: broken{err: tt.err}}
+			policies := API{Contract: openContract(t), Products: failing{err: tt.err}}
 			policies.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/products/CAR", nil))
 			if recorder.Code != tt.status || (recorder.Body.Len() == 0) != (tt.status == http.StatusOK) {
-				t.Errorf("got %d %s", recorder.Code, recorder.Body)
+				t.Errorf("got status %d and body %s, want status %d", recorder.Code, recorder.Body, tt.status)
 			}
 		})
 	}
 }
 
-func TestAPageKnowsWhetherThereIsAnother(t *testing.T) {
+func TestOperationWithoutHandlerPanics(t *testing.T) {
+	c := openContract(t)
+	c.Operations[0].ID = "renewPolicy"
+	defer func() {
+		if recover() == nil {
+			t.Error("Handler serves a contract with an operation that is not implemented")
+		}
+	}()
+	(&API{Contract: c}).Handler()
+}
+
+func TestPageHasCursorIfMoreItemsFollow(t *testing.T) {
 	tests := map[string]struct {
 		found, items int
 		next         bool
 	}{
-		"none":             {0, 0, false},
-		"fewer":            {1, 1, false},
-		"as many as asked": {2, 2, false},
-		"one more":         {3, 2, true},
+		"no items":           {0, 0, false},
+		"fewer than a page":  {1, 1, false},
+		"exactly a page":     {2, 2, false},
+		"one more than that": {3, 2, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			items, next := cut(make([]string, tt.found), 2, func(s string) string { return s })
+			items, next := cutPage(make([]string, tt.found), 2, func(s string) string { return s })
 			if len(items) != tt.items || (next != nil) != tt.next || items == nil {
-				t.Errorf("got %v, next %v", items, next)
+				t.Errorf("got items %v and cursor %v, want %d items, cursor %t", items, next, tt.items, tt.next)
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func TestATariffThatChangedOnOneNodePricesOnAnother(t *testing.T) {
 	})
 	// Nobody keeps these events: no consumer has ever run. They must not be lost.
 	within(t, "a listener made events count as taken", func() bool {
-		return strings.Contains(strings.Join(here.degraded(), " "), "nobody has a queue for 2 events")
+		return strings.Contains(strings.Join(here.degraded(), " "), "2 events are unroutable")
 	})
 }
 

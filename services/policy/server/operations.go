@@ -6,11 +6,12 @@ import (
 	"parley.internal/pkg/telemetry"
 )
 
-// Measure registers the service's metrics, and names its routes for the HTTP
-// metrics.
+// Measure registers the service's metrics and the contract's paths with the metrics
+// of a process.
 func (s *Server) Measure(m *telemetry.Metrics) {
-	m.Routes("/api/products", "/api/products/{code}", "/api/products/{code}/activation", "/api/products/{code}/tariff",
-		"/api/offers", "/api/policies", "/api/policies/{number}", "/api/policies/{number}/termination")
+	for _, o := range s.contract.Operations {
+		m.Routes(o.Path)
+	}
 	metrics := eventctl.Metrics{Service: source, Outbox: s.events, Relay: s.relay}
 	if s.publisher != nil {
 		metrics.Broker = []rabbit.Role{s.publisher, s.listener}

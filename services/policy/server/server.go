@@ -1,8 +1,8 @@
-// Package server puts the policy service together: its database, its HTTP API
-// and the relay that carries its events.
+// Package server assembles the policy service: the database, the HTTP API and the
+// relay of the outbox.
 //
-// It promises that New has done all that can fail at the start: what it
-// returned can serve.
+// New does everything that can fail at the start: a Server that it returns can
+// serve.
 package server
 
 import (
@@ -34,39 +34,40 @@ import (
 	"parley.internal/policy/store"
 )
 
-// source is the service's name in its events.
+// source is the name of the service in its events.
 const source = "policy"
 
-// Config is what the service needs from outside. DatabaseURL and Secret are
-// needed, the rest has defaults.
+// Config is the configuration of the service. DatabaseURL and Secret are needed,
+// the other fields have defaults.
 type Config struct {
-	DatabaseURL    string        // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte        // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string        // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         rabbit.Config // takes the events
-	Log            *slog.Logger  // slog.Default() by default
+	DatabaseURL    string        // sqlite:PATH or postgres://…, of this service alone
+	Secret         []byte        // verifies tokens; at least auth.MinSecret bytes
+	AllowedOrigins string        // origins of other sites that may call: scheme://host[:port], comma-separated
+	Broker         rabbit.Config // receives the events
+	Log            *slog.Logger  // nil means slog.Default()
 
-	// Events takes the events when there is no broker. With neither, they stay in
-	// the outbox.
+	// Events receives the events if there is no broker. Without both, events stay
+	// in the outbox.
 	Events event.Publisher
 }
 
-// Server is the policy service. Its Handler answers requests while Run runs.
+// Server is the policy service. Handler answers requests while Run runs.
 type Server struct {
 	db        *database.DB
+	contract  *contract.Contract
 	store     *store.Store
 	cache     *cache.Cache
 	events    *outbox.Outbox
-	relay     *outbox.Relay               // nil if nobody takes the events
+	relay     *outbox.Relay               // nil without a broker and Events
 	publisher *rabbit.Publisher           // nil without a broker
 	listener  *rabbit.Listener            // nil without a broker
-	listen    func(context.Context) error // to changes of the catalogue; nil without a broker
+	listen    func(context.Context) error // for changes of the catalogue; nil without a broker
 	api       http.Handler
 	log       *slog.Logger
 }
 
-// New opens the database, brings its tables up to date and fills those that are
-// new. Close it if Run is never called.
+// New opens and migrates the database and adds missing products. Call Close if
+// Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -107,14 +108,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.store.Seed(ctx, catalogue); err != nil {
 		return err
 	}
-	obeyed, err := contract.Open(api.Files, "openapi/policy.yaml")
-	if err != nil {
+	if s.contract, err = contract.Open(api.Files, "openapi/policy.yaml"); err != nil {
 		return err
 	}
-	routes := &rest.API{
-		Contract: obeyed, Products: s.cache, Catalogue: s.store, Compile: compile,
-		Offers: s.store, Policies: s.store, Requests: s.store, Now: now,
-	}
+	routes := &rest.API{Contract: s.contract, Products: s.cache, Store: s.store, Compile: compile, Now: now}
 	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(routes.Handler()))))
 	return nil
 }
@@ -126,8 +123,9 @@ func (s *Server) migrate(ctx context.Context) error {
 	return store.Migrate(ctx, s.db)
 }
 
-// connect decides who takes the events. What was changed on another node, or
-// may have been while nobody told, drops the cache.
+// connect connects the relay to the broker or to Events. A change of the catalogue
+// on another node drops the cache; so does every gap in listening, because an
+// event may have been missed.
 func (s *Server) connect(cfg Config) (err error) {
 	cfg.Broker.Log = cfg.Log
 	s.publisher, err = rabbit.NewPublisher(cfg.Broker)
@@ -154,16 +152,16 @@ func compile(p *policy.Product, t policy.Tariff) (policy.Pricer, error) {
 	return expression.Compile(p, t)
 }
 
-// now is the time as the database keeps it.
+// now returns the time with the precision of the database.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// Handler serves /api/products, /api/offers, /api/policies and what is below.
+// Handler serves /api/products, /api/offers, /api/policies and the paths below.
 func (s *Server) Handler() http.Handler { return s.api }
 
-// Check asks the database whether it answers.
+// Check returns an error if the database does not answer.
 func (s *Server) Check(ctx context.Context) error { return s.db.Ping(ctx) }
 
-// Degraded says in words what does not work just now.
+// Degraded describes current problems in words.
 func (s *Server) Degraded() []string {
 	if s.relay == nil {
 		return []string{"no broker (RABBITMQ_URL): events stay in the outbox"}
@@ -173,28 +171,28 @@ func (s *Server) Degraded() []string {
 		problems = slices.Concat(s.publisher.Degraded(), s.listener.Degraded())
 	}
 	if n := s.relay.Unroutable(); n > 0 {
-		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
+		problems = append(problems, fmt.Sprintf("%d events are unroutable: no queue is bound to their types; they are retried", n))
 	}
 	if n := s.relay.Refused(); n > 0 {
-		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events rejected` shows the reason", n))
+		problems = append(problems, fmt.Sprintf("the broker rejects %d events; they are retried, and `events rejected` tells the reasons", n))
 	}
 	if types := s.relay.Nacked(); len(types) > 0 {
-		problems = append(problems, fmt.Sprintf("the broker does not take all %s just now, as if a queue were full; they are tried again", strings.Join(types, ", ")))
+		problems = append(problems, fmt.Sprintf("the broker nacks events of type %s, perhaps because a queue is full; they are retried", strings.Join(types, ", ")))
 	}
 	return problems
 }
 
 const (
 	cleanupEvery = 10 * time.Minute
-	stopGrace    = time.Second // for the relay's batches in hand; then their connection ends
+	stopGrace    = time.Second // for the relay's batches in flight; then the broker connection is closed
 )
 
-// Run relays events and cleans up until ctx ends, then closes the database. Nil
-// means a clean stop.
+// Run relays events and deletes expired idempotency keys until ctx ends, then
+// closes the database. It returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// The relay finishes its batch before the broker's connection is closed, if
-	// the broker answers.
+	// The connection to the broker is closed after the relay has finished its batch,
+	// or after stopGrace if the broker does not answer.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
 	if s.publisher != nil {
@@ -212,30 +210,30 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		defer disconnect()
-		return s.carry(ctx)
+		return s.relayEvents(ctx)
 	})
-	group.Go(func() error { return s.cleanUp(ctx) })
+	group.Go(func() error { return s.deleteExpiredKeys(ctx) })
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
 	return nil
 }
 
-// Drain has nothing to do: what is in hand are requests.
+// Drain has nothing to do: the service has no long-lived connections.
 func (s *Server) Drain(context.Context) {}
 
-// carry relays the events, if somebody takes them.
-func (s *Server) carry(ctx context.Context) error {
+// relayEvents relays events until ctx ends.
+func (s *Server) relayEvents(ctx context.Context) error {
 	if s.relay == nil {
-		s.log.WarnContext(ctx, "no events travel", "missing", "RABBITMQ_URL")
+		s.log.WarnContext(ctx, "no broker configured: events stay in the outbox", "missing", "RABBITMQ_URL")
 		<-ctx.Done()
 		return nil
 	}
 	return s.relay.Run(ctx)
 }
 
-// Serve is the whole service as a program of its own: its API, its health, its
-// metrics, and Run, until ctx ends.
+// Serve serves the API, health and metrics on a listener, and calls Run, until ctx
+// ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
 	defer context.AfterFunc(ctx, health.Drain)()
@@ -244,12 +242,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.api)), s)
 }
 
-func (s *Server) cleanUp(ctx context.Context) error {
+func (s *Server) deleteExpiredKeys(ctx context.Context) error {
 	tick := time.NewTicker(cleanupEvery)
 	defer tick.Stop()
 	for {
-		if err := s.store.ForgetKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "idempotency keys not cleaned up", "error", err)
+		if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "delete expired idempotency keys failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -259,5 +257,5 @@ func (s *Server) cleanUp(ctx context.Context) error {
 	}
 }
 
-// Close gives back what New opened, when Run is not called.
+// Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }

@@ -6,7 +6,7 @@ import (
 	"parley.internal/policy"
 )
 
-// date scans a column that holds YYYY-MM-DD.
+// date scans a text column of the form YYYY-MM-DD.
 type date struct{ *policy.Date }
 
 // Scan implements sql.Scanner.

@@ -14,7 +14,7 @@ import (
 	"parley.internal/policy/store"
 )
 
-func ExampleStore_Once() {
+func ExampleStore_Do() {
 	ctx := context.Background()
 	folder, err := os.MkdirTemp("", "policy")
 	if err != nil {
@@ -29,17 +29,17 @@ func ExampleStore_Once() {
 	}
 	s := store.New(db, outbox.New(db, "policy", slog.New(slog.DiscardHandler)), func() {})
 
-	request := policy.Request{AgentLogin: "jimmy.solid", Method: "POST", Path: "/api/offers", Key: "k1"}
+	key := policy.IdempotencyKey{AgentLogin: "jimmy.solid", Method: "POST", Path: "/api/offers", Key: "k1"}
 	for range 2 {
-		reply, replayed, err := s.Once(ctx, request, func(context.Context, *database.Tx) (policy.Reply, error) {
-			fmt.Println("done")
-			return policy.Reply{Status: 201, Body: []byte("{}")}, nil
+		response, replayed, err := s.Do(ctx, key, func(policy.Tx) (policy.Response, error) {
+			fmt.Println("runs")
+			return policy.Response{Status: 201, Body: []byte("{}")}, nil
 		})
-		fmt.Println(reply.Status, replayed, err)
+		fmt.Println(response.Status, replayed, err)
 	}
 	fmt.Println(errors.Join(db.Close(), os.RemoveAll(folder)))
 	// Output:
-	// done
+	// runs
 	// 201 false <nil>
 	// 201 true <nil>
 	// <nil>

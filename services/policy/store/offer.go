@@ -9,73 +9,63 @@ import (
 	"parley.internal/policy"
 )
 
-// AddOffer stores a new offer.
-func (s *Store) AddOffer(ctx context.Context, tx *database.Tx, o *policy.Offer) error {
-	return s.in(ctx, tx, func(tx *database.Tx) error {
+// AddOffer implements policy.Tx.
+func (tx *transaction) AddOffer(ctx context.Context, o *policy.Offer) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO offer (number, product_code, cover_from, cover_to, total, agent_login, created_at, status)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		o.Number, o.ProductCode, o.Period.From.String(), o.Period.To.String(), int64(o.Total),
+		o.AgentLogin, database.Instant(o.CreatedAt), string(o.Status))
+	if err != nil {
+		return fmt.Errorf("add offer %s: %w", o.Number, err)
+	}
+	for i, cover := range o.Covers {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO offer (number, product_code, cover_from, cover_to, total, agent_login, created_at, status)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			o.Number, o.ProductCode, o.Period.From.String(), o.Period.To.String(), int64(o.Total),
-			o.AgentLogin, database.Instant(o.CreatedAt), string(o.Status))
+			INSERT INTO offer_cover (offer_number, position, code, premium) VALUES ($1, $2, $3, $4)`,
+			o.Number, i, cover.Code, int64(cover.Premium))
 		if err != nil {
 			return fmt.Errorf("add offer %s: %w", o.Number, err)
 		}
-		for i, cover := range o.Covers {
-			_, err := tx.ExecContext(ctx, `
-				INSERT INTO offer_cover (offer_number, position, code, premium) VALUES ($1, $2, $3, $4)`,
-				o.Number, i, cover.Code, int64(cover.Premium))
-			if err != nil {
-				return fmt.Errorf("add offer %s: %w", o.Number, err)
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
-// Buy stores the policy that buy makes of the offer, and what it says happened.
-func (s *Store) Buy(
-	ctx context.Context, tx *database.Tx, viewer policy.Viewer, offerNumber string,
+// Buy implements policy.Tx.
+func (tx *transaction) Buy(
+	ctx context.Context, agent policy.Agent, offerNumber string,
 	buy func(*policy.Offer) (*policy.Policy, []event.Event, error),
 ) error {
-	return s.in(ctx, tx, func(tx *database.Tx) error {
-		offer, err := s.lockOffer(ctx, tx, viewer, offerNumber)
-		if err != nil {
-			return err
-		}
-		bought, events, err := buy(offer)
-		if err != nil {
-			return err
-		}
-		// The lock makes this sure; the condition makes it sure without the lock.
-		changed, err := database.Affected(tx.ExecContext(ctx,
-			"UPDATE offer SET status = $1 WHERE number = $2 AND status = $3",
-			string(offer.Status), offer.Number, string(policy.OfferNew)))
-		if err != nil {
-			return fmt.Errorf("buy offer %s: %w", offer.Number, err)
-		}
-		if changed != 1 {
-			return policy.ErrOfferNotNew.With(offer.Number)
-		}
-		if err := insertPolicy(ctx, tx, bought); err != nil {
-			return fmt.Errorf("buy offer %s: %w", offer.Number, err)
-		}
-		return s.outbox.Write(ctx, tx, bought.Number, events...)
-	})
+	offer, err := tx.lockOffer(ctx, agent, offerNumber)
+	if err != nil {
+		return err
+	}
+	bought, events, err := buy(offer)
+	if err != nil {
+		return err
+	}
+	err = tx.update(ctx, policy.ErrOfferNotNew.With(offer.Number),
+		"UPDATE offer SET status = $1 WHERE number = $2 AND status = $3",
+		string(offer.Status), offer.Number, string(policy.OfferNew))
+	if err != nil {
+		return fmt.Errorf("update offer %s: %w", offer.Number, err)
+	}
+	if err := tx.insertPolicy(ctx, bought); err != nil {
+		return err
+	}
+	return tx.store.outbox.Write(ctx, tx.Tx, bought.Number, events...)
 }
 
-func (s *Store) lockOffer(
-	ctx context.Context, tx *database.Tx, viewer policy.Viewer, number string,
-) (*policy.Offer, error) {
+func (tx *transaction) lockOffer(ctx context.Context, agent policy.Agent, number string) (*policy.Offer, error) {
 	o := &policy.Offer{Number: number}
 	var createdAt int64
 	found, err := database.One(ctx, tx, `
 		SELECT product_code, cover_from, cover_to, total, agent_login, created_at, status
-		FROM offer WHERE number = $1`+s.db.Dialect.ForUpdate(), []any{number},
+		FROM offer WHERE number = $1`+tx.lock(), []any{number},
 		&o.ProductCode, date{&o.Period.From}, date{&o.Period.To}, &o.Total, &o.AgentLogin, &createdAt, &o.Status)
 	if err != nil {
 		return nil, fmt.Errorf("read offer %s: %w", number, err)
 	}
-	if !found || !viewer.Sees(o.AgentLogin) {
+	if !found || !agent.MaySee(o.AgentLogin) {
 		return nil, policy.ErrOfferUnknown
 	}
 	o.CreatedAt = database.Time(createdAt)

@@ -10,8 +10,8 @@ import (
 	"parley.internal/policy"
 )
 
-// Seed adds the products of a catalogue that the database does not have, with
-// their tariffs. Those it has are left as they are.
+// Seed adds the missing products and tariffs of a catalogue. It does not change
+// existing ones.
 func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 	return s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, product := range catalogue.Products {
@@ -44,8 +44,8 @@ func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 	})
 }
 
-// Catalogue is all products, drafts too, and their tariffs, in the order of
-// their codes.
+// Catalogue returns all products, drafts included, and their tariffs, in the
+// order of their codes.
 func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err error) {
 	err = s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		catalogue.Products, err = database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product ORDER BY code")
@@ -61,37 +61,30 @@ func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err 
 	return catalogue, nil
 }
 
-// Activate stores what activate did to the product, and what it says happened.
-// Two at once are one after the other.
-func (s *Store) Activate(
-	ctx context.Context, tx *database.Tx, code string, activate func(*policy.Product) ([]event.Event, error),
+// Activate implements policy.Tx. Concurrent activations run one after the other.
+func (tx *transaction) Activate(
+	ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error),
 ) error {
-	return s.in(ctx, tx, func(tx *database.Tx) error {
-		product, err := s.product(ctx, tx, code, s.db.Dialect.ForUpdate())
-		if err != nil {
-			return err
-		}
-		seen := product.Status
-		events, err := activate(product)
-		if err != nil {
-			return err
-		}
-		// The lock makes this sure; the condition makes it sure without the lock.
-		changed, err := database.Affected(tx.ExecContext(ctx,
-			"UPDATE product SET status = $1 WHERE code = $2 AND status = $3", string(product.Status), code, string(seen)))
-		if err != nil {
-			return fmt.Errorf("activate product %s: %w", code, err)
-		}
-		if changed != 1 {
-			return policy.ErrProductActive.With(code)
-		}
-		tx.AfterCommit(s.changed)
-		return s.outbox.Write(ctx, tx, code, events...)
-	})
+	product, err := readProduct(ctx, tx, code, tx.lock())
+	if err != nil {
+		return err
+	}
+	before := product.Status
+	events, err := activate(product)
+	if err != nil {
+		return err
+	}
+	err = tx.update(ctx, policy.ErrProductActive.With(code),
+		"UPDATE product SET status = $1 WHERE code = $2 AND status = $3", string(product.Status), code, string(before))
+	if err != nil {
+		return fmt.Errorf("update product %s: %w", code, err)
+	}
+	tx.AfterCommit(tx.store.changed)
+	return tx.store.outbox.Write(ctx, tx.Tx, code, events...)
 }
 
-func (s *Store) product(ctx context.Context, tx *database.Tx, code, lock string) (*policy.Product, error) {
-	products, err := database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product WHERE code = $1"+lock, code)
+func readProduct(ctx context.Context, q database.Querier, code, lock string) (*policy.Product, error) {
+	products, err := database.All(ctx, q, scanProduct, "SELECT status, definition FROM product WHERE code = $1"+lock, code)
 	if err != nil {
 		return nil, fmt.Errorf("read product %s: %w", code, err)
 	}

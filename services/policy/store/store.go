@@ -1,10 +1,9 @@
-// Package store keeps products, offers and policies in the service's database,
-// SQLite or PostgreSQL.
+// Package store stores products, offers and policies in the database of the
+// policy service, SQLite or PostgreSQL.
 //
-// It promises that what a method reported is committed, the events that tell
-// about it with it; that an offer is bought once and a policy terminated once,
-// whoever tries at the same time; and that nobody learns of what belongs to
-// another agent.
+// Business rows and outbox rows are committed together. An offer is bought once
+// and a policy is terminated once, however many requests try concurrently. No
+// agent reads the offers or policies of another agent.
 package store
 
 import (
@@ -12,7 +11,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"sync"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/outbox"
@@ -21,7 +19,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate makes the tables of Store in db. Those of outbox are not among them.
+// Migrate creates or updates the tables of Store. The tables of the outbox are
+// separate.
 func Migrate(ctx context.Context, db *database.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -30,27 +29,37 @@ func Migrate(ctx context.Context, db *database.DB) error {
 	return database.Migrate(ctx, db, "policy", files)
 }
 
-// Store is safe for concurrent use. A method with a tx takes part in that
-// transaction, or has one of its own if it is nil.
+// Store is safe for concurrent use.
 type Store struct {
 	db      *database.DB
 	outbox  *outbox.Outbox
 	changed func()
-
-	mu       sync.Mutex
-	inFlight map[requestKey]struct{} // at most one for each HTTP request under way
+	running running
 }
 
-// in runs fn in tx, or in a transaction of its own if tx is nil.
-func (s *Store) in(ctx context.Context, tx *database.Tx, fn func(*database.Tx) error) error {
-	if tx != nil {
-		return fn(tx)
-	}
-	return s.db.InTx(ctx, fn)
-}
-
-// New is the store in db, which has been migrated. After a commit that changed
-// the catalogue, it calls changed.
+// New returns a store in a migrated database. It calls changed after each commit
+// that changed a product or a tariff.
 func New(db *database.DB, events *outbox.Outbox, changed func()) *Store {
-	return &Store{db: db, outbox: events, changed: changed, inFlight: make(map[requestKey]struct{})}
+	return &Store{db: db, outbox: events, changed: changed}
+}
+
+// transaction implements policy.Tx.
+type transaction struct {
+	*database.Tx
+
+	store *Store
+}
+
+// lock ends a SELECT that locks its rows.
+func (tx *transaction) lock() string { return tx.store.db.Dialect.ForUpdate() }
+
+// update executes an UPDATE of one row. It returns stale if the row has changed
+// since it was read: the lock prevents this, and the condition of the UPDATE
+// would detect a missing lock.
+func (tx *transaction) update(ctx context.Context, stale error, query string, args ...any) error {
+	changed, err := database.Affected(tx.ExecContext(ctx, query, args...))
+	if err == nil && changed != 1 {
+		err = stale
+	}
+	return err
 }

@@ -7,4 +7,4 @@ import (
 	"parley.internal/policy/store/storetest"
 )
 
-func TestStoreKeepsItsPromises(t *testing.T) { databasetest.Each(t, storetest.Run) }
+func TestStoreConforms(t *testing.T) { databasetest.Each(t, storetest.Run) }

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
@@ -41,7 +40,7 @@ func seeding(t *testing.T, f *fixture) {
 }
 
 func (f *fixture) activate(ctx context.Context, code string) error {
-	return f.Activate(ctx, nil, code, (*policy.Product).Activate)
+	return f.inTx(ctx, func(tx policy.Tx) error { return tx.Activate(ctx, code, (*policy.Product).Activate) })
 }
 
 func (f *fixture) product(t *testing.T, code string) policy.Product {
@@ -52,8 +51,8 @@ func (f *fixture) product(t *testing.T, code string) policy.Product {
 	return catalogue.Products[i]
 }
 
-// told is the type, key and data of each event in the outbox.
-func (f *fixture) told(t *testing.T) []string {
+// events returns the type, partition key and data of each event in the outbox.
+func (f *fixture) events(t *testing.T) []string {
 	t.Helper()
 	events, err := database.All(t.Context(), f.db.Reader(), func(scan func(...any) error) (string, error) {
 		var eventType, key string
@@ -69,78 +68,57 @@ func activation(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	must(t, f.activate(ctx, "PET"))
 	if got := f.product(t, "PET").Status; got != policy.ProductActive {
-		t.Errorf("the status is %s", got)
+		t.Errorf("got status %s, want %s", got, policy.ProductActive)
 	}
 	for code, want := range map[string]error{"PET": policy.ErrProductActive, "NONE": policy.ErrProductUnknown} {
 		if err := f.activate(ctx, code); !errors.Is(err, want) {
-			t.Errorf("%s: error %v, want %v", code, err, want)
+			t.Errorf("activate %s: got error %v, want %v", code, err, want)
 		}
 	}
 	want := []string{`ProductActivated PET {"productCode":"PET","productName":"Happy Pet"}`}
-	if diff := cmp.Diff(want, f.told(t)); diff != "" {
+	if diff := cmp.Diff(want, f.events(t)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
 func concurrentActivations(t *testing.T, f *fixture) {
-	results := make([]error, 8)
-	var group errgroup.Group
-	for i := range results {
-		group.Go(func() error {
-			results[i] = f.activate(t.Context(), "PET")
-			return nil
-		})
-	}
-	must(t, group.Wait())
-	f.oneWon(t, results, policy.ErrProductActive)
-}
-
-// oneWon is the check after a race.
-func (f *fixture) oneWon(t *testing.T, results []error, lost error) {
-	t.Helper()
-	won := 0
-	for _, err := range results {
-		switch {
-		case err == nil:
-			won++
-		case !errors.Is(err, lost):
-			t.Errorf("got error %v", err)
-		}
-	}
-	if events := f.count(t, "outbox_event"); won != 1 || events != 1 {
-		t.Errorf("%d won, %d events, want one of each", won, events)
+	oneSucceeds(t, concurrently(t, func(int) error { return f.activate(t.Context(), "PET") }), policy.ErrProductActive)
+	if events := f.count(t, "outbox_event"); events != 1 {
+		t.Errorf("got %d events, want 1", events)
 	}
 }
 
-// dearer is CAR's tariff with another price.
-func dearer(version int, premium string) policy.Tariff {
+// carTariff returns a tariff of product CAR.
+func carTariff(version int, premium string) policy.Tariff {
 	return policy.Tariff{Version: version, Base: []policy.BaseRule{{Cover: "C1", Premium: premium}}, Markups: []policy.Markup{}}
 }
 
-func (f *fixture) change(ctx context.Context, code string, to policy.Tariff) error {
-	return f.ChangeTariff(ctx, nil, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
-		return t.Change(p, to, compile)
+func (f *fixture) changeTariff(ctx context.Context, code string, to policy.Tariff) error {
+	return f.inTx(ctx, func(tx policy.Tx) error {
+		return tx.ChangeTariff(ctx, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
+			return t.Change(p, to, compile)
+		})
 	})
 }
 
 func changedTariff(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	must(t, f.change(ctx, "CAR", dearer(1, "120")))
-	must(t, f.change(ctx, "CAR", dearer(0, "130")))
-	want := dearer(3, "130")
+	must(t, f.changeTariff(ctx, "CAR", carTariff(1, "120")))
+	must(t, f.changeTariff(ctx, "CAR", carTariff(0, "130")))
+	want := carTariff(3, "130")
 	want.ProductCode = "CAR"
 	got, err := f.Tariff(ctx, "CAR")
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tariff (-want +got):\n%s", diff)
 	}
-	told := `TariffChanged CAR {"productCode":"CAR"}`
-	if diff := cmp.Diff([]string{told, told}, f.told(t)); diff != "" {
+	changed := `TariffChanged CAR {"productCode":"CAR"}`
+	if diff := cmp.Diff([]string{changed, changed}, f.events(t)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-func refusedTariff(t *testing.T, f *fixture) {
+func rejectedTariff(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	before, err := f.Catalogue(ctx)
 	must(t, err)
@@ -149,49 +127,45 @@ func refusedTariff(t *testing.T, f *fixture) {
 		to   policy.Tariff
 		want error
 	}{
-		"broken":           {"CAR", dearer(1, "120 *"), policy.ErrTariffInvalid},
-		"without a price":  {"HSI", dearer(1, "120"), policy.ErrTariffInvalid},
-		"an older version": {"CAR", dearer(2, "120"), policy.ErrTariffConflict},
-		"of no product":    {"NONE", dearer(1, "120"), policy.ErrProductUnknown},
+		"invalid expression":    {"CAR", carTariff(1, "120 *"), policy.ErrTariffInvalid},
+		"cover without a price": {"HSI", carTariff(1, "120"), policy.ErrTariffInvalid},
+		"another version":       {"CAR", carTariff(2, "120"), policy.ErrTariffConflict},
+		"unknown product":       {"NONE", carTariff(1, "120"), policy.ErrProductUnknown},
 	} {
-		if err := f.change(ctx, tt.code, tt.to); !errors.Is(err, tt.want) {
-			t.Errorf("%s: error %v, want %v", name, err, tt.want)
+		if err := f.changeTariff(ctx, tt.code, tt.to); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got error %v, want %v", name, err, tt.want)
 		}
 	}
 	if _, err := f.Tariff(ctx, "NONE"); !errors.Is(err, policy.ErrProductUnknown) {
-		t.Errorf("the tariff of no product: error %v", err)
+		t.Errorf("tariff of an unknown product: got error %v, want ErrProductUnknown", err)
 	}
 	after, err := f.Catalogue(ctx)
 	must(t, err)
 	if diff := cmp.Diff(before, after); diff != "" || f.count(t, "outbox_event") > 0 || f.changes.Load() > 0 {
-		t.Errorf("something changed (-before +after):\n%s", diff)
+		t.Errorf("got %d events, %d callbacks, changed catalogue (-before +after):\n%s", f.count(t, "outbox_event"), f.changes.Load(), diff)
 	}
 }
 
 func concurrentTariffs(t *testing.T, f *fixture) {
-	results := make([]error, 8)
-	var group errgroup.Group
-	for i := range results {
-		group.Go(func() error {
-			results[i] = f.change(t.Context(), "CAR", dearer(1, "120"))
-			return nil
-		})
+	oneSucceeds(t, concurrently(t, func(int) error {
+		return f.changeTariff(t.Context(), "CAR", carTariff(1, "120"))
+	}), policy.ErrTariffConflict)
+	if events := f.count(t, "outbox_event"); events != 1 {
+		t.Errorf("got %d events, want 1", events)
 	}
-	must(t, group.Wait())
-	f.oneWon(t, results, policy.ErrTariffConflict)
 }
 
 func changedCatalogue(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	must(t, f.db.InTx(ctx, func(tx *database.Tx) error {
-		err := f.Activate(ctx, tx, "PET", (*policy.Product).Activate)
+	must(t, f.inTx(ctx, func(tx policy.Tx) error {
+		err := tx.Activate(ctx, "PET", (*policy.Product).Activate)
 		if f.changes.Load() > 0 {
-			t.Error("told before the commit")
+			t.Error("callback before the commit")
 		}
 		return err
 	}))
-	must(t, f.change(ctx, "CAR", dearer(1, "120")))
-	if f.changes.Load() != 2 {
-		t.Errorf("told %d times, want 2", f.changes.Load())
+	must(t, f.changeTariff(ctx, "CAR", carTariff(1, "120")))
+	if got := f.changes.Load(); got != 2 {
+		t.Errorf("got %d callbacks, want 2", got)
 	}
 }

@@ -1,5 +1,4 @@
-// Package storetest is the conformance suite of store: the promises that it
-// keeps on every database.
+// Package storetest is the conformance suite of the store, for every database.
 package storetest
 
 import (
@@ -10,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
@@ -18,28 +19,30 @@ import (
 	"parley.internal/policy/store"
 )
 
-// Run runs the suite. URL names an empty database for each test.
+// Run runs the suite. url returns the address of an empty database for each test.
 func Run(t *testing.T, url func(*testing.T) string) {
 	t.Helper()
 	tests := map[string]func(*testing.T, *fixture){
-		"a bought offer is read back as its policy":     readBack,
-		"a refused purchase leaves nothing":             refusedPurchase,
-		"of two concurrent buys exactly one wins":       concurrentBuys,
-		"of two concurrent terminations one wins":       concurrentTerminations,
-		"an agent sees their own, an admin everything":  visibility,
-		"the list is paged, newest first, no one twice": paging,
-		"products that are there are left as they are":  seeding,
-		"a draft is activated, and told about, once":    activation,
-		"of two concurrent activations one wins":        concurrentActivations,
-		"a tariff that changed is told about":           changedTariff,
-		"a tariff that was refused stays as it was":     refusedTariff,
-		"of two changes of one version one wins":        concurrentTariffs,
-		"a catalogue that changed is told here at once": changedCatalogue,
-		"a request is done once and replayed":           once,
-		"what failed is not kept":                       failed,
-		"a key and what it did commit together":         together,
-		"of concurrent requests one is done":            concurrentRequests,
-		"old keys are forgotten, all of them":           forgotten,
+		"a bought offer becomes a policy":                 boughtOffer,
+		"a failed purchase is rolled back":                failedPurchase,
+		"one of several concurrent purchases succeeds":    concurrentPurchases,
+		"one of several concurrent terminations succeeds": concurrentTerminations,
+		"agents see their own policies, admins see all":   visibility,
+		"the list is paged, newest first":                 paging,
+		"seeding does not change existing products":       seeding,
+		"a draft is activated and published once":         activation,
+		"one of several concurrent activations succeeds":  concurrentActivations,
+		"a changed tariff is stored and published":        changedTariff,
+		"a rejected tariff is not stored":                 rejectedTariff,
+		"one of several changes of a version succeeds":    concurrentTariffs,
+		"a commit that changed the catalogue calls back":  changedCatalogue,
+		"a request runs once and is replayed":             replay,
+		"a failed request does not use its key":           failedRequest,
+		"a key and its changes commit together":           atomicity,
+		"one of several concurrent equal requests runs":   concurrentRequests,
+		"expired keys are deleted":                        expiredKeys,
+		"replays of a finished request run in parallel":   concurrentReplays,
+		"a request without a key runs each time":          withoutKey,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open(t, url(t))) })
@@ -47,21 +50,20 @@ func Run(t *testing.T, url func(*testing.T) string) {
 }
 
 var (
-	start  = time.Date(2026, 11, 20, 9, 30, 0, 123456000, time.UTC)
-	anna   = policy.Holder{FirstName: "Anna", LastName: "Nowak", TaxID: "78042312345"}
-	home   = policy.Address{Country: "PL", ZipCode: "00-001", City: "Warszawa", Street: "Chłodna 52"}
-	jimmy  = policy.Viewer{Login: "jimmy.solid"}
-	danny  = policy.Viewer{Login: "danny.solid"}
-	admin  = policy.Viewer{Login: "admin", SeesAll: true}
-	nobody = policy.Position{}
+	start = time.Date(2026, 11, 20, 9, 30, 0, 123456000, time.UTC)
+	anna  = policy.Holder{FirstName: "Anna", LastName: "Nowak", TaxID: "78042312345"}
+	home  = policy.Address{Country: "PL", ZipCode: "00-001", City: "Warszawa", Street: "Chłodna 52"}
+	jimmy = policy.Agent{Login: "jimmy.solid"}
+	danny = policy.Agent{Login: "danny.solid"}
+	admin = policy.Agent{Login: "admin", Admin: true}
 )
 
-// fixture is a store, and the database behind it.
+// fixture is a store and its database.
 type fixture struct {
 	*store.Store
 
 	db      *database.DB
-	changes atomic.Int32 // of the catalogue, as the store told
+	changes atomic.Int32 // callbacks after commits that changed the catalogue
 }
 
 func open(t *testing.T, url string) *fixture {
@@ -97,11 +99,34 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// inTx runs fn in a transaction without an idempotency key.
+func (f *fixture) inTx(ctx context.Context, fn func(policy.Tx) error) error {
+	_, _, err := f.Do(ctx, policy.IdempotencyKey{}, func(tx policy.Tx) (policy.Response, error) {
+		return policy.Response{}, fn(tx)
+	})
+	return err
+}
+
 func (f *fixture) count(t *testing.T, table string) (n int) {
 	t.Helper()
 	_, err := database.One(t.Context(), f.db.Reader(), "SELECT count(*) FROM "+table, nil, &n)
 	must(t, err)
 	return n
+}
+
+// concurrently runs fn eight times at once and returns the errors.
+func concurrently(t *testing.T, fn func(i int) error) []error {
+	t.Helper()
+	results := make([]error, 8)
+	var group errgroup.Group
+	for i := range results {
+		group.Go(func() error {
+			results[i] = fn(i)
+			return nil
+		})
+	}
+	must(t, group.Wait())
+	return results
 }
 
 // offer adds an offer of jimmy's, for 100 and 200 over five days.
@@ -118,35 +143,39 @@ func (f *fixture) offer(t *testing.T, number string) *policy.Offer {
 		CreatedAt:   start,
 		Status:      policy.OfferNew,
 	}
-	must(t, f.AddOffer(t.Context(), nil, o))
+	must(t, f.inTx(t.Context(), func(tx policy.Tx) error { return tx.AddOffer(t.Context(), o) }))
 	return o
 }
 
-func (f *fixture) buy(ctx context.Context, viewer policy.Viewer, offer, number string, at time.Time) (*policy.Policy, error) {
-	return f.buyIn(ctx, nil, viewer, offer, number, at)
-}
-
-func (f *fixture) buyIn(
-	ctx context.Context, tx *database.Tx, viewer policy.Viewer, offer, number string, at time.Time,
-) (*policy.Policy, error) {
-	var bought *policy.Policy
-	err := f.Buy(ctx, tx, viewer, offer, func(o *policy.Offer) (*policy.Policy, []event.Event, error) {
-		p, events, err := o.Buy(number, anna, home, at)
-		bought = p
-		return p, events, err
+func (f *fixture) buy(ctx context.Context, agent policy.Agent, offer, number string, at time.Time) (bought *policy.Policy, err error) {
+	err = f.inTx(ctx, func(tx policy.Tx) error {
+		bought, err = buyIn(ctx, tx, agent, offer, number, at)
+		return err
 	})
 	return bought, err
 }
 
-func (f *fixture) terminate(ctx context.Context, viewer policy.Viewer, number string, on policy.Date) error {
-	return f.Terminate(ctx, nil, viewer, number, func(p *policy.Policy) ([]event.Event, error) {
-		_, events, err := p.Terminate(on)
-		return events, err
+func buyIn(
+	ctx context.Context, tx policy.Tx, agent policy.Agent, offer, number string, at time.Time,
+) (bought *policy.Policy, err error) {
+	err = tx.Buy(ctx, agent, offer, func(o *policy.Offer) (_ *policy.Policy, events []event.Event, err error) {
+		bought, events, err = o.Buy(number, anna, home, at)
+		return bought, events, err
+	})
+	return bought, err
+}
+
+func (f *fixture) terminate(ctx context.Context, agent policy.Agent, number string, on policy.Date) error {
+	return f.inTx(ctx, func(tx policy.Tx) error {
+		return tx.Terminate(ctx, agent, number, func(p *policy.Policy) ([]event.Event, error) {
+			_, events, err := p.Terminate(on)
+			return events, err
+		})
 	})
 }
 
-// sold is n policies of jimmy's, two of them at each moment.
-func (f *fixture) sold(t *testing.T, n int) []string {
+// sell sells n policies for jimmy, two at each moment, and returns their numbers.
+func (f *fixture) sell(t *testing.T, n int) []string {
 	t.Helper()
 	numbers := make([]string, n)
 	for i := range n {
