@@ -11,12 +11,12 @@ import (
 	"parley.internal/pkg/auth"
 )
 
-// tariffBody is a tariff of CAR with a premium, and whatever comes before it.
+// tariffBody returns a tariff of CAR: properties in before, then a rule with a premium.
 func tariffBody(premium string, before ...string) string {
 	return `{` + strings.Join(before, "") + `"base": [{"cover": "C1", "premium": "` + premium + `"}], "markups": []}`
 }
 
-// price is what CAR's only cover costs.
+// price returns the price of the only cover of CAR.
 func (s *service) price(t *testing.T, agent auth.Agent) string {
 	t.Helper()
 	body := `{"productCode": "CAR", "policyFrom": "` + day(0) + `", "policyTo": "` + day(5) + `", "selectedCovers": ["C1"],
@@ -28,28 +28,28 @@ func (s *service) price(t *testing.T, agent auth.Agent) string {
 	return offer.TotalPrice.String()
 }
 
-func TestADraftIsActivatedAndSold(t *testing.T) {
+func TestDraftIsActivatedOnce(t *testing.T) {
 	s := start(t)
 	if got := s.call(t, jimmy, http.MethodGet, "/api/products/PET", ""); got.status != http.StatusNotFound {
-		t.Fatalf("before: %d %s", got.status, got.body)
+		t.Fatalf("before the activation: got %d %s, want status 404", got.status, got.body)
 	}
 	first := s.call(t, admin, http.MethodPost, "/api/products/PET/activation", "", key, "k1")
 	again := s.call(t, admin, http.MethodPost, "/api/products/PET/activation", "", key, "k1")
 	if first.status != http.StatusOK || first.body != again.body || again.header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("answered %d %s, then %d %s", first.status, first.body, again.status, again.body)
+		t.Errorf("got %d %s, then %d %s, want a replay", first.status, first.body, again.status, again.body)
 	}
 	shown := s.call(t, jimmy, http.MethodGet, "/api/products/PET", "")
 	if shown.status != http.StatusOK || shown.body != first.body || !strings.Contains(shown.body, `"status":"active"`) {
-		t.Errorf("shown as %d %s, answered was %s", shown.status, shown.body, first.body)
+		t.Errorf("read as %d %s, activated as %s", shown.status, shown.body, first.body)
 	}
-	told := s.events.next(t, "ProductActivated")
-	if told.PartitionKey != "PET" || first.header.Get("Parley-Events") != told.ID {
-		t.Errorf("told %s of %s, header %q", told.Type, told.PartitionKey, first.header.Get("Parley-Events"))
+	published := s.events.next(t, "ProductActivated")
+	if published.PartitionKey != "PET" || first.header.Get("Parley-Events") != published.ID {
+		t.Errorf("got event %s of partition %s, header Parley-Events %q", published.Type, published.PartitionKey, first.header.Get("Parley-Events"))
 	}
-	equal(t, `{"productCode": "PET", "productName": "Happy Pet"}`, string(told.Data))
+	equal(t, `{"productCode": "PET", "productName": "Happy Pet"}`, string(published.Data))
 }
 
-func TestATariffIsChangedAndPricesAtOnce(t *testing.T) {
+func TestTariffChangeTakesEffectAtOnce(t *testing.T) {
 	s := start(t)
 	const path = "/api/products/CAR/tariff"
 	old := s.call(t, admin, http.MethodGet, path, "")
@@ -57,7 +57,7 @@ func TestATariffIsChangedAndPricesAtOnce(t *testing.T) {
 		t.Fatalf("got %d %s", old.status, old.body)
 	}
 	if got := s.price(t, jimmy); got != "100.00" {
-		t.Errorf("before: %s", got)
+		t.Errorf("before the change: got price %s, want 100.00", got)
 	}
 	changed := s.call(t, admin, http.MethodPut, path, tariffBody("120", `"version": 1,`))
 	if changed.status != http.StatusOK {
@@ -65,19 +65,19 @@ func TestATariffIsChangedAndPricesAtOnce(t *testing.T) {
 	}
 	equal(t, `{"productCode": "CAR", "version": 2, "base": [{"cover": "C1", "premium": "120"}], "markups": []}`, changed.body)
 	if got := s.call(t, admin, http.MethodGet, path, ""); got.body != changed.body {
-		t.Errorf("read as %s", got.body)
+		t.Errorf("got tariff %s, want the changed one", got.body)
 	}
 	if got := s.price(t, jimmy); got != "120.00" {
-		t.Errorf("after: %s", got)
+		t.Errorf("after the change: got price %s, want 120.00", got)
 	}
-	told := s.events.next(t, "TariffChanged")
-	if told.PartitionKey != "CAR" || changed.header.Get("Parley-Events") != told.ID {
-		t.Errorf("told %s of %s, header %q", told.Type, told.PartitionKey, changed.header.Get("Parley-Events"))
+	published := s.events.next(t, "TariffChanged")
+	if published.PartitionKey != "CAR" || changed.header.Get("Parley-Events") != published.ID {
+		t.Errorf("got event %s of partition %s, header Parley-Events %q", published.Type, published.PartitionKey, changed.header.Get("Parley-Events"))
 	}
-	equal(t, `{"productCode": "CAR"}`, string(told.Data))
+	equal(t, `{"productCode": "CAR"}`, string(published.Data))
 }
 
-func TestAnOfferKeepsItsPrice(t *testing.T) {
+func TestOfferKeepsItsPrice(t *testing.T) {
 	s := start(t)
 	offer := s.offer(t, jimmy)
 	body := `{"markups": [], "base": [{"cover": "C1", "premium": "1"}, {"cover": "C2", "premium": "1"}, {"cover": "C3", "premium": "1"}]}`
@@ -87,11 +87,11 @@ func TestAnOfferKeepsItsPrice(t *testing.T) {
 	bought := s.call(t, jimmy, http.MethodPost, "/api/policies", buyBody(offer))
 	got := s.call(t, jimmy, http.MethodGet, bought.header.Get("Location"), "")
 	if !strings.Contains(got.body, `"totalPremium":98.00`) {
-		t.Errorf("the policy is %s", got.body)
+		t.Errorf("got policy %s, want totalPremium 98.00", got.body)
 	}
 }
 
-func TestOfConcurrentChangesOfOneVersionOneWins(t *testing.T) {
+func TestOneOfConcurrentTariffChangesSucceeds(t *testing.T) {
 	s := start(t)
 	answers := make([]answer, 8)
 	var group errgroup.Group
@@ -102,15 +102,15 @@ func TestOfConcurrentChangesOfOneVersionOneWins(t *testing.T) {
 		})
 	}
 	must(t, group.Wait())
-	won := 0
+	succeeded := 0
 	for _, got := range answers {
 		if got.status == http.StatusOK {
-			won++
+			succeeded++
 		} else if p := got.problem(t); p.Status != http.StatusConflict || p.Code != "tariff-conflict" {
-			t.Errorf("a loser gets %v", p)
+			t.Errorf("other change: got %v, want tariff-conflict", p)
 		}
 	}
-	if rows := s.rows(t); won != 1 || rows["outbox_event"] != 1 {
-		t.Errorf("%d won, stored %v", won, rows)
+	if rows := s.rows(t); succeeded != 1 || rows["outbox_event"] != 1 {
+		t.Errorf("%d changes succeeded, want 1; rows %v", succeeded, rows)
 	}
 }

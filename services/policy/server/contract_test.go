@@ -12,9 +12,9 @@ import (
 	"parley.internal/policy"
 )
 
-// TestWhateverIsSentTheContractHolds makes requests up, good ones and bad ones:
-// first always the same, which reach all that can succeed, then others.
-func TestWhateverIsSentTheContractHolds(t *testing.T) {
+// TestEveryResponseFitsTheContract generates valid and invalid requests: first with a
+// fixed seed, by which every operation succeeds at least once, then with a random one.
+func TestEveryResponseFitsTheContract(t *testing.T) {
 	s := start(t)
 	number, offer := s.sell(t, jimmy), s.offer(t, admin)
 	token, err := s.tokens.Issue(admin, time.Now(), time.Now().Add(10*time.Minute))
@@ -34,20 +34,20 @@ func TestWhateverIsSentTheContractHolds(t *testing.T) {
 			"base": {[]policy.BaseRule{{Cover: "C1", Premium: "7"}}}, "markups": {[]policy.Markup{}}, "version": {1},
 		},
 	}
-	seen := contracttest.Explore(t, obeyed(t), service)
+	seen := contracttest.Explore(t, openContract(t), service)
 	for operation, status := range map[string]int{
 		"listProducts": 200, "getProduct": 200, "activateProduct": 200, "getTariff": 200, "changeTariff": 200,
 		"makeOffer": 201, "buyOffer": 201, "listPolicies": 200, "getPolicy": 200, "terminatePolicy": 200,
 	} {
 		if seen[operation][status] == 0 {
-			t.Errorf("%s never answered %d: %v", operation, status, seen[operation])
+			t.Errorf("%s: no response with status %d: %v", operation, status, seen[operation])
 		}
 	}
 	service.Seed, service.Requests = 0, 20
-	contracttest.Explore(t, obeyed(t), service)
+	contracttest.Explore(t, openContract(t), service)
 }
 
-// TestEventsFitTheContract publishes one of each type.
+// TestEventsFitTheContract publishes an event of each type.
 func TestEventsFitTheContract(t *testing.T) {
 	schemas, err := contract.Schemas(api.Files)
 	must(t, err)

@@ -29,7 +29,7 @@ func ExampleNew() {
 		panic(err)
 	}
 
-	// Nobody gets in without a token.
+	// A request without a token is rejected.
 	recorder := httptest.NewRecorder()
 	policies.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/policies", nil))
 	fmt.Println(recorder.Code)

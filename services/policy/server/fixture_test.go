@@ -33,7 +33,7 @@ var (
 	guest = auth.Agent{Login: "guest", Name: "Guest"}
 )
 
-// published is a publisher that takes everything and hands it on to the test.
+// published is a publisher that accepts all events and passes them to the test.
 type published chan event.Message
 
 func (p published) Publish(ctx context.Context, batch []event.Message) []error {
@@ -48,7 +48,7 @@ func (p published) Publish(ctx context.Context, batch []event.Message) []error {
 	return results
 }
 
-// next waits for an event of a type, and passes over others.
+// next waits for an event of a type and skips others.
 func (p published) next(t *testing.T, eventType string) event.Message {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -59,7 +59,7 @@ func (p published) next(t *testing.T, eventType string) event.Message {
 				return message
 			}
 		case <-deadline:
-			t.Fatalf("no %s was published", eventType)
+			t.Fatalf("no %s event was published", eventType)
 		}
 	}
 }
@@ -69,14 +69,14 @@ type service struct {
 	url    string
 	events published
 	tokens *auth.Secret
-	db     *database.DB // beside the service, to count rows
+	db     *database.DB // a second connection, to count rows
 
 	degraded func() []string
 }
 
 func start(t *testing.T) *service {
 	t.Helper()
-	events := make(published, 1000) // more than any test tells
+	events := make(published, 1000) // more than the events of any test
 	s := node(t, server.Config{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "policy.db"), Events: events})
 	s.events = events
 	return s
@@ -113,14 +113,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// answer is a response, read to its end.
+// answer is a response and its body.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// problem is what a refusal says.
+// problem is the body of an error.
 type problem struct {
 	Status int    `json:"status"`
 	Code   string `json:"code"`
@@ -135,33 +135,34 @@ type problem struct {
 func (a answer) problem(t *testing.T) problem {
 	t.Helper()
 	if media := a.header.Get("Content-Type"); media != "application/problem+json" {
-		t.Fatalf("got %d, %s: %s", a.status, media, a.body)
+		t.Fatalf("got status %d, type %s, body %s, want a problem", a.status, media, a.body)
 	}
 	var p problem
 	must(t, json.Unmarshal([]byte(a.body), &p))
 	return p
 }
 
-// read decodes a body that came with the status.
+// read checks the status and decodes the body.
 func (a answer) read(t *testing.T, status int, v any) {
 	t.Helper()
 	if a.status != status {
-		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
+		t.Fatalf("got status %d, want %d: %s", a.status, status, a.body)
 	}
 	must(t, json.Unmarshal([]byte(a.body), v))
 }
 
-// obeyed is the contract, which every answer is held to.
-func obeyed(t *testing.T) *contract.Contract {
+// openContract returns the contract that every response is checked against.
+func openContract(t *testing.T) *contract.Contract {
 	t.Helper()
-	c, err := opened()
+	c, err := contractOnce()
 	must(t, err)
 	return c
 }
 
-var opened = sync.OnceValues(func() (*contract.Contract, error) { return contract.Open(api.Files, "openapi/policy.yaml") })
+var contractOnce = sync.OnceValues(func() (*contract.Contract, error) { return contract.Open(api.Files, "openapi/policy.yaml") })
 
-// call sends a request of an agent. Headers come in pairs; an empty body is none.
+// call sends a request of an agent. headers are pairs of names and values; an empty
+// value removes a header.
 func (s *service) call(t *testing.T, agent auth.Agent, method, path, body string, headers ...string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -179,7 +180,7 @@ func (s *service) call(t *testing.T, agent auth.Agent, method, path, body string
 		}
 		request.Header.Add(headers[i], headers[i+1])
 	}
-	client := &http.Client{Timeout: 20 * time.Second, Transport: contracttest.Transport(t, obeyed(t), http.DefaultTransport)}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: contracttest.Transport(t, openContract(t), http.DefaultTransport)}
 	response, err := client.Do(request)
 	must(t, err)
 	text, err := io.ReadAll(response.Body)
@@ -191,7 +192,7 @@ var today = time.Now().UTC()
 
 func day(n int) string { return today.AddDate(0, 0, n).Format(time.DateOnly) }
 
-// offerBody asks for a family in Europe, five days from today.
+// offerBody requests an offer for a family in Europe, for five days from today.
 func offerBody() string {
 	return `{"productCode": "TRI", "policyFrom": "` + day(0) + `", "policyTo": "` + day(5) + `",
 		"selectedCovers": ["C1", "C2", "C3"], "agentLogin": "somebody.else",
@@ -224,13 +225,13 @@ func (s *service) sell(t *testing.T, agent auth.Agent) string {
 	return policy.PolicyNumber
 }
 
-// rows counts what the service has stored, by table.
+// rows counts the rows in the service's database, by table.
 func (s *service) rows(t *testing.T) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
 	for _, table := range []string{
 		"product", "tariff", "offer", "offer_cover", "policy", "policy_version", "policy_cover", "idempotency_key",
-		"outbox_event", sale,
+		"outbox_event", saleEvents,
 	} {
 		var n int
 		_, err := database.One(t.Context(), s.db.Reader(), "SELECT count(*) FROM "+table, nil, &n)
@@ -240,5 +241,5 @@ func (s *service) rows(t *testing.T) map[string]int {
 	return counts
 }
 
-// sale is the rows of an event that is told once at a sale.
-const sale = "outbox_event WHERE type = 'PolicyCreated'"
+// saleEvents are the outbox rows of an event that each sale publishes once.
+const saleEvents = "outbox_event WHERE type = 'PolicyCreated'"

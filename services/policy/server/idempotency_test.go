@@ -11,11 +11,11 @@ import (
 
 const key = "Idempotency-Key"
 
-func TestARequestWithAKeyTakesEffectOnce(t *testing.T) {
+func TestRequestWithKeyTakesEffectOnce(t *testing.T) {
 	s := start(t)
 	offer := s.call(t, jimmy, http.MethodPost, "/api/offers", offerBody(), key, "k1")
 	number := numberIn(t, offer.body)
-	policy := s.call(t, jimmy, http.MethodPost, "/api/policies", buyBody(number), key, "k1") // another path: another key
+	policy := s.call(t, jimmy, http.MethodPost, "/api/policies", buyBody(number), key, "k1") // keys of different paths are different
 	end := "/api/policies/" + numberIn(t, policy.body) + "/termination"
 	body := `{"terminationDate": "` + day(3) + `"}`
 	ended := s.call(t, jimmy, http.MethodPost, end, body, key, "k1")
@@ -31,11 +31,11 @@ func TestARequestWithAKeyTakesEffectOnce(t *testing.T) {
 			t.Errorf("%s: replayed %q, then %q", name, first.header.Get("Idempotency-Replayed"), again.header.Get("Idempotency-Replayed"))
 		}
 		if first.status != again.status || first.body != again.body || first.header.Get("Location") != again.header.Get("Location") {
-			t.Errorf("%s: answered %v, then %v", name, first, again)
+			t.Errorf("%s: got %v, then %v", name, first, again)
 		}
 	}
 	if diff := cmp.Diff(before, s.rows(t)); diff != "" {
-		t.Errorf("a replay changed something (-before +after):\n%s", diff)
+		t.Errorf("a replay changed rows (-before +after):\n%s", diff)
 	}
 }
 
@@ -44,39 +44,39 @@ func numberIn(t *testing.T, body string) string {
 	_, after, _ := strings.Cut(body, `Number":"`)
 	number, _, ok := strings.Cut(after, `"`)
 	if !ok {
-		t.Fatalf("there is no number in %s", body)
+		t.Fatalf("no number in %s", body)
 	}
 	return number
 }
 
-func TestAKeyIsTheAgentsOwnAndForOneBody(t *testing.T) {
+func TestKeyBelongsToOneAgentAndBody(t *testing.T) {
 	s := start(t)
 	s.call(t, jimmy, http.MethodPost, "/api/offers", offerBody(), key, "k1")
 	got := s.call(t, jimmy, http.MethodPost, "/api/offers", offerBody()+" ", key, "k1").problem(t)
 	if got.Status != http.StatusUnprocessableEntity || got.Code != "idempotency-key-reused" {
-		t.Errorf("another body: %v", got)
+		t.Errorf("another body: got %v, want idempotency-key-reused", got)
 	}
 	if got := s.call(t, danny, http.MethodPost, "/api/offers", offerBody(), key, "k1"); got.status != http.StatusCreated ||
 		got.header.Get("Idempotency-Replayed") != "" {
-		t.Errorf("another agent: %v", got)
+		t.Errorf("another agent: got %v, want a new response", got)
 	}
 }
 
-func TestWhatWasRefusedMayBeTriedAgainWithItsKey(t *testing.T) {
+func TestFailedRequestDoesNotUseItsKey(t *testing.T) {
 	s := start(t)
 	offer := s.offer(t, jimmy)
-	spoilt := strings.Replace(buyBody(offer), `"Anna"`, `" "`, 1)
+	invalid := strings.Replace(buyBody(offer), `"Anna"`, `" "`, 1)
 	for range 2 {
-		if got := s.call(t, jimmy, http.MethodPost, "/api/policies", spoilt, key, "k1").problem(t); got.Code != "text-invalid" {
-			t.Errorf("got %v", got)
+		if got := s.call(t, jimmy, http.MethodPost, "/api/policies", invalid, key, "k1").problem(t); got.Code != "text-invalid" {
+			t.Errorf("got %v, want text-invalid", got)
 		}
 	}
 	if got := s.call(t, jimmy, http.MethodPost, "/api/policies", buyBody(offer), key, "k1"); got.status != http.StatusCreated {
-		t.Errorf("got %v", got)
+		t.Errorf("corrected body: got %v, want status 201", got)
 	}
 }
 
-func TestARequestSentTwiceAtOnceTakesEffectOnce(t *testing.T) {
+func TestConcurrentCopiesTakeEffectOnce(t *testing.T) {
 	const copies = 10
 	s := start(t)
 	offer := s.offer(t, jimmy)
@@ -94,16 +94,16 @@ func TestARequestSentTwiceAtOnceTakesEffectOnce(t *testing.T) {
 		switch got.status {
 		case http.StatusCreated:
 			if body != "" && got.body != body {
-				t.Errorf("answered %s and %s", body, got.body)
+				t.Errorf("got bodies %s and %s, want the same", body, got.body)
 			}
 			body = got.body
 		default:
 			if p := got.problem(t); p.Status != http.StatusConflict || p.Code != "idempotency-key-in-flight" {
-				t.Errorf("got %v", p)
+				t.Errorf("got %v, want idempotency-key-in-flight", p)
 			}
 		}
 	}
-	if rows := s.rows(t); body == "" || rows["policy"] != 1 || rows[sale] != 1 {
-		t.Errorf("answered %q; stored %v", body, rows)
+	if rows := s.rows(t); body == "" || rows["policy"] != 1 || rows[saleEvents] != 1 {
+		t.Errorf("got body %q and rows %v, want one policy and one event", body, rows)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"parley.internal/pkg/auth"
 )
 
-// equal compares JSON; REPLACE in want stands for what only the answer knows.
+// equal compares JSON, after replacing placeholders in want by values of the
+// response.
 func equal(t *testing.T, want, got string, replace ...string) {
 	t.Helper()
 	want = strings.NewReplacer(replace...).Replace(want)
@@ -20,18 +21,18 @@ func equal(t *testing.T, want, got string, replace ...string) {
 	must(t, json.Unmarshal([]byte(want), &a))
 	must(t, json.Unmarshal([]byte(got), &b))
 	if diff := cmp.Diff(a, b); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+		t.Errorf("response (-want +got):\n%s", diff)
 	}
 }
 
-func TestAPolicyIsSoldAndTerminated(t *testing.T) {
+func TestPolicyIsSoldAndTerminated(t *testing.T) {
 	s := start(t)
 
 	made := s.call(t, jimmy, http.MethodPost, "/api/offers", offerBody())
 	var offer struct{ OfferNumber string }
 	made.read(t, http.StatusCreated, &offer)
 	if !strings.Contains(made.body, `"totalPrice":98.00`) {
-		t.Errorf("got %s", made.body)
+		t.Errorf("got %s, want totalPrice 98.00", made.body)
 	}
 	equal(t, `{"offerNumber": "OFFER", "totalPrice": 98, "coversPrices": {"C1": 26, "C2": 52, "C3": 20}}`,
 		made.body, "OFFER", offer.OfferNumber)
@@ -41,7 +42,7 @@ func TestAPolicyIsSoldAndTerminated(t *testing.T) {
 	bought.read(t, http.StatusCreated, &policy)
 	path := "/api/policies/" + policy.PolicyNumber
 	if bought.header.Get("Location") != path {
-		t.Errorf("the policy is at %s", bought.header.Get("Location"))
+		t.Errorf("got Location %s, want the path of the policy", bought.header.Get("Location"))
 	}
 	replace := []string{"NUMBER", policy.PolicyNumber, "DAY0", day(0), "DAY3", day(3), "DAY4", day(4), "DAY5", day(5)}
 
@@ -56,7 +57,7 @@ func TestAPolicyIsSoldAndTerminated(t *testing.T) {
 
 	ended := s.call(t, jimmy, http.MethodPost, path+"/termination", `{"terminationDate": "`+day(3)+`"}`)
 	if ended.status != http.StatusOK {
-		t.Fatalf("got %d: %s", ended.status, ended.body)
+		t.Fatalf("terminate: got status %d: %s", ended.status, ended.body)
 	}
 	equal(t, `{"policyNumber": "NUMBER", "moneyToReturn": 39.2}`, ended.body, replace...)
 	equal(t, `{"policy": {`+strings.Replace(summary, "Active", "Terminated", 1)+`, "covers": ["C1", "C2", "C3"], "versions": [`+first+`,
@@ -73,14 +74,14 @@ func TestAPolicyIsSoldAndTerminated(t *testing.T) {
 	} {
 		got := s.events.next(t, want.kind)
 		if got.PartitionKey != policy.PolicyNumber || got.Sequence <= last {
-			t.Errorf("got %s %s %d", got.Type, got.PartitionKey, got.Sequence)
+			t.Errorf("got %s of partition %s with sequence %d", got.Type, got.PartitionKey, got.Sequence)
 		}
 		last = got.Sequence
 		equal(t, want.data, string(got.Data), replace...)
 	}
 }
 
-func TestProductsAreListedAndShown(t *testing.T) {
+func TestProductsAreListedAndRead(t *testing.T) {
 	s := start(t)
 	codes := func(agent auth.Agent, query string) (codes []string, next *string) {
 		t.Helper()
@@ -96,15 +97,15 @@ func TestProductsAreListedAndShown(t *testing.T) {
 	}
 	got, next := codes(guest, "")
 	if diff := cmp.Diff([]string{"CAR active", "FAI active", "HSI active", "TRI active"}, got); diff != "" || next != nil {
-		t.Errorf("next %v (-want +got):\n%s", next, diff)
+		t.Errorf("next page %v, products (-want +got):\n%s", next, diff)
 	}
 	got, next = codes(admin, "?limit=3")
 	if diff := cmp.Diff([]string{"CAR active", "FAI active", "HSI active"}, got); diff != "" || next == nil {
-		t.Fatalf("next %v (-want +got):\n%s", next, diff)
+		t.Fatalf("next page %v, products (-want +got):\n%s", next, diff)
 	}
 	got, next = codes(admin, "?limit=3&cursor="+*next)
 	if diff := cmp.Diff([]string{"PET draft", "TRI active"}, got); diff != "" || next != nil {
-		t.Errorf("next %v (-want +got):\n%s", next, diff)
+		t.Errorf("next page %v, products (-want +got):\n%s", next, diff)
 	}
 
 	equal(t, `{"code": "CAR", "name": "Happy Driver", "image": "/products/car.svg", "icon": "car", "status": "active",
@@ -116,10 +117,10 @@ func TestProductsAreListedAndShown(t *testing.T) {
 			"text": "How many claims were there in the last five years?", "minimum": 0, "maximum": 1000, "integer": true}]}`,
 		s.call(t, guest, http.MethodGet, "/api/products/CAR", "").body)
 	if got := s.call(t, jimmy, http.MethodGet, "/api/products/PET", "").problem(t); got.Code != "product-unknown" {
-		t.Errorf("a salesman sees a draft: %v", got)
+		t.Errorf("a salesman reads a draft: got %v, want product-unknown", got)
 	}
 	if got := s.call(t, admin, http.MethodGet, "/api/products/PET", ""); got.status != http.StatusOK {
-		t.Errorf("an admin does not see a draft: %v", got)
+		t.Errorf("an admin reads a draft: got %v, want status 200", got)
 	}
 }
 
@@ -148,7 +149,7 @@ func TestPoliciesArePagedNewestFirst(t *testing.T) {
 	}
 }
 
-func TestAnotherAgentsPolicyDoesNotExist(t *testing.T) {
+func TestPolicyOfAnotherAgentIsHidden(t *testing.T) {
 	s := start(t)
 	number, offer := s.sell(t, jimmy), s.offer(t, jimmy)
 	end := `{"terminationDate": "` + day(1) + `"}`
@@ -169,41 +170,41 @@ func TestAnotherAgentsPolicyDoesNotExist(t *testing.T) {
 		},
 	} {
 		if paths[0].status != http.StatusNotFound || paths[0].body != paths[1].body {
-			t.Errorf("%s: another's answers %d %s, none answers %s", name, paths[0].status, paths[0].body, paths[1].body)
+			t.Errorf("%s: another agent's gives %d %s, an unknown number gives %s", name, paths[0].status, paths[0].body, paths[1].body)
 		}
 	}
 	if got := s.call(t, danny, http.MethodGet, "/api/policies", "").body; got != `{"items":[],"next":null}`+"\n" {
-		t.Errorf("danny lists %s", got)
+		t.Errorf("danny lists %s, want an empty page", got)
 	}
 	if diff := cmp.Diff(before, s.rows(t)); diff != "" {
-		t.Errorf("something changed (-before +after):\n%s", diff)
+		t.Errorf("rows changed (-before +after):\n%s", diff)
 	}
-	// An admin sees it, and may end it.
+	// An admin sees the policy and may terminate it.
 	if got := s.call(t, admin, http.MethodGet, "/api/policies", ""); !strings.Contains(got.body, number) {
-		t.Errorf("an admin lists %s", got.body)
+		t.Errorf("an admin lists %s, without %s", got.body, number)
 	}
 	if got := s.call(t, admin, http.MethodPost, "/api/policies/"+number+"/termination", end); got.status != http.StatusOK {
-		t.Errorf("an admin terminates: %d %s", got.status, got.body)
+		t.Errorf("an admin terminates: got %d %s", got.status, got.body)
 	}
 }
 
-func TestTheTaxIDIsToldNowhere(t *testing.T) {
+func TestNoResponseContainsTaxID(t *testing.T) {
 	s := start(t)
 	number, offer := s.sell(t, jimmy), s.offer(t, jimmy)
-	spoilt := strings.Replace(buyBody(offer), `"Anna"`, `"  "`, 1)
+	invalid := strings.Replace(buyBody(offer), `"Anna"`, `"  "`, 1)
 	for name, got := range map[string]answer{
-		"the list":    s.call(t, admin, http.MethodGet, "/api/policies", ""),
-		"the policy":  s.call(t, jimmy, http.MethodGet, "/api/policies/"+number, ""),
-		"an error":    s.call(t, jimmy, http.MethodPost, "/api/policies", spoilt),
-		"one of type": s.call(t, jimmy, http.MethodPost, "/api/policies", strings.Replace(buyBody(offer), `"`+taxID+`"`, taxID, 1)),
+		"the list":     s.call(t, admin, http.MethodGet, "/api/policies", ""),
+		"the policy":   s.call(t, jimmy, http.MethodGet, "/api/policies/"+number, ""),
+		"an error":     s.call(t, jimmy, http.MethodPost, "/api/policies", invalid),
+		"a type error": s.call(t, jimmy, http.MethodPost, "/api/policies", strings.Replace(buyBody(offer), `"`+taxID+`"`, taxID, 1)),
 	} {
 		if strings.Contains(got.body, taxID) {
-			t.Errorf("%s tells it: %s", name, got.body)
+			t.Errorf("%s contains the tax id: %s", name, got.body)
 		}
 	}
 }
 
-func TestOfConcurrentBuysExactlyOneWins(t *testing.T) {
+func TestOneOfConcurrentPurchasesSucceeds(t *testing.T) {
 	const buyers = 10
 	s := start(t)
 	offer := s.offer(t, jimmy)
@@ -216,27 +217,27 @@ func TestOfConcurrentBuysExactlyOneWins(t *testing.T) {
 		})
 	}
 	must(t, group.Wait())
-	won := 0
+	succeeded := 0
 	for _, got := range answers {
 		if got.status == http.StatusCreated {
-			won++
+			succeeded++
 			continue
 		}
 		want := problem{Status: 409, Code: "offer-not-new", Detail: "Offer " + offer + " is not in new status and cannot be bought"}
 		if diff := cmp.Diff(want, got.problem(t)); diff != "" {
-			t.Errorf("a loser (-want +got):\n%s", diff)
+			t.Errorf("other purchase (-want +got):\n%s", diff)
 		}
 	}
 	rows := s.rows(t)
-	if won != 1 || rows["policy"] != 1 || rows[sale] != 1 {
-		t.Errorf("%d won; stored %v", won, rows)
+	if succeeded != 1 || rows["policy"] != 1 || rows[saleEvents] != 1 {
+		t.Errorf("%d purchases succeeded, want 1; rows %v", succeeded, rows)
 	}
 }
 
-func TestForeignPagesNeedToBeAllowed(t *testing.T) {
+func TestForeignOriginIsNotAllowed(t *testing.T) {
 	s := start(t)
 	got := s.call(t, jimmy, http.MethodGet, "/api/products", "", "Origin", "https://evil.example")
 	if allowed := got.header.Get("Access-Control-Allow-Origin"); allowed != "" {
-		t.Errorf("allowed %q", allowed)
+		t.Errorf("got Access-Control-Allow-Origin %q, want none", allowed)
 	}
 }

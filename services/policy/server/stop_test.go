@@ -14,9 +14,8 @@ import (
 	"parley.internal/policy/server"
 )
 
-// asking is a request for an offer, which says when the service handles it: that
-// is when it asks for the body.
-func asking(t *testing.T, tokens *auth.Secret, url string, handled func()) *http.Request {
+// offerRequest returns a request that calls handled when the service reads its body.
+func offerRequest(t *testing.T, tokens *auth.Secret, url string, handled func()) *http.Request {
 	t.Helper()
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: handled})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(offerBody()))
@@ -29,9 +28,9 @@ func asking(t *testing.T, tokens *auth.Secret, url string, handled func()) *http
 	return request
 }
 
-// Requests that wait for a database that stands still do not hold up the end for
-// as long as they otherwise may take; they are answered all the same.
-func TestAServiceStopsSoonWithRequestsThatWaitForItsDatabase(t *testing.T) {
+// A stop cancels requests that wait for an unresponsive database before their own
+// deadline, and answers them.
+func TestStopCancelsRequestsWaitingForDatabase(t *testing.T) {
 	database := testenv.StartPostgres(t)
 	secret := []byte(strings.Repeat("k", auth.MinSecret))
 	tokens, err := auth.NewSecret(secret)
@@ -46,14 +45,14 @@ func TestAServiceStopsSoonWithRequestsThatWaitForItsDatabase(t *testing.T) {
 	offers := "http://" + listener.Addr().String() + "/api/offers"
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
 	defer client.CloseIdleConnections()
-	response, err := client.Do(asking(t, tokens, offers, func() {}))
+	response, err := client.Do(offerRequest(t, tokens, offers, func() {}))
 	must(t, err)
 	must(t, response.Body.Close())
 
 	database.Freeze()
 	handled, answered := make(chan struct{}), make(chan int, 1)
 	go func() {
-		response, err := client.Do(asking(t, tokens, offers, func() { close(handled) }))
+		response, err := client.Do(offerRequest(t, tokens, offers, func() { close(handled) }))
 		if err != nil {
 			t.Error(err)
 			answered <- 0
@@ -66,13 +65,13 @@ func TestAServiceStopsSoonWithRequestsThatWaitForItsDatabase(t *testing.T) {
 	since := time.Now()
 	stop()
 	if err := <-ended; err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the service ended with error %v", err)
 	}
 	if took := time.Since(since); took > 6*time.Second {
-		t.Errorf("it stopped after %s", took)
+		t.Errorf("the service stopped after %s, want at most 6s", took)
 	}
 	if status := <-answered; status != http.StatusServiceUnavailable {
-		t.Errorf("the request was answered with %d", status)
+		t.Errorf("got status %d, want 503", status)
 	}
 	database.Thaw()
 }
