@@ -23,8 +23,8 @@ type Offer struct {
 // OfferStatus says whether an offer can still be bought.
 type OfferStatus string
 
-// OfferRejected is reserved for offers that the customer declines; nothing sets
-// it yet.
+// OfferRejected is reserved for offers declined by the customer. No code sets
+// OfferRejected yet.
 const (
 	OfferNew       OfferStatus = "New"
 	OfferConverted OfferStatus = "Converted"

@@ -6,16 +6,15 @@ import (
 	"parley.internal/pkg/event"
 )
 
-// Tx is a transaction of the store. Each method stores a change and the events
-// that it causes. An error is for the caller to return, so that the transaction
-// is rolled back.
+// Tx is a transaction of the store. Each method stores a change and the events of
+// the change. After an error the caller must return the error, to roll back.
 type Tx interface {
 	// AddOffer stores a new offer.
 	AddOffer(ctx context.Context, offer *Offer) error
-	// Buy locks an offer, calls buy and stores the policy and its events.
+	// Buy locks an offer, calls buy and stores the policy and the events.
 	Buy(ctx context.Context, agent Agent, offerNumber string, buy func(*Offer) (*Policy, []event.Event, error)) error
-	// Terminate locks a policy, calls terminate and stores the version that it
-	// added and the events.
+	// Terminate locks a policy, calls terminate and stores the added version and the
+	// events.
 	Terminate(ctx context.Context, agent Agent, number string, terminate func(*Policy) ([]event.Event, error)) error
 	// Activate locks a product, calls activate and stores the product's status and
 	// the events.

@@ -1,9 +1,8 @@
 // Package cache keeps the catalogue of products and tariffs in memory, in front
 // of the store.
 //
-// No read returns data that was loaded before the last Drop, or longer than TTL
-// ago. A TTL is needed because other nodes announce changes by events that may be
-// lost.
+// No read returns data from before the last Drop, or older than TTL. The TTL is
+// needed because other nodes announce changes by events, and events can be lost.
 package cache
 
 import (
@@ -20,31 +19,31 @@ import (
 // TTL is the time to live of the cached catalogue.
 const TTL = 30 * time.Second
 
-// Cache is the cached catalogue. It is safe for concurrent use. Callers must not
-// change the products that it returns.
+// Cache is the cached catalogue, safe for concurrent use. Callers must not change
+// returned products.
 type Cache struct {
 	load    func(context.Context) (policy.Catalogue, error)
 	compile policy.Compile
-	loading chan struct{} // a semaphore: one load at a time
+	loading chan struct{} // a semaphore of size 1
 
 	mu         sync.Mutex
 	generation uint64    // the number of drops
 	cached     *snapshot // nil: load again
 }
 
-// New returns an empty cache of the catalogue that load returns.
+// New returns an empty cache. load reads the catalogue from the store.
 func New(load func(context.Context) (policy.Catalogue, error), compile policy.Compile) *Cache {
 	return &Cache{load: load, compile: compile, loading: make(chan struct{}, 1)}
 }
 
-// snapshot is the catalogue at one moment.
+// snapshot is the catalogue at a moment.
 type snapshot struct {
 	expires  time.Time
 	products []policy.Product // by code
 	pricers  map[string]func() (policy.Pricer, error)
 }
 
-// Drop invalidates the cached catalogue and a catalogue that is being loaded.
+// Drop invalidates the cached catalogue and a load in progress.
 func (c *Cache) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,8 +80,8 @@ func (c *Cache) Product(ctx context.Context, agent policy.Agent, code string) (*
 	return product, nil
 }
 
-// Tariff returns a product, also a draft, and its tariff. The first call compiles
-// the tariff.
+// Tariff returns a product, also a draft, and the compiled tariff. The first call
+// compiles the tariff.
 func (c *Cache) Tariff(ctx context.Context, productCode string) (*policy.Product, policy.Pricer, error) {
 	s, err := c.snapshot(ctx)
 	if err != nil {
@@ -100,8 +99,8 @@ func (c *Cache) Tariff(ctx context.Context, productCode string) (*policy.Product
 	return product, pricer, nil
 }
 
-// snapshot returns the cached catalogue or loads it. Only one caller loads, so
-// that a drop does not send all requests to the database.
+// snapshot returns the cached catalogue or loads the catalogue. A single caller
+// loads, because a drop would otherwise send all requests to the database.
 func (c *Cache) snapshot(ctx context.Context) (*snapshot, error) {
 	if s, _ := c.current(); s != nil {
 		return s, nil
@@ -124,15 +123,15 @@ func (c *Cache) snapshot(ctx context.Context) (*snapshot, error) {
 	s = c.newSnapshot(catalogue, expires)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// A catalogue that was dropped while it was loaded answers this request, which
-	// is older than the drop, and is not cached.
+	// After a drop during the load, the catalogue still answers this request, because
+	// the request is older than the drop. The catalogue is not cached then.
 	if c.generation == generation {
 		c.cached = s
 	}
 	return s, nil
 }
 
-// current returns the cached catalogue, nil if there is none or it has expired.
+// current returns the cached catalogue, nil if nothing is cached or the TTL is over.
 func (c *Cache) current() (*snapshot, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

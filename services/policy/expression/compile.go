@@ -11,17 +11,16 @@ import (
 	"parley.internal/policy"
 )
 
-// maxRules bounds the base rules of a tariff, and its markups.
+// maxRules bounds the base rules and the markups of a tariff.
 const maxRules = 100
 
-// compiler compiles the rules of a tariff. It goes on after an invalid rule, to
-// report all of them.
+// compiler compiles the rules of a tariff and reports all invalid rules.
 type compiler struct {
 	product *policy.Product
 	err     *fault.Error // describes the first invalid rule and points to all
 }
 
-// reject reports an invalid part of the tariff; where names it for people.
+// reject reports an invalid part of the tariff; where names the part for people.
 func (c *compiler) reject(where, pointer, why string) {
 	if c.err == nil {
 		c.err = policy.ErrTariffInvalid.With(c.product.Code, where, why)
@@ -59,7 +58,7 @@ func (c *compiler) markup(i int, m policy.Markup) markup {
 	return markup{c.condition(r, m.When), c.amount(r, "factor", m.Factor, unchanged)}
 }
 
-// condition compiles the condition of a rule; an empty one always holds.
+// condition compiles the condition of a rule. An empty condition always holds.
 func (c *compiler) condition(r rule, source string) *node {
 	if source == "" {
 		return &node{kind: truth, literal: value{truth: true}}
@@ -72,7 +71,7 @@ func (c *compiler) condition(r rule, source string) *node {
 }
 
 // amount compiles a premium or a factor. A constant must be positive, as
-// charged; an amount that depends on answers is checked when there are answers.
+// charged. Amounts that depend on answers are not checked here.
 func (c *compiler) amount(r rule, field, source string, charged func(decimal.Decimal) (decimal.Decimal, error)) *node {
 	n, err := parse(source, c.product.Questions, number)
 	if err == nil && n.isConstant() {

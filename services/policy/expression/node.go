@@ -9,7 +9,8 @@ import (
 // kind is the type of a value.
 type kind string
 
-// unknown is the kind of a ?: whose branches differ. No operator takes it.
+// unknown is the kind of ?: with branches of different kinds. No operator takes
+// unknown operands.
 const (
 	unknown kind = "a number or a text"
 	number  kind = "a number"
@@ -17,7 +18,7 @@ const (
 	truth   kind = "true or false"
 )
 
-// value is the result of an expression: the field of its kind is set.
+// value is the result of an expression. The field of the node's kind is set.
 type value struct {
 	number decimal.Decimal
 	text   string
@@ -26,8 +27,8 @@ type value struct {
 
 type answers = map[string]policy.Value
 
-// node is a compiled expression: a question, a literal, or an operator with
-// its operands.
+// node is a compiled expression: a question, a literal, or an operator and
+// operands.
 type node struct {
 	kind     kind
 	question *policy.Question
@@ -36,7 +37,7 @@ type node struct {
 	operands []*node
 }
 
-// operators have two operands of one kind; unknown stands for any kind.
+// operators take two operands of the same kind; unknown stands for any kind.
 var operators = map[string]struct {
 	precedence       int
 	operands, result kind
@@ -95,7 +96,7 @@ func (n *node) eval(given answers) (value, error) {
 	return apply(n.operator, a, b)
 }
 
-// apply joins two values by an operator that needs both.
+// apply evaluates an operator with both operands.
 func apply(operator string, a, b value) (v value, err error) {
 	order := a.number.Cmp(b.number)
 	equal := order == 0 && a.text == b.text && a.truth == b.truth
@@ -124,7 +125,7 @@ func apply(operator string, a, b value) (v value, err error) {
 	return v, err
 }
 
-// multiply returns policy.ErrInexact for a product that would be rounded.
+// multiply returns policy.ErrInexact instead of a rounded product.
 func multiply(a, b decimal.Decimal) (decimal.Decimal, error) {
 	product, err := a.MulExact(b, a.Scale()+b.Scale())
 	if err != nil {
@@ -133,7 +134,7 @@ func multiply(a, b decimal.Decimal) (decimal.Decimal, error) {
 	return product, nil
 }
 
-// add returns policy.ErrInexact for a sum that would be rounded.
+// add returns policy.ErrInexact instead of a rounded sum.
 func add(a, b decimal.Decimal) (decimal.Decimal, error) {
 	sum, err := a.AddExact(b, max(a.Scale(), b.Scale()))
 	if err != nil {

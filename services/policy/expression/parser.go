@@ -10,12 +10,12 @@ import (
 	"parley.internal/policy"
 )
 
-// maxLength bounds the characters of an expression, and with them the depth of
-// brackets and the time to compile and evaluate it.
+// maxLength bounds the characters of an expression, and so the depth of recursion
+// and the time of compilation and evaluation.
 const maxLength = 500
 
-// parser reads an expression by recursive descent and checks types. The names in
-// it are the codes of a product's questions.
+// parser parses an expression by recursive descent and checks types. Names are the
+// codes of a product's questions.
 type parser struct {
 	questions []policy.Question
 	tokens    []token // never empty; after an error only the end is left
@@ -47,7 +47,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// expect takes the next token, which must be the given one.
+// expect takes the next token and fails unless the token is the given operator.
 func (p *parser) expect(want string) {
 	switch t := p.next(); {
 	case t.kind != nameToken && t.text == want:
@@ -88,8 +88,8 @@ func (p *parser) conditional() *node {
 	return n
 }
 
-// operation parses operands that operators of at least the given precedence
-// join, from left to right.
+// operation parses operands joined by operators of at least the given precedence,
+// from left to right.
 func (p *parser) operation(precedence int) *node {
 	left := p.operand()
 	for {
@@ -111,7 +111,8 @@ func (p *parser) operation(precedence int) *node {
 	}
 }
 
-// checkChoice rejects a misspelt choice, for which a comparison never holds.
+// checkChoice rejects a comparison with a misspelt choice: the result would never
+// change.
 func (p *parser) checkChoice(t token, name, choice *node) {
 	q, isLiteral := name.question, choice.question == nil && choice.operands == nil
 	if q != nil && q.Type == policy.QuestionChoice && isLiteral && !q.Offers(choice.literal.text) {

@@ -1,10 +1,10 @@
 // Package expression prices products by the rules of their tariffs: short
-// expressions such as `AREA * 1.25` and `TYP == "APT"`.
+// expressions like `AREA * 1.25` and `TYP == "APT"`.
 //
 // No price is ever a float or silently rounded: numbers are decimals from the
-// literal to the premium, and a result that would not be exact is an error. An
-// expression that compiles has known names and matching types, and evaluation
-// ends: the language has no loops, calls or divisions.
+// literal to the premium, and an inexact result is an error. A compiled expression
+// has known names and matching types, and evaluation ends: the language has no
+// loops, calls or divisions.
 package expression
 
 import (
@@ -16,7 +16,7 @@ import (
 	"parley.internal/policy"
 )
 
-// Tariff is a compiled tariff. It is a policy.Pricer, safe for concurrent use.
+// Tariff is a compiled tariff, a policy.Pricer. Concurrent use is safe.
 type Tariff struct {
 	base    []baseRule
 	markups []markup
@@ -29,10 +29,10 @@ type baseRule struct {
 
 type markup struct{ when, factor *node }
 
-// Compile compiles a tariff for its product. It returns policy.ErrTariffInvalid
-// for an invalid expression, a name that is no question's code, a cover that the
-// product does not have or no rule prices, and a constant premium or factor that
-// is not positive. The error points to all invalid rules.
+// Compile compiles the tariff of a product. The error for an invalid expression,
+// an unknown name or cover, a cover without a price, or a constant premium or
+// factor of 0 or less is policy.ErrTariffInvalid. The error points to all invalid
+// rules.
 func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
 	c := compiler{product: product}
 	c.bound("base", len(tariff.Base))

@@ -18,8 +18,8 @@ const (
 	otherToken
 )
 
-// pattern matches space or a token. Operators of other languages are tokens, so
-// that errors can name them.
+// pattern matches space or a token. Operators of other languages are tokens, to be
+// named in errors.
 var pattern = regexp.MustCompile(`\s+|([0-9](?:\w|\.\w)*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([\pL_$][\pL\pN_$]*)` +
 	`|(&&|\|\||\*\*|\.\.|\?\?|[=!<>]=|[-+*/%<>!?:()])|(.)`)
 
@@ -27,7 +27,7 @@ var pattern = regexp.MustCompile(`\s+|([0-9](?:\w|\.\w)*)|("(?:[^"\\]|\\.)*"|'(?
 type token struct {
 	kind tokenKind
 	text string // as written
-	at   int    // the number of its first character, from 1; of the last one for the end
+	at   int    // number of the first character, from 1; the end has the last character's
 }
 
 const (
@@ -35,12 +35,12 @@ const (
 	allowed = "only names, numbers, texts, comparisons, + - * and ?: are allowed"
 )
 
-// errorf returns an error that ends with the token's position.
+// errorf returns an error with the token's position.
 func (t token) errorf(format string, args ...any) error {
 	return fmt.Errorf(format+", at character %d", append(args, t.at)...)
 }
 
-// scan splits an expression into its tokens and the end.
+// scan splits an expression into tokens. The last token is the end.
 func scan(source string) (tokens []token, err error) {
 	at := 1
 	for _, groups := range pattern.FindAllStringSubmatch(source, -1) {

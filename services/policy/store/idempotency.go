@@ -16,7 +16,7 @@ const (
 	cleanupChunk = 1000 // rows deleted in one transaction
 )
 
-// Do runs fn in a transaction and stores its response with the idempotency key.
+// Do runs fn in a transaction and stores the response with the idempotency key.
 // If the key was used before, Do replays the stored response instead. After an
 // error the transaction is rolled back and the key stays unused.
 func (s *Store) Do(
@@ -47,8 +47,8 @@ func (s *Store) Do(
 	return response, replayed, err
 }
 
-// running is the set of the keys whose requests run in this process, at most one
-// for each HTTP request.
+// running is the set of keys with a running request in this process: at most as
+// many keys as HTTP requests.
 type running struct {
 	mu   sync.Mutex
 	keys map[policy.IdempotencyKey]bool
@@ -76,8 +76,8 @@ func (r *running) remove(key policy.IdempotencyKey) {
 	delete(r.keys, key)
 }
 
-// claim inserts a key and reports whether it was new. On PostgreSQL it waits for
-// an open transaction of another node that has inserted the same key.
+// claim inserts a key and reports whether the key was new. On PostgreSQL, claim
+// waits for an open transaction of another node with the same key.
 func claim(ctx context.Context, tx *database.Tx, key policy.IdempotencyKey) (bool, error) {
 	if key.Key == "" {
 		return true, nil
@@ -93,7 +93,8 @@ func claim(ctx context.Context, tx *database.Tx, key policy.IdempotencyKey) (boo
 	return added == 1, nil
 }
 
-// storedResponse returns the response that is stored with a key, if there is one.
+// storedResponse returns the response stored with a key and reports whether the key
+// was used.
 func storedResponse(
 	ctx context.Context, q database.Querier, key policy.IdempotencyKey,
 ) (response policy.Response, found bool, err error) {
@@ -125,8 +126,8 @@ func storeResponse(ctx context.Context, tx *database.Tx, key policy.IdempotencyK
 	return nil
 }
 
-// DeleteExpiredKeys deletes idempotency keys that are older than seven days, a
-// thousand per transaction, so that other transactions wait only shortly.
+// DeleteExpiredKeys deletes idempotency keys older than seven days. A transaction
+// deletes at most a thousand, to block other transactions only shortly.
 func (s *Store) DeleteExpiredKeys(ctx context.Context, now time.Time) error {
 	for {
 		deleted, err := database.Affected(s.db.Exec(ctx, `

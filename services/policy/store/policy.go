@@ -9,8 +9,8 @@ import (
 	"parley.internal/policy"
 )
 
-// Terminate implements policy.Tx. Concurrent terminations run one after the
-// other: the second finds the policy terminated.
+// Terminate implements policy.Tx. Concurrent terminations are serialized: the
+// second finds the policy terminated.
 func (tx *transaction) Terminate(
 	ctx context.Context, agent policy.Agent, number string, terminate func(*policy.Policy) ([]event.Event, error),
 ) error {

@@ -10,8 +10,8 @@ import (
 	"parley.internal/policy"
 )
 
-// Seed adds the missing products and tariffs of a catalogue. It does not change
-// existing ones.
+// Seed adds missing products and tariffs of a catalogue. Existing products and
+// tariffs stay unchanged.
 func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 	return s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, product := range catalogue.Products {
@@ -61,7 +61,7 @@ func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err 
 	return catalogue, nil
 }
 
-// Activate implements policy.Tx. Concurrent activations run one after the other.
+// Activate implements policy.Tx. Concurrent activations are serialized.
 func (tx *transaction) Activate(
 	ctx context.Context, code string, activate func(*policy.Product) ([]event.Event, error),
 ) error {

@@ -37,8 +37,8 @@ type Store struct {
 	running running
 }
 
-// New returns a store in a migrated database. It calls changed after each commit
-// that changed a product or a tariff.
+// New returns a store in a migrated database. The store calls changed after each
+// commit of a changed product or tariff.
 func New(db *database.DB, events *outbox.Outbox, changed func()) *Store {
 	return &Store{db: db, outbox: events, changed: changed}
 }
@@ -50,12 +50,12 @@ type transaction struct {
 	store *Store
 }
 
-// lock ends a SELECT that locks its rows.
+// lock is the end of a SELECT statement that locks rows.
 func (tx *transaction) lock() string { return tx.store.db.Dialect.ForUpdate() }
 
-// update executes an UPDATE of one row. It returns stale if the row has changed
-// since it was read: the lock prevents this, and the condition of the UPDATE
-// would detect a missing lock.
+// update executes an UPDATE of a row and returns stale if the row has changed since
+// the read. The row lock prevents this; the condition in the UPDATE would detect a
+// missing lock.
 func (tx *transaction) update(ctx context.Context, stale error, query string, args ...any) error {
 	changed, err := database.Affected(tx.ExecContext(ctx, query, args...))
 	if err == nil && changed != 1 {

@@ -15,8 +15,8 @@ func (s *Store) Tariff(ctx context.Context, productCode string) (policy.Tariff, 
 	return readTariff(ctx, s.db.Reader(), productCode, "")
 }
 
-// ChangeTariff implements policy.Tx. Concurrent changes run one after the other:
-// the second finds the version of the first.
+// ChangeTariff implements policy.Tx. Concurrent changes are serialized: the second
+// finds the version of the first.
 func (tx *transaction) ChangeTariff(
 	ctx context.Context, productCode string, change func(*policy.Product, *policy.Tariff) ([]event.Event, error),
 ) error {

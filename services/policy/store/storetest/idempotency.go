@@ -22,7 +22,7 @@ func keyOf(key, body string) policy.IdempotencyKey {
 	}
 }
 
-// counter counts how often its request runs.
+// counter counts the runs of a request.
 type counter struct{ runs atomic.Int32 }
 
 func (c *counter) run(policy.Tx) (policy.Response, error) {
@@ -30,7 +30,7 @@ func (c *counter) run(policy.Tx) (policy.Response, error) {
 	return created, nil
 }
 
-// purchase returns a request that buys an offer and then ends with err.
+// purchase returns a request to buy an offer and then fail with err, if not nil.
 func purchase(t *testing.T, offer, number string, err error) func(policy.Tx) (policy.Response, error) {
 	return func(tx policy.Tx) (policy.Response, error) {
 		if _, err := buyIn(t.Context(), tx, jimmy, offer, number, start); err != nil {
@@ -133,7 +133,7 @@ func concurrentRequests(t *testing.T, f *fixture) {
 	if runs.Load() != 1 || answered.Load() < 1 || f.count(t, "policy") != 1 {
 		t.Errorf("got %d runs, %d responses, %d policies, want 1, at least 1, 1", runs.Load(), answered.Load(), f.count(t, "policy"))
 	}
-	// A request with the key of an unfinished one is rejected.
+	// The key of an unfinished request is rejected.
 	_, _, err := f.Do(t.Context(), keyOf("b", "body"), func(policy.Tx) (policy.Response, error) {
 		return f.mustNotRun(t, keyOf("b", "body"))
 	})
@@ -142,7 +142,7 @@ func concurrentRequests(t *testing.T, f *fixture) {
 	}
 }
 
-// mustNotRun sends a request whose function must not run.
+// mustNotRun sends a request and fails the test if the request runs.
 func (f *fixture) mustNotRun(t *testing.T, key policy.IdempotencyKey) (policy.Response, error) {
 	response, _, err := f.Do(t.Context(), key, func(policy.Tx) (policy.Response, error) {
 		t.Error("the request ran")

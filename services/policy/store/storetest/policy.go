@@ -11,8 +11,7 @@ import (
 	"parley.internal/policy"
 )
 
-// Outbox rows of the events that a sale and a termination publish. Other events
-// may be added.
+// Outbox rows of the events of a sale and a termination. Other events may be added.
 const (
 	saleEvents        = "outbox_event WHERE type = 'PolicyCreated'"
 	terminationEvents = "outbox_event WHERE type = 'PolicyTerminated'"
@@ -56,7 +55,8 @@ func failedPurchase(t *testing.T, f *fixture) {
 	must(t, err) // The offer is still new.
 }
 
-// oneSucceeds checks that one result is nil and the others are the error.
+// oneSucceeds checks for exactly one nil among the results; all others must be the
+// given error.
 func oneSucceeds(t *testing.T, results []error, others error) {
 	t.Helper()
 	succeeded := 0

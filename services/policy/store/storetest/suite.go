@@ -58,12 +58,12 @@ var (
 	admin = policy.Agent{Login: "admin", Admin: true}
 )
 
-// fixture is a store and its database.
+// fixture is a store and the database below.
 type fixture struct {
 	*store.Store
 
 	db      *database.DB
-	changes atomic.Int32 // callbacks after commits that changed the catalogue
+	changes atomic.Int32 // callbacks after commits with a changed catalogue
 }
 
 func open(t *testing.T, url string) *fixture {
