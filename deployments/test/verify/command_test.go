@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// commandOf is the folder of a program's main package.
+// commandOf returns the folder of a program's main package.
 func commandOf(t *testing.T, name string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(repository, "services/*/cmd", name))
@@ -21,7 +21,7 @@ func commandOf(t *testing.T, name string) string {
 	return found[0]
 }
 
-// variables are the names in the `env` tags of a program's structs.
+// variables returns the names in the `env` tags of a program's structs.
 func variables(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))

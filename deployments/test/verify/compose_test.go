@@ -21,8 +21,8 @@ const (
 	envExample  = "../../compose/.env.example"
 )
 
-// load reads the compose file as `docker compose` does: by its schema, and
-// consistent in itself.
+// load reads the compose file like `docker compose`, including the checks of the
+// schema and of references.
 func load(t *testing.T, env map[string]string) (*types.Project, error) {
 	t.Helper()
 	var environ []string
@@ -45,7 +45,7 @@ func project(t *testing.T) *types.Project {
 	return p
 }
 
-// filled is the example of an environment, with a value for each name.
+// filled returns the example of .env with a value for each name.
 func filled(t *testing.T) map[string]string {
 	t.Helper()
 	env := example(t)
@@ -68,29 +68,29 @@ func example(t *testing.T) map[string]string {
 	return env
 }
 
-func TestComposeRefusesToStartWithout(t *testing.T) {
+func TestComposeRequiresEachSecret(t *testing.T) {
 	env := filled(t)
 	if _, ok := env["AUTH_SECRET"]; !ok {
-		t.Error("the example does not ask for AUTH_SECRET")
+		t.Error("the example lacks AUTH_SECRET")
 	}
 	for name := range env {
-		for how, change := range map[string]func(map[string]string){
-			name:                  func(e map[string]string) { delete(e, name) },
-			"anything in " + name: func(e map[string]string) { e[name] = "" },
+		for state, change := range map[string]func(map[string]string){
+			name + " missing": func(e map[string]string) { delete(e, name) },
+			name + " empty":   func(e map[string]string) { e[name] = "" },
 		} {
-			t.Run(how, func(t *testing.T) {
+			t.Run(state, func(t *testing.T) {
 				env := maps.Clone(env)
 				change(env)
 				_, err := load(t, env)
 				if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), ".env") {
-					t.Errorf("got error %v, want one that names %s and where it belongs", err, name)
+					t.Errorf("got error %v, want an error that names %s and .env", err, name)
 				}
 			})
 		}
 	}
 }
 
-func TestTheExampleHoldsNoSecret(t *testing.T) {
+func TestExampleHoldsNoSecret(t *testing.T) {
 	for name, value := range example(t) {
 		if value != "" {
 			t.Errorf("%s has the value %q", name, value)
@@ -98,8 +98,9 @@ func TestTheExampleHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// TestOnlyTheseAreReachedFromTheHost lists what is published, to this host alone.
-func TestOnlyTheseAreReachedFromTheHost(t *testing.T) {
+// TestPublishedPortsAreLocal lists the published ports; only this host reaches
+// them.
+func TestPublishedPortsAreLocal(t *testing.T) {
 	want := map[string]string{"127.0.0.1:8080": "parley:8080", "127.0.0.1:8081": "rabbitmq:15672"}
 	got := make(map[string]string)
 	for name, service := range project(t).Services {
@@ -108,11 +109,11 @@ func TestOnlyTheseAreReachedFromTheHost(t *testing.T) {
 		}
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("published are %v, want %v", got, want)
+		t.Errorf("got published ports %v, want %v", got, want)
 	}
 }
 
-func TestImagesAreOfOneVersion(t *testing.T) {
+func TestImagesHaveFixedVersions(t *testing.T) {
 	images := basesOf(t)
 	for _, service := range project(t).Services {
 		if service.Build == nil {
@@ -126,15 +127,15 @@ func TestImagesAreOfOneVersion(t *testing.T) {
 			continue
 		}
 		if tagged, ok := name.(reference.Tagged); !ok || tagged.Tag() == "latest" {
-			t.Errorf("%s is whatever is newest", image)
+			t.Errorf("%s has no fixed version", image)
 		}
 	}
 }
 
-// TestWhatComposeMountsIsThere checks files; a missing one would become an empty
-// folder. What services keep must be in a volume with a name.
-func TestWhatComposeMountsIsThere(t *testing.T) {
-	kept := make(map[string]string)
+// TestVolumesHoldFilesAndData checks that bind mounts exist, because a missing
+// file would become an empty folder, and that data is kept in named volumes.
+func TestVolumesHoldFilesAndData(t *testing.T) {
+	data := make(map[string]string)
 	for name, service := range project(t).Services {
 		for _, volume := range service.Volumes {
 			switch volume.Type {
@@ -143,27 +144,27 @@ func TestWhatComposeMountsIsThere(t *testing.T) {
 					t.Error(err)
 				}
 			case types.VolumeTypeVolume:
-				kept[name] = volume.Target
+				data[name] = volume.Target
 			}
 		}
 		if service.Restart == "" || service.StopGracePeriod == nil {
-			t.Errorf("%s does not say when it is restarted, and how long it may take to stop", name)
+			t.Errorf("%s lacks restart or stop_grace_period", name)
 		}
 	}
 	want := map[string]string{"parley": "/data", "postgres": "/var/lib/postgresql/data", "rabbitmq": "/var/lib/rabbitmq"}
-	if !maps.Equal(kept, want) {
-		t.Errorf("volumes are %v, want %v", kept, want)
+	if !maps.Equal(data, want) {
+		t.Errorf("got volumes %v, want %v", data, want)
 	}
 	if project(t).Services["rabbitmq"].Hostname == "" {
-		t.Error("RabbitMQ gets a new name, and an empty database, with each container")
+		t.Error("RabbitMQ has no hostname, and an empty database with each container")
 	}
 }
 
-// TestProgramsAreGivenWhatTheyRead compares each variable with the configuration
-// in the program's source, and each address with who listens there.
-func TestProgramsAreGivenWhatTheyRead(t *testing.T) {
+// TestVariablesAreReadByPrograms compares each variable with the configuration in
+// the program's source, and each URL with the listening services.
+func TestVariablesAreReadByPrograms(t *testing.T) {
 	p := project(t)
-	listens := listeners(t, p)
+	addresses := listeners(t, p)
 	for _, name := range built(p) {
 		environment := p.Services[name].Environment
 		known := variables(t, commandOf(t, name))
@@ -171,12 +172,12 @@ func TestProgramsAreGivenWhatTheyRead(t *testing.T) {
 			if !known[variable] {
 				t.Errorf("%s reads no %s", name, variable)
 			}
-			if u, err := url.Parse(*value); err == nil && u.Host != "" && !slices.Contains(listens, u.Host) {
-				t.Errorf("%s is sent to %s by %s, where nobody listens", name, u.Host, variable)
+			if u, err := url.Parse(*value); err == nil && u.Host != "" && !slices.Contains(addresses, u.Host) {
+				t.Errorf("%s connects to %s by %s, where no service listens", name, u.Host, variable)
 			}
 		}
 		if known["AUTH_SECRET"] && environment["AUTH_SECRET"] == nil {
-			t.Errorf("%s is given no AUTH_SECRET", name)
+			t.Errorf("%s gets no AUTH_SECRET", name)
 		}
 	}
 }
@@ -210,10 +211,10 @@ func TestQueuesExistBeforeTheFirstStartOfAConsumer(t *testing.T) {
 	}
 }
 
-// listeners is who listens on the compose network, as host:port.
+// listeners returns the addresses of services on the compose network, host:port.
 func listeners(t *testing.T, p *types.Project) []string {
 	t.Helper()
-	all := []string{"postgres:5432", "rabbitmq:5672"} // their images' ports
+	all := []string{"postgres:5432", "rabbitmq:5672"} // the ports of their images
 	for _, name := range built(p) {
 		for variable, value := range p.Services[name].Environment {
 			if !strings.HasSuffix(variable, "_ADDR") {
@@ -221,12 +222,12 @@ func listeners(t *testing.T, p *types.Project) []string {
 			}
 			port, ok := strings.CutPrefix(*value, "0.0.0.0:")
 			if !ok {
-				t.Errorf("%s listens on %s, out of reach of the others", name, *value)
+				t.Errorf("%s listens on %s, which other containers cannot reach", name, *value)
 			}
 			all = append(all, name+":"+port)
 			for _, published := range p.Services[name].Ports {
 				if decimal(published.Target) != port {
-					t.Errorf("%s listens on %s; published is %d", name, port, published.Target)
+					t.Errorf("%s listens on port %s, and port %d is published", name, port, published.Target)
 				}
 			}
 		}
@@ -234,7 +235,7 @@ func listeners(t *testing.T, p *types.Project) []string {
 	return all
 }
 
-// built are the services that are built from this repository.
+// built returns the services that are built from this repository.
 func built(p *types.Project) []string {
 	var names []string
 	for name, service := range p.Services {
@@ -246,10 +247,10 @@ func built(p *types.Project) []string {
 	return names
 }
 
-func TestServicesAreBuiltFromTheDockerfilesTargets(t *testing.T) {
+func TestServicesAreDockerfileTargets(t *testing.T) {
 	p := project(t)
 	if want := []string{"chatd", "parley", "paymentsd", "policyd"}; !slices.Equal(built(p), want) {
-		t.Errorf("built are %v, want %v", built(p), want)
+		t.Errorf("got built services %v, want %v", built(p), want)
 	}
 	root, err := filepath.Abs(repository)
 	if err != nil {

@@ -26,9 +26,9 @@ func messages(t *testing.T, document string) map[string]*contract.Schema {
 	return all
 }
 
-// TestEveryMessageHasAnExampleThatFits covers events and hub messages, and that
-// no example is of something else.
-func TestEveryMessageHasAnExampleThatFits(t *testing.T) {
+// TestEveryMessageHasAValidExample covers events and hub messages, and finds
+// examples without a message.
+func TestEveryMessageHasAValidExample(t *testing.T) {
 	for document, folder := range map[string]string{
 		"asyncapi/events.yaml": "examples/events", "asyncapi/hubs.yaml": "examples/hubs",
 	} {
@@ -49,13 +49,13 @@ func TestEveryMessageHasAnExampleThatFits(t *testing.T) {
 		}
 		for _, file := range files {
 			if all[strings.TrimSuffix(file.Name(), ".json")] == nil {
-				t.Errorf("%s/%s is an example of nothing in %s", folder, file.Name(), document)
+				t.Errorf("%s/%s is not an example of a message in %s", folder, file.Name(), document)
 			}
 		}
 	}
 }
 
-func TestEveryEventSchemaIsInTheDocument(t *testing.T) {
+func TestEveryEventSchemaIsDocumented(t *testing.T) {
 	described := messages(t, "asyncapi/events.yaml")
 	files, err := fs.Glob(api(), "schemas/events/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -63,12 +63,12 @@ func TestEveryEventSchemaIsInTheDocument(t *testing.T) {
 	}
 	for _, file := range files {
 		if described[nameOf(file)] == nil {
-			t.Errorf("%s is not in asyncapi/events.yaml: make generate", file)
+			t.Errorf("%s is missing in asyncapi/events.yaml: run make generate", file)
 		}
 	}
 }
 
-func TestTheExamplesInSchemasFit(t *testing.T) {
+func TestExamplesInSchemasAreValid(t *testing.T) {
 	schemas, err := contract.Schemas(api())
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func examples(t *testing.T, at string, s *jsonschema.Schema) {
 	t.Helper()
 	for _, example := range s.Examples {
 		if err := s.Validate(example); err != nil {
-			t.Errorf("%s: the example %v does not fit: %v", at, example, err)
+			t.Errorf("%s: example %v: %v", at, example, err)
 		}
 	}
 	for name, property := range s.Properties {
@@ -96,7 +96,7 @@ func examples(t *testing.T, at string, s *jsonschema.Schema) {
 	}
 }
 
-func TestTheDocumentsOfRESTAreUnderstood(t *testing.T) {
+func TestOpenAPIDocumentsCompile(t *testing.T) {
 	files, err := fs.Glob(api(), "openapi/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -108,10 +108,10 @@ func TestTheDocumentsOfRESTAreUnderstood(t *testing.T) {
 	}
 }
 
-var refersTo = regexp.MustCompile(`\$ref: *['"]?([^'"#}\s,]+\.yaml)`)
+var schemaRef = regexp.MustCompile(`\$ref: *['"]?([^'"#}\s,]+\.yaml)`)
 
-// TestEverySchemaIsReferredTo follows the references from the documents.
-func TestEverySchemaIsReferredTo(t *testing.T) {
+// TestEverySchemaIsReferenced follows the references from the documents.
+func TestEverySchemaIsReferenced(t *testing.T) {
 	reached := map[string]bool{}
 	var follow func(file string)
 	follow = func(file string) {
@@ -123,7 +123,7 @@ func TestEverySchemaIsReferredTo(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		for _, found := range refersTo.FindAllStringSubmatch(string(content), -1) {
+		for _, found := range schemaRef.FindAllStringSubmatch(string(content), -1) {
 			follow(path.Join(path.Dir(file), found[1]))
 		}
 	}
@@ -138,7 +138,7 @@ func TestEverySchemaIsReferredTo(t *testing.T) {
 	}
 	err := fs.WalkDir(api(), "schemas", func(file string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && !reached[file] {
-			t.Errorf("nothing refers to %s", file)
+			t.Errorf("no document references %s", file)
 		}
 		return err
 	})
@@ -147,16 +147,16 @@ func TestEverySchemaIsReferredTo(t *testing.T) {
 	}
 }
 
-// TestNothingThatWasReleasedIsBroken compares with the contract of the last
-// release. `make release-contract` makes the present one that.
-func TestNothingThatWasReleasedIsBroken(t *testing.T) {
+// TestReleasedContractStaysCompatible compares the contract with api/released,
+// which `make release-contract` replaces by the present contract.
+func TestReleasedContractStaysCompatible(t *testing.T) {
 	released := os.DirFS(filepath.Join(repository, "api", "released"))
 	broken, err := compat.Breaks(released, api())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range broken {
-		t.Error(what)
+	for _, change := range broken {
+		t.Error(change)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 const dockerfile = "../../compose/Dockerfile"
 
-// stages are the Dockerfile's, as BuildKit reads them.
+// stages parses the Dockerfile with BuildKit's parser and linter.
 func stages(t *testing.T) []instructions.Stage {
 	t.Helper()
 	file, err := os.ReadFile(dockerfile)
@@ -49,7 +49,7 @@ func stage(t *testing.T, name string) instructions.Stage {
 	return all[i]
 }
 
-// basesOf are the images that the Dockerfile starts from.
+// basesOf returns the base images of the Dockerfile.
 func basesOf(t *testing.T) []string {
 	t.Helper()
 	var images []string
@@ -62,7 +62,7 @@ func basesOf(t *testing.T) []string {
 	return images
 }
 
-// commands are a stage's instructions of one kind.
+// commands returns a stage's instructions of one kind.
 func commands[C instructions.Command](s instructions.Stage) []C {
 	var found []C
 	for _, command := range s.Commands {
@@ -73,16 +73,16 @@ func commands[C instructions.Command](s instructions.Stage) []C {
 	return found
 }
 
-// TestWhatTheDockerfileCopiesIsThere checks what comes out of the repository,
-// through .dockerignore, and that other stages were there before.
-func TestWhatTheDockerfileCopiesIsThere(t *testing.T) {
+// TestCopiedFilesExist checks the files that the Dockerfile copies from the
+// repository, after .dockerignore, and from earlier stages.
+func TestCopiedFilesExist(t *testing.T) {
 	ignored := ignored(t)
 	all := stages(t)
 	for i, s := range all {
 		for _, c := range commands[*instructions.CopyCommand](s) {
 			if c.From != "" {
 				if _, ok := instructions.HasStage(all[:i], c.From); !ok {
-					t.Errorf("%s: there is no stage %q before it", c, c.From)
+					t.Errorf("%s: no earlier stage is named %q", c, c.From)
 				}
 				continue
 			}
@@ -91,10 +91,10 @@ func TestWhatTheDockerfileCopiesIsThere(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", c, err)
 				} else if strings.HasSuffix(source, "/") && !info.IsDir() {
-					t.Errorf("%s: %s is no folder", c, source)
+					t.Errorf("%s: %s is not a folder", c, source)
 				}
 				if ignored(path.Clean(source)) {
-					t.Errorf("%s: .dockerignore keeps %s out", c, source)
+					t.Errorf("%s: .dockerignore excludes %s", c, source)
 				}
 			}
 		}
@@ -124,7 +124,7 @@ func ignored(t *testing.T) func(file string) bool {
 	}
 }
 
-func TestNothingOfThisMachineGetsIntoAnImage(t *testing.T) {
+func TestLocalFilesAreIgnored(t *testing.T) {
 	ignored := ignored(t)
 	for file, want := range map[string]bool{
 		".git/config":                             true,
@@ -135,20 +135,19 @@ func TestNothingOfThisMachineGetsIntoAnImage(t *testing.T) {
 		"deployments/compose/.env":                true,
 		".env":                                    true,
 		"services/portal/web/dist/index.html":     true,
-		"services/portal/web/dist/.gitkeep":       false, // else there is nothing to embed
+		"services/portal/web/dist/.gitkeep":       false, // the portal embeds the folder
 		"services/portal/web/web.go":              false,
 		"frontend/src/main.ts":                    false,
 		"frontend/public/.gitkeep":                false,
 	} {
 		if ignored(file) != want {
-			t.Errorf("%s is kept out: %t, want %t", file, !want, want)
+			t.Errorf("%s is ignored: %t, want %t", file, !want, want)
 		}
 	}
 }
 
-// TestPackagesThatTheDockerfileBuildsAreThere looks for what `go build` names,
-// and for a program of the same name in a target.
-func TestPackagesThatTheDockerfileBuildsAreThere(t *testing.T) {
+// TestBuiltPackagesExist checks the arguments of `go build` in the Dockerfile.
+func TestBuiltPackagesExist(t *testing.T) {
 	var programs []string
 	for _, s := range stages(t) {
 		for _, c := range commands[*instructions.RunCommand](s) {
@@ -167,35 +166,35 @@ func TestPackagesThatTheDockerfileBuildsAreThere(t *testing.T) {
 		}
 	}
 	if want := []string{"policyd", "chatd", "paymentsd", "parley"}; !slices.Equal(programs, want) {
-		t.Errorf("built are %v, want %v", programs, want)
+		t.Errorf("got programs %v, want %v", programs, want)
 	}
 }
 
-// TestTargetsRunTheirProgramAsNobody checks each image: what it starts is what
-// was copied into it, by a user who is not root.
-func TestTargetsRunTheirProgramAsNobody(t *testing.T) {
+// TestTargetsRunTheirProgramUnprivileged checks that each image starts the copied
+// program as a user without privileges.
+func TestTargetsRunTheirProgramUnprivileged(t *testing.T) {
 	for _, name := range built(project(t)) {
 		t.Run(name, func(t *testing.T) {
 			target := stage(t, name)
 			users := commands[*instructions.UserCommand](target)
 			if len(users) != 1 || users[0].User != "nonroot" {
-				t.Error("it does not run as nonroot")
+				t.Error("the user is not nonroot")
 			}
 			entries := commands[*instructions.EntrypointCommand](target)
 			if len(entries) != 1 || !slices.Equal(entries[0].CmdLine, []string{"/" + name}) {
-				t.Fatalf("it starts %v", entries)
+				t.Fatalf("got entrypoint %v, want /%s", entries, name)
 			}
 			copied := slices.ContainsFunc(commands[*instructions.CopyCommand](target), func(c *instructions.CopyCommand) bool {
 				return c.DestPath == "/"+name && slices.Equal(c.SourcePaths, []string{"/out/" + name})
 			})
 			if !copied {
-				t.Error("what it starts is not copied into it")
+				t.Error("the entrypoint is not copied into the image")
 			}
 			known := variables(t, commandOf(t, name))
 			for _, env := range commands[*instructions.EnvCommand](target) {
 				for _, pair := range env.Env {
 					if !known[pair.Key] {
-						t.Errorf("it reads no %s", pair.Key)
+						t.Errorf("the program reads no %s", pair.Key)
 					}
 				}
 			}
@@ -203,8 +202,8 @@ func TestTargetsRunTheirProgramAsNobody(t *testing.T) {
 	}
 }
 
-// TestTheDockerfileBuildsWithTheWorkspacesGo holds the image to go.work.
-func TestTheDockerfileBuildsWithTheWorkspacesGo(t *testing.T) {
+// TestImageAndWorkspaceUseTheSameGo compares the build image with go.work.
+func TestImageAndWorkspaceUseTheSameGo(t *testing.T) {
 	workspace, err := os.ReadFile(filepath.Join(repository, "go.work"))
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +211,6 @@ func TestTheDockerfileBuildsWithTheWorkspacesGo(t *testing.T) {
 	line, _, _ := strings.Cut(string(workspace), "\n")
 	want := "golang:" + strings.TrimPrefix(line, "go ")
 	if got := stage(t, "source").BaseName; got != want && !strings.HasPrefix(got, want+"-") {
-		t.Errorf("it builds with %s; go.work says %s", got, line)
+		t.Errorf("got image %s, want %s", got, want)
 	}
 }

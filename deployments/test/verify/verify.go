@@ -1,6 +1,6 @@
-// Package verify holds the files of a deployment to the programs that they
-// deploy, without a container engine: the engines' own parsers read them.
+// Package verify compares the files of a deployment with the deployed programs,
+// without a container engine: it uses the parsers of the container engines.
 //
-// It is tests alone, and a module outside the workspace, so that the parsers'
-// needs do not raise the product's.
+// It contains only tests, and is a module outside the workspace, so that the
+// parsers' dependencies stay out of the product.
 package verify

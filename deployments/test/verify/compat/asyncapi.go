@@ -2,9 +2,10 @@ package compat
 
 import "slices"
 
-// asyncapi compares operations, each with the messages in its channel. A client
-// makes what the document's application receives, and reads what it sends. An
-// event, which others may publish too, goes both ways.
+// asyncapi compares channels, and operations with their messages. Clients write
+// the messages that the document's application receives, and read the messages
+// that the application sends. Events have both directions, because other
+// services may publish them, too.
 func (c *comparer) asyncapi(old, now node) {
 	c.pairs("channel ", old.get("channels"), now.get("channels"), func(_ string, old, now node) {
 		c.same(old.get("address"), now.get("address"), "the address")
@@ -47,7 +48,7 @@ func (c *comparer) messages(directions []direction, old, now node) {
 	}
 }
 
-// traits compares the headers that messages have in common.
+// traits compares the headers that messages share.
 func (c *comparer) traits(directions []direction, old, now node) {
 	if len(old.items()) != len(now.items()) {
 		c.reportf("the traits are changed")
@@ -61,7 +62,7 @@ func (c *comparer) traits(directions []direction, old, now node) {
 	}
 }
 
-// payload is the schema of a message, which may be wrapped with its format.
+// payload returns the schema of a message, without the name of its format.
 func payload(message node) node {
 	if p := message.get("payload"); !p.get("schemaFormat").exists() {
 		return p

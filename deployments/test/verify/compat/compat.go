@@ -1,8 +1,12 @@
-// Package compat compares two states of a contract: OpenAPI and AsyncAPI
-// documents, and the schemas that they refer to.
+// Package compat compares two versions of a contract: OpenAPI and AsyncAPI
+// documents, and the schemas to which they refer.
 //
-// Its promise: whoever was written against the old state, on either side, still
-// works with the new one if nothing is found.
+// Its promise: if it finds no incompatible change, clients and servers of the
+// old version work with the new version.
+//
+// oasdiff compares OpenAPI only, so that the comparison of schemas would remain
+// for AsyncAPI. It also misses additionalProperties: false, a removed default
+// response and keywords such as not.
 package compat
 
 import (
@@ -14,7 +18,7 @@ import (
 	"strings"
 )
 
-// Breaks is what of the old state the new one breaks, one sentence for each.
+// Breaks lists the incompatible changes from the old version to the new one.
 func Breaks(old, now fs.FS) ([]string, error) {
 	c := &comparer{seen: map[string]bool{}}
 	documents, err := documentsOf(old)
@@ -52,45 +56,46 @@ func documentsOf(fsys fs.FS) ([]string, error) {
 		all = append(all, files...)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is no document to compare with")
+		return nil, errors.New("the old version has no documents")
 	}
 	return all, nil
 }
 
-// direction is who makes a value and who reads it.
+// direction tells the writer of a value.
 type direction string
 
 const (
-	in  direction = "in"  // clients make it: what they sent must still be taken
-	out direction = "out" // clients read it: what they read must still be there
+	in  direction = "in"  // clients write the value: every old value must stay valid
+	out direction = "out" // clients read the value: its old properties must remain
 )
 
 type comparer struct {
-	at    string // where in the document, for people
+	at    string // place in the document, for people
 	found []string
 	errs  []error
-	seen  map[string]bool // pairs of schemas that are being compared, or were
+	seen  map[string]bool // compared pairs of schemas, also those in progress
 }
 
 func (c *comparer) reportf(format string, args ...any) {
 	c.found = append(c.found, c.at+": "+fmt.Sprintf(format, args...))
 }
 
-// within does something further inside. Steps into a value make one pointer.
-func (c *comparer) within(place string, do func()) {
+// within runs compare with place appended to c.at. Consecutive steps into a value
+// form one JSON pointer.
+func (c *comparer) within(place string, compare func()) {
 	was := c.at
 	words := strings.Fields(was)
 	if !strings.HasPrefix(place, "/") || len(words) == 0 || !strings.HasPrefix(words[len(words)-1], "/") {
 		was += " "
 	}
 	c.at, was = was+place, c.at
-	do()
+	compare()
 	c.at = was
 }
 
-// same reports a value that is another one.
-func (c *comparer) same(old, now node, what string) {
+// same reports a value that differs.
+func (c *comparer) same(old, now node, name string) {
 	if !equal(old.value, now.value) {
-		c.reportf("%s is changed", what)
+		c.reportf("%s is changed", name)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// node is a place in a file.
+// node is a value in a file, with its place.
 type node struct {
 	files *files
 	file  string
@@ -21,7 +21,7 @@ type node struct {
 	value any
 }
 
-// files are those of one state, each read once.
+// files caches the files of one version.
 type files struct {
 	fsys fs.FS
 	read map[string]any
@@ -76,7 +76,7 @@ func (n node) items() []node {
 func (n node) text(key string) string { s, _ := n.get(key).value.(string); return s }
 func isRequired(n node) bool          { b, _ := n.get("required").value.(bool); return b }
 
-// resolve follows references, into other files too.
+// resolve follows references, also into other files.
 func (n node) resolve() (node, error) {
 	ref := n.text("$ref")
 	if ref == "" {
@@ -97,12 +97,12 @@ func (n node) resolve() (node, error) {
 		}
 	}
 	if !at.exists() {
-		return n, fmt.Errorf("%s: $ref %s: there is nothing", n.file, ref)
+		return n, fmt.Errorf("%s: $ref %s: the target is missing", n.file, ref)
 	}
 	return at.resolve()
 }
 
-// both resolves two nodes. A reference that leads nowhere is kept as an error.
+// both resolves two nodes, and records references without a target as errors.
 func (c *comparer) both(old, now node) (node, node) {
 	old, err := old.resolve()
 	if err != nil {
@@ -115,18 +115,18 @@ func (c *comparer) both(old, now node) (node, node) {
 	return old, now
 }
 
-// pairs is what both have by the same key. What only the old one has is
-// reported as removed.
-func (c *comparer) pairs(what string, old, now node, do func(key string, old, now node)) {
+// pairs calls compare for each key of both nodes, and reports a key that only the
+// old node has.
+func (c *comparer) pairs(kind string, old, now node, compare func(key string, old, now node)) {
 	for key, before := range old.each() {
 		after := now.get(key)
-		c.within(what+key, func() {
+		c.within(kind+key, func() {
 			if !after.exists() {
 				c.reportf("is removed")
 				return
 			}
 			before, after := c.both(before, after)
-			do(key, before, after)
+			compare(key, before, after)
 		})
 	}
 }

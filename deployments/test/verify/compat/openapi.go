@@ -21,7 +21,7 @@ func (c *comparer) operation(oldPath, nowPath, old, now node) {
 	}
 	c.parameters(c.parametersOf(oldPath, old), c.parametersOf(nowPath, now))
 	c.body(old.get("requestBody"), now.get("requestBody"))
-	c.pairs("answer ", old.get("responses"), now.get("responses"), func(_ string, old, now node) {
+	c.pairs("response ", old.get("responses"), now.get("responses"), func(_ string, old, now node) {
 		c.content(out, old.get("content"), now.get("content"))
 		c.pairs("header ", old.get("headers"), now.get("headers"), func(_ string, old, now node) {
 			if isRequired(old) && !isRequired(now) {
@@ -32,7 +32,7 @@ func (c *comparer) operation(oldPath, nowPath, old, now node) {
 	})
 }
 
-// parametersOf is an operation's parameters by place and name.
+// parametersOf returns the parameters of an operation by location and name.
 func (c *comparer) parametersOf(path, operation node) map[string]node {
 	all := map[string]node{}
 	for _, list := range []node{path.get("parameters"), operation.get("parameters")} {
@@ -85,7 +85,7 @@ func (c *comparer) body(old, now node) {
 // content compares bodies by media type.
 func (c *comparer) content(d direction, old, now node) {
 	if d == out && !old.exists() && now.exists() {
-		c.reportf("has a body now")
+		c.reportf("has a new body")
 	}
 	c.pairs("", old, now, func(_ string, old, now node) {
 		c.schema(d, old.get("schema"), now.get("schema"))

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// What a schema says about itself and not about values.
+// annotations are the keywords of a schema that do not constrain values.
 var annotations = []string{
 	"title", "description", "examples", "example", "default", "deprecated", "$comment", "x-publishers", "$schema",
 }
 
-// schema compares what fits. What several places have in common is compared,
-// and reported, at the first.
+// schema compares the valid values of two schemas. A schema that is shared by
+// several places is compared once, and reported at the first place.
 func (c *comparer) schema(d direction, old, now node) {
 	old, now = c.both(old, now)
 	pair := fmt.Sprintf("%s %s#%s %s#%s", d, old.file, old.place, now.file, now.place)
@@ -32,7 +32,7 @@ func (c *comparer) schema(d direction, old, now node) {
 	for _, kind := range []string{"oneOf", "anyOf"} {
 		c.alternatives(d, kind, old.get(kind), now.get(kind))
 	}
-	c.rest(old, now)
+	c.unknown(old, now)
 }
 
 func typesOf(n node) []string {
@@ -49,7 +49,8 @@ func typesOf(n node) []string {
 	return types
 }
 
-// types must take what they took, and give nothing else than they gave.
+// types reports a type that rejects old values of clients, or that gives clients
+// new types of values.
 func (c *comparer) types(d direction, old, now node) {
 	before, after := typesOf(old), typesOf(now)
 	if d == out {
@@ -61,14 +62,14 @@ func (c *comparer) types(d direction, old, now node) {
 	}
 }
 
-// values compares enumerations. An answer may have a new value.
+// values compares enumerations. A response may have a new value.
 func (c *comparer) values(d direction, old, now node) {
 	before, after := valuesOf(old), valuesOf(now)
 	switch {
 	case before == nil && after == nil:
 	case before == nil:
 		if d == in {
-			c.reportf("takes only %v now", after)
+			c.reportf("accepts only %v", after)
 		}
 	case after == nil:
 		if d == out {
@@ -91,21 +92,21 @@ func valuesOf(n node) []any {
 	return list
 }
 
-// rules are kept for who reads, and not made for who writes.
+// rules reports a rule that is dropped for readers or added for writers.
 func (c *comparer) rules(d direction, old, now node) {
 	for _, rule := range []string{"format", "pattern", "multipleOf", "uniqueItems"} {
 		before, after := old.get(rule), now.get(rule)
-		loosened := before.exists() && !after.exists()
-		made := !before.exists() && after.exists()
-		if equal(before.value, after.value) || d == in && loosened || d == out && made {
+		dropped := before.exists() && !after.exists()
+		added := !before.exists() && after.exists()
+		if equal(before.value, after.value) || d == in && dropped || d == out && added {
 			continue
 		}
 		c.reportf("%s is changed from %v to %v", rule, before.value, after.value)
 	}
 }
 
-// bounds of a request are not tightened. An answer must have no fewer items or
-// arguments than it had.
+// bounds reports a tightened bound of a request, and a response with fewer items
+// or arguments.
 func (c *comparer) bounds(d direction, old, now node) {
 	tightened := func(bound string, sign float64) bool {
 		before, after := number(old.get(bound)), number(now.get(bound))
@@ -164,7 +165,7 @@ func (c *comparer) properties(d direction, old, now node) {
 	case isSchema != isSchema2:
 		c.reportf("additionalProperties is changed")
 	case d == in && others2.value == false && others.value != false:
-		c.reportf("takes no other properties now")
+		c.reportf("accepts no other properties")
 	}
 }
 
@@ -192,12 +193,12 @@ func (c *comparer) inner(d direction, old, now node) {
 		})
 	}
 	if d == out && len(before) > 0 && len(after) > len(before) {
-		c.reportf("has more arguments now")
+		c.reportf("has more arguments")
 	}
 }
 
-// alternatives: each one that was taken has one that takes it; each one that is
-// given was given.
+// alternatives requires for each old alternative of a request a new one that
+// accepts its values, and for each new alternative of a response an old one.
 func (c *comparer) alternatives(d direction, kind string, old, now node) {
 	if old.exists() != now.exists() {
 		c.reportf("%s is changed", kind)
@@ -209,12 +210,12 @@ func (c *comparer) alternatives(d direction, kind string, old, now node) {
 	}
 	for i, one := range from {
 		if !slices.ContainsFunc(to, func(other node) bool { return c.fits(d, one, other) }) {
-			c.reportf("alternative %d of %s does not fit any more", i+1, kind)
+			c.reportf("alternative %d of %s has no counterpart", i+1, kind)
 		}
 	}
 }
 
-// fits reports whether nothing breaks between an alternative and another.
+// fits reports whether a change from one alternative to another is compatible.
 func (c *comparer) fits(d direction, one, other node) bool {
 	if d == out {
 		one, other = other, one
@@ -224,9 +225,9 @@ func (c *comparer) fits(d direction, one, other node) bool {
 	return len(trial.found) == 0
 }
 
-// rest finds what this comparer does not understand, if it is changed.
-func (c *comparer) rest(old, now node) {
-	understood := append(slices.Clone(annotations),
+// unknown reports a changed keyword that the comparison does not know.
+func (c *comparer) unknown(old, now node) {
+	known := append(slices.Clone(annotations),
 		"type", "enum", "const", "format", "pattern", "multipleOf", "uniqueItems",
 		"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties",
 		"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties",
@@ -239,7 +240,7 @@ func (c *comparer) rest(old, now node) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if !slices.Contains(understood, key) {
+		if !slices.Contains(known, key) {
 			c.same(old.get(key), now.get(key), key)
 		}
 	}
