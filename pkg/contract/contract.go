@@ -1,8 +1,9 @@
-// Package contract holds a service to its OpenAPI 3.1 document. All schemas are
-// compiled once, when the document is opened.
+// Package contract validates the requests and responses of a service against an
+// OpenAPI 3.1 document. All schemas are compiled once, when the document is
+// opened.
 //
-// Its promise: what Middleware lets in fits the document, to the last
-// parameter and property, and whoever is refused is told all that is wrong.
+// The promise: each request behind Middleware conforms to the document, down to
+// the last parameter and property, and a rejected client learns all faults.
 package contract
 
 import (
@@ -15,43 +16,43 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// ErrRequest says that a request does not fit the contract. Its fields say
-// where, and why.
+// ErrRequest reports a request that violates the contract. The fields of the
+// error locate and explain each fault.
 var ErrRequest = fault.New(fault.Invalid, "request-invalid", "the request does not fit the contract: %s")
 
-// Contract is an opened OpenAPI document. It may be used concurrently.
+// Contract is an opened OpenAPI document, safe for concurrent use.
 type Contract struct {
 	Operations []*Operation
 	mux        http.ServeMux
 }
 
-// Operation is a method of a path, and what goes in and out.
+// Operation is a method of a path, with parameters, body and responses.
 type Operation struct {
 	ID, Method, Path string
 	Parameters       []*Parameter
-	Body             *Body    // nil if it takes none
-	Roles            []string // x-roles: an agent needs one of them; nil if every agent may call it
-	answers          map[string]*answer
+	Body             *Body                // nil: none
+	Roles            []string             // x-roles: an agent needs any of them; nil: open to every agent
+	responses        map[string]*response // by status, or "default"
 
 	segments []string // of Path
 }
 
-// Parameter is one in a path, a query or a header.
+// Parameter is a path, query or header parameter.
 type Parameter struct {
 	Name, In string
 	Required bool
 	Schema   *Schema
-	Explode  bool // a list is a=1&a=2, not a=1,2
+	Explode  bool // an array is written a=1&a=2, not a=1,2
 }
 
-// Body is what a request carries, as application/json.
+// Body describes a request body of type application/json.
 type Body struct {
 	Required bool
 	Schema   *Schema
 }
 
-// Open reads a document and all that it refers to. Everything in it that is
-// not understood is an error: what is not checked must not look as if it were.
+// Open reads a document and all files referenced from there. Any unsupported
+// feature is an error, since a constraint must not be silently unchecked.
 func Open(fsys fs.FS, document string) (*Contract, error) {
 	l := newLoader(fsys)
 	root, err := l.at(document)
@@ -62,7 +63,7 @@ func Open(fsys fs.FS, document string) (*Contract, error) {
 	for path, item := range root.get("paths").each() {
 		for method, raw := range item.each() {
 			if method == "parameters" {
-				continue // each operation takes over its path's
+				continue // shared by the operations of the path
 			}
 			o, err := l.operation(strings.ToUpper(method), path, item, raw)
 			if err != nil {
@@ -78,15 +79,15 @@ func Open(fsys fs.FS, document string) (*Contract, error) {
 	return c, nil
 }
 
-// Find is the operation that a request is for, nil if there is none.
+// Find returns the operation of a request, nil if the contract has none.
 func (c *Contract) Find(r *http.Request) *Operation {
 	handler, _ := c.mux.Handler(r)
 	o, _ := handler.(*Operation)
 	return o
 }
 
-// Operation returns the operation of a ServeMux pattern, "GET /books/{isbn}",
-// nil if the contract has none.
+// Operation returns the operation of a ServeMux pattern such as
+// "GET /books/{isbn}", nil if the contract has none.
 func (c *Contract) Operation(pattern string) *Operation {
 	i := slices.IndexFunc(c.Operations, func(o *Operation) bool { return o.String() == pattern })
 	if i < 0 {
@@ -95,8 +96,8 @@ func (c *Contract) Operation(pattern string) *Operation {
 	return c.Operations[i]
 }
 
-// ServeHTTP makes an operation something that a ServeMux finds.
+// ServeHTTP does nothing: it lets a ServeMux hold an operation.
 func (*Operation) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// String names the operation for people.
+// String returns the ServeMux pattern of the operation.
 func (o *Operation) String() string { return o.Method + " " + o.Path }

@@ -26,21 +26,21 @@ func library(tb testing.TB) *contract.Contract {
 	return c
 }
 
-// echo answers the body that it got.
+// echo responds with the request body.
 var echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	_, _ = w.Write(body)
 })
 
-// answered is the problem that a request is refused with, zero if it is let in.
-func answered(t *testing.T, r *http.Request) web.Problem {
+// problemOf returns the problem of a rejected request, zero for a valid request.
+func problemOf(t *testing.T, r *http.Request) web.Problem {
 	t.Helper()
 	w := httptest.NewRecorder()
 	library(t).Middleware(web.Refuse)(echo).ServeHTTP(w, r)
 	var p web.Problem
 	if w.Code != http.StatusOK {
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
-			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+			t.Fatalf("response %d %s is not a problem: %v", w.Code, w.Body, err)
 		}
 	}
 	return p
@@ -58,17 +58,17 @@ func get(target string) *http.Request {
 	return r
 }
 
-func TestWhatFitsIsLetInWithItsBody(t *testing.T) {
+func TestValidRequestPassesWithBody(t *testing.T) {
 	const book = `{"title":"Snow","authors":[{"name":"Pamuk","born":1952},{"name":"?","born":null}],` +
 		`"price":12.30,"edition":1,"printed":"2004-02-29","a/b c":true,"readers":["x"],"unknown":{"Deep":[1e2]}}`
 	w := httptest.NewRecorder()
 	library(t).Middleware(web.Refuse)(echo).ServeHTTP(w, post(book))
 	if w.Code != http.StatusOK || w.Body.String() != book {
-		t.Errorf("got %d %s", w.Code, w.Body)
+		t.Errorf("got response %d %s, want 200 and the request body", w.Code, w.Body)
 	}
 }
 
-func TestABodyIsToldAllThatIsWrong(t *testing.T) {
+func TestBodyFaultsAreAllReported(t *testing.T) {
 	type fields = []web.Field
 	at := func(pointer, detail string) web.Field { return web.Field{Pointer: pointer, Detail: detail} }
 	const rest = `"title":"Snow","authors":[{"name":"Pamuk"}],"price":1`
@@ -76,44 +76,44 @@ func TestABodyIsToldAllThatIsWrong(t *testing.T) {
 		body string
 		want fields
 	}{
-		"no object":         {`[]`, fields{at("#", "must be an object")}},
-		"null":              {`null`, fields{at("#", "must be an object")}},
-		"missing":           {`{"title":"Snow"}`, fields{at("#/authors", "is required"), at("#/price", "is required")}},
-		"several":           {`{"title":7,"authors":[],"price":-1.5}`, fields{at("#/authors", "must not be empty"), at("#/price", "must be at least 0"), at("#/title", "must be a string")}},
-		"deep":              {`{"title":"Snow","authors":[{"name":"a"},{"born":1.5}],"price":1}`, fields{at("#/authors/1/born", "must be an integer or null"), at("#/authors/1/name", "is required")}},
-		"empty":             {`{"title":"","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must not be empty")}},
-		"long":              {`{"title":"` + strings.Repeat("ł", 21) + `","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must have at most 20 characters")}},
-		"a third decimal":   {`{"title":"Snow","authors":[{"name":"a"}],"price":1.005}`, fields{at("#/price", "must be a multiple of 0.01")}},
-		"just too much":     {`{"title":"Snow","authors":[{"name":"a"}],"price":10000000000000.00}`, fields{at("#/price", "must be at most 9999999999999.99")}},
-		"a monster":         {`{"title":"Snow","authors":[{"name":"a"}],"price":1e999999999}`, fields{at("#/price", "has too many digits")}},
-		"a long monster":    {`{"title":"Snow","authors":[{"name":"a"}],"price":0.` + strings.Repeat("0", 200) + `}`, fields{at("#/price", "has too many digits")}},
-		"one of":            {`{` + rest + `,"state":"worn"}`, fields{at("#/state", "must be one of new, used")}},
-		"no date":           {`{` + rest + `,"printed":"2003-02-29"}`, fields{at("#/printed", "must be a date, YYYY-MM-DD")}},
-		"not more":          {`{` + rest + `,"edition":0}`, fields{at("#/edition", "must be more than 0")}},
-		"no alternative":    {`{` + rest + `,"readers":7}`, fields{at("#/readers", "must be a string or an array")}},
-		"the meant one":     {`{` + rest + `,"readers":["a",""]}`, fields{at("#/readers/1", "must not be empty")}},
-		"the other one":     {`{` + rest + `,"readers":""}`, fields{at("#/readers", "must not be empty")}},
-		"unknown":           {`{"title":"Snow","authors":[{"name":"a","age":7}],"price":1}`, fields{at("#/authors/0/age", "is not known here")}},
-		"an odd name":       {`{` + rest + `,"a/b c":1}`, fields{at("#/a~1b%20c", "must be a boolean")}},
-		"twice":             {`{` + rest + `,"price":2}`, fields{at("#/price", "is given twice")}},
-		"twice, deep":       {`{"title":"Snow","authors":[{"name":"a","name":"a"}],"price":1}`, fields{at("#/authors/0/name", "is given twice")}},
-		"in another case":   {`{` + rest + `,"EDITION":-1}`, fields{at("#/EDITION", "is written edition")}},
-		"in another letter": {`{` + rest + `,"ſtate":"worn"}`, fields{at("#/%C5%BFtate", "is written state")}},
+		"array":               {`[]`, fields{at("#", "must be an object")}},
+		"null":                {`null`, fields{at("#", "must be an object")}},
+		"missing properties":  {`{"title":"Snow"}`, fields{at("#/authors", "is required"), at("#/price", "is required")}},
+		"several faults":      {`{"title":7,"authors":[],"price":-1.5}`, fields{at("#/authors", "must not be empty"), at("#/price", "must be at least 0"), at("#/title", "must be a string")}},
+		"nested faults":       {`{"title":"Snow","authors":[{"name":"a"},{"born":1.5}],"price":1}`, fields{at("#/authors/1/born", "must be an integer or null"), at("#/authors/1/name", "is required")}},
+		"empty string":        {`{"title":"","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must not be empty")}},
+		"long string":         {`{"title":"` + strings.Repeat("ł", 21) + `","authors":[{"name":"a"}],"price":1}`, fields{at("#/title", "must have at most 20 characters")}},
+		"third decimal":       {`{"title":"Snow","authors":[{"name":"a"}],"price":1.005}`, fields{at("#/price", "must be a multiple of 0.01")}},
+		"just over maximum":   {`{"title":"Snow","authors":[{"name":"a"}],"price":10000000000000.00}`, fields{at("#/price", "must be at most 9999999999999.99")}},
+		"huge exponent":       {`{"title":"Snow","authors":[{"name":"a"}],"price":1e999999999}`, fields{at("#/price", "has too many digits")}},
+		"long number":         {`{"title":"Snow","authors":[{"name":"a"}],"price":0.` + strings.Repeat("0", 200) + `}`, fields{at("#/price", "has too many digits")}},
+		"outside enum":        {`{` + rest + `,"state":"worn"}`, fields{at("#/state", "must be one of new, used")}},
+		"invalid date":        {`{` + rest + `,"printed":"2003-02-29"}`, fields{at("#/printed", "must be a date, YYYY-MM-DD")}},
+		"exclusive minimum":   {`{` + rest + `,"edition":0}`, fields{at("#/edition", "must be more than 0")}},
+		"no alternative fits": {`{` + rest + `,"readers":7}`, fields{at("#/readers", "must be a string or an array")}},
+		"array alternative":   {`{` + rest + `,"readers":["a",""]}`, fields{at("#/readers/1", "must not be empty")}},
+		"string alternative":  {`{` + rest + `,"readers":""}`, fields{at("#/readers", "must not be empty")}},
+		"unknown property":    {`{"title":"Snow","authors":[{"name":"a","age":7}],"price":1}`, fields{at("#/authors/0/age", "is not known here")}},
+		"escaped name":        {`{` + rest + `,"a/b c":1}`, fields{at("#/a~1b%20c", "must be a boolean")}},
+		"duplicate":           {`{` + rest + `,"price":2}`, fields{at("#/price", "is given twice")}},
+		"nested duplicate":    {`{"title":"Snow","authors":[{"name":"a","name":"a"}],"price":1}`, fields{at("#/authors/0/name", "is given twice")}},
+		"other case":          {`{` + rest + `,"EDITION":-1}`, fields{at("#/EDITION", "is written edition")}},
+		"folded letter":       {`{` + rest + `,"ſtate":"worn"}`, fields{at("#/%C5%BFtate", "is written state")}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := answered(t, post(tt.body))
+			p := problemOf(t, post(tt.body))
 			if diff := cmp.Diff(tt.want, p.Errors); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+				t.Errorf("fields (-want +got):\n%s", diff)
 			}
 			if p.Status != http.StatusBadRequest || p.Code != "request-invalid" || !strings.HasSuffix(p.Detail, tt.want[0].Pointer+" "+tt.want[0].Detail) {
-				t.Errorf("got %+v", p)
+				t.Errorf("got problem %+v, want 400 request-invalid with the first field", p)
 			}
 		})
 	}
 }
 
-func TestWhatIsNoJSONIsRefusedAsSuch(t *testing.T) {
+func TestUnreadableBodyIsRejected(t *testing.T) {
 	plain := post(`{}`)
 	plain.Header.Set("Content-Type", "text/plain")
 	tests := map[string]struct {
@@ -122,26 +122,26 @@ func TestWhatIsNoJSONIsRefusedAsSuch(t *testing.T) {
 		code    string
 		detail  string
 	}{
-		"another type":   {plain, 415, "not-json", ""},
-		"too much":       {post(`"` + strings.Repeat("x", web.MaxBody) + `"`), 413, "body-too-large", ""},
-		"nothing":        {post(""), 400, "body-invalid", "broken JSON"},
-		"broken":         {post(`{"title":}`), 400, "body-invalid", "broken JSON at byte 10"},
-		"two":            {post(`{} {}`), 400, "body-invalid", "broken JSON at byte 4"},
-		"no text at all": {post("\"\xff\""), 400, "body-invalid", "UTF-8"},
-		"a deep hole":    {post(strings.Repeat(`[`, 30000) + strings.Repeat(`]`, 30000)), 400, "body-invalid", "nested more than 100 deep"},
-		"a deep tree":    {post(strings.Repeat(`{"authors":`, 101) + `1` + strings.Repeat(`}`, 101)), 400, "body-invalid", "nested more than 100 deep"},
+		"content type":   {plain, 415, "not-json", ""},
+		"too large":      {post(`"` + strings.Repeat("x", web.MaxBody) + `"`), 413, "body-too-large", ""},
+		"empty":          {post(""), 400, "body-invalid", "broken JSON"},
+		"incomplete":     {post(`{"title":}`), 400, "body-invalid", "broken JSON at byte 10"},
+		"two values":     {post(`{} {}`), 400, "body-invalid", "broken JSON at byte 4"},
+		"invalid UTF-8":  {post("\"\xff\""), 400, "body-invalid", "UTF-8"},
+		"nested arrays":  {post(strings.Repeat(`[`, 30000) + strings.Repeat(`]`, 30000)), 400, "body-invalid", "nested more than 100 deep"},
+		"nested objects": {post(strings.Repeat(`{"authors":`, 101) + `1` + strings.Repeat(`}`, 101)), 400, "body-invalid", "nested more than 100 deep"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := answered(t, tt.request)
+			p := problemOf(t, tt.request)
 			if p.Status != tt.status || p.Code != tt.code || !strings.Contains(p.Detail, tt.detail) {
-				t.Errorf("got %+v", p)
+				t.Errorf("got problem %+v, want %d %s with %q", p, tt.status, tt.code, tt.detail)
 			}
 		})
 	}
 }
 
-func TestParametersAreChecked(t *testing.T) {
+func TestParametersAreValidated(t *testing.T) {
 	at := func(parameter, detail string) []web.Field { return []web.Field{{Parameter: parameter, Detail: detail}} }
 	noCard := get("/books")
 	noCard.Header.Del("Reader-Card")
@@ -151,45 +151,45 @@ func TestParametersAreChecked(t *testing.T) {
 		request *http.Request
 		want    []web.Field
 	}{
-		"none":                    {get("/books"), nil},
-		"all":                     {get("/books?limit=200&after=9223372036854775807&price=-1.5e2&lent=false&shelf=1&shelf=2&words=ab,cd"), nil},
-		"unknown":                 {get("/books?color=red&color=blue"), nil},
-		"no integer":              {get("/books?limit=ten"), at("limit", "must be an integer")},
-		"empty":                   {get("/books?limit="), at("limit", "must be an integer")},
-		"hexadecimal":             {get("/books?limit=0x10"), at("limit", "must be an integer")},
-		"with a plus":             {get("/books?limit=%2B5"), at("limit", "must be an integer")},
-		"too small":               {get("/books?limit=0"), at("limit", "must be at least 1")},
-		"twice":                   {get("/books?limit=1&limit=1"), at("limit", "is given more than once")},
-		"beyond 64 bits":          {get("/books?after=9223372036854775808"), at("after", "must be an integer of 64 bits")},
-		"no number":               {get("/books?price=NaN"), at("price", "must be a number")},
-		"a monster":               {get("/books?price=1e999999999"), at("price", "must be a number")},
-		"no boolean":              {get("/books?lent=1"), at("lent", "must be a boolean")},
-		"a wrong item":            {get("/books?shelf=1&shelf=x"), at("shelf", "must be an integer")},
-		"too many items":          {get("/books?shelf=1&shelf=2&shelf=3"), at("shelf", "must have at most 2 items")},
-		"a short item":            {get("/books?words=ab,c"), at("words", "must have at least 2 characters")},
-		"a missing header":        {noCard, at("Reader-Card", "is required")},
-		"a header twice":          {twoCards, at("Reader-Card", "is given more than once")},
-		"a path":                  {get("/books/12%2F34"), nil},
-		"a path that is not one":  {get("/books/12%2F3x"), at("isbn", "must match ^[0-9/]+$")},
-		"no such path":            {get("/shelves/x"), nil},
-		"no such method":          {httptest.NewRequest(http.MethodDelete, "/books/1x", http.NoBody), nil},
-		"the head of what is got": {httptest.NewRequest(http.MethodHead, "/books/1x", http.NoBody), at("isbn", "must match ^[0-9/]+$")},
-		"a body that may be left": {httptest.NewRequest(http.MethodPut, "/books/1/loan", http.NoBody), nil},
+		"no parameters":      {get("/books"), nil},
+		"all parameters":     {get("/books?limit=200&after=9223372036854775807&price=-1.5e2&lent=false&shelf=1&shelf=2&words=ab,cd"), nil},
+		"unknown parameter":  {get("/books?color=red&color=blue"), nil},
+		"not an integer":     {get("/books?limit=ten"), at("limit", "must be an integer")},
+		"empty string":       {get("/books?limit="), at("limit", "must be an integer")},
+		"hexadecimal":        {get("/books?limit=0x10"), at("limit", "must be an integer")},
+		"plus sign":          {get("/books?limit=%2B5"), at("limit", "must be an integer")},
+		"too small":          {get("/books?limit=0"), at("limit", "must be at least 1")},
+		"repeated":           {get("/books?limit=1&limit=1"), at("limit", "is given more than once")},
+		"over 64 bits":       {get("/books?after=9223372036854775808"), at("after", "must be an integer of 64 bits")},
+		"not a number":       {get("/books?price=NaN"), at("price", "must be a number")},
+		"huge exponent":      {get("/books?price=1e999999999"), at("price", "must be a number")},
+		"not a boolean":      {get("/books?lent=1"), at("lent", "must be a boolean")},
+		"invalid item":       {get("/books?shelf=1&shelf=x"), at("shelf", "must be an integer")},
+		"too many items":     {get("/books?shelf=1&shelf=2&shelf=3"), at("shelf", "must have at most 2 items")},
+		"short item":         {get("/books?words=ab,c"), at("words", "must have at least 2 characters")},
+		"missing header":     {noCard, at("Reader-Card", "is required")},
+		"repeated header":    {twoCards, at("Reader-Card", "is given more than once")},
+		"path value":         {get("/books/12%2F34"), nil},
+		"invalid path value": {get("/books/12%2F3x"), at("isbn", "must match ^[0-9/]+$")},
+		"unknown path":       {get("/shelves/x"), nil},
+		"unknown method":     {httptest.NewRequest(http.MethodDelete, "/books/1x", http.NoBody), nil},
+		"HEAD of a GET":      {httptest.NewRequest(http.MethodHead, "/books/1x", http.NoBody), at("isbn", "must match ^[0-9/]+$")},
+		"optional body":      {httptest.NewRequest(http.MethodPut, "/books/1/loan", http.NoBody), nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, answered(t, tt.request).Errors); diff != "" {
+			if diff := cmp.Diff(tt.want, problemOf(t, tt.request).Errors); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestAQueryThatIsNoneIsToldWhere(t *testing.T) {
+func TestMalformedQueryNamesParameter(t *testing.T) {
 	for query, want := range map[string]string{
 		"limit=%zz": "limit", "limit=1&a+b=%": "a b", "%zz=1": "query", "limit=1;after=2": "limit", ";": "query", "%ff=%zz": "query",
 	} {
-		p := answered(t, get("/books?"+query))
+		p := problemOf(t, get("/books?"+query))
 		fields := []web.Field{{Parameter: want, Detail: "is not well formed"}}
 		if diff := cmp.Diff(fields, p.Errors); p.Status != http.StatusBadRequest || p.Code != "request-invalid" || diff != "" {
 			t.Errorf("%s: got %+v (-want +got):\n%s", query, p, diff)
@@ -197,59 +197,59 @@ func TestAQueryThatIsNoneIsToldWhere(t *testing.T) {
 	}
 }
 
-func TestBombsAreCheap(t *testing.T) {
-	bombs := map[string]string{
-		"exponents":  `{"price":[` + strings.Repeat(`1e300,`, 9000) + `1]}`,
-		"wrong ones": `{"authors":[` + strings.Repeat(`1,`, 30000) + `1]}`,
-		"names":      `{` + strings.Repeat(`"price":1,`, 6000) + `"title":1}`,
+func TestHostileBodiesAreCheap(t *testing.T) {
+	bodies := map[string]string{
+		"exponents":     `{"price":[` + strings.Repeat(`1e300,`, 9000) + `1]}`,
+		"invalid items": `{"authors":[` + strings.Repeat(`1,`, 30000) + `1]}`,
+		"duplicates":    `{` + strings.Repeat(`"price":1,`, 6000) + `"title":1}`,
 	}
-	for name, bomb := range bombs {
+	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			p := answered(t, post(bomb))
+			p := problemOf(t, post(body))
 			if took := time.Since(start); p.Status != http.StatusBadRequest || len(p.Errors) > 100 || took > 2*time.Second {
-				t.Errorf("%d with %d errors after %s", p.Status, len(p.Errors), took)
+				t.Errorf("got status %d with %d errors after %s, want 400 with at most 100 within 2 s", p.Status, len(p.Errors), took)
 			}
 		})
 	}
 }
 
-func TestAnswersAreChecked(t *testing.T) {
+func TestResponsesAreValidated(t *testing.T) {
 	const book, js, problem = `{"title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`, "application/json", "application/problem+json"
 	tests := map[string]struct {
 		status      int
 		contentType string
 		body        string
-		wrong       string // a part, empty if it fits
+		fault       string // part of the error; "": valid
 	}{
-		"fits":             {201, js + "; charset=utf-8", book, ""},
-		"no body":          {204, "", "", ""},
-		"a problem":        {409, problem, `{"status":409,"code":"x"}`, ""},
-		"unknown success":  {200, js, book, "answers 200: the contract has only 201, 204, default"},
-		"a body too many":  {204, js, book, "has no body"},
-		"a wrong type":     {201, "text/plain", book, `"text/plain" is none of application/json`},
-		"a wrong problem":  {500, js, `{"status":500,"code":"x"}`, "is none of application/problem+json"},
-		"a wrong body":     {201, js, `{"title":"Snow","authors":[{"name":"Pamuk"}]}`, "#/price is required"},
-		"a misspelt field": {201, js, `{"Title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`, "#/Title is written title"},
+		"valid":                {201, js + "; charset=utf-8", book, ""},
+		"no body":              {204, "", "", ""},
+		"problem":              {409, problem, `{"status":409,"code":"x"}`, ""},
+		"undocumented success": {200, js, book, "responds with 200: the contract has only 201, 204, default"},
+		"unexpected body":      {204, js, book, "has no body for"},
+		"wrong content type":   {201, "text/plain", book, `"text/plain" is none of application/json`},
+		"wrong problem type":   {500, js, `{"status":500,"code":"x"}`, "is none of application/problem+json"},
+		"invalid body":         {201, js, `{"title":"Snow","authors":[{"name":"Pamuk"}]}`, "#/price is required"},
+		"misspelled property":  {201, js, `{"Title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`, "#/Title is written title"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{"Content-Type": {tt.contentType}, "Location": {"/books/1"}}
-			err := library(t).CheckAnswer(post(""), tt.status, header, []byte(tt.body))
-			if tt.wrong == "" && err != nil || tt.wrong != "" && (err == nil || !strings.Contains(err.Error(), tt.wrong)) {
-				t.Errorf("got %v", err)
+			err := library(t).CheckResponse(post(""), tt.status, header, []byte(tt.body))
+			if tt.fault == "" && err != nil || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)) {
+				t.Errorf("got error %v, want %q", err, tt.fault)
 			}
 		})
 	}
-	if err := library(t).CheckAnswer(post(""), 201, http.Header{"Content-Type": {js}}, []byte(book)); err == nil {
-		t.Error("a missing header is not noticed")
+	if err := library(t).CheckResponse(post(""), 201, http.Header{"Content-Type": {js}}, []byte(book)); err == nil {
+		t.Error("a missing required header is not reported")
 	}
-	if err := library(t).CheckAnswer(get("/healthz"), 418, nil, nil); err != nil {
-		t.Errorf("what the contract does not know is not its business: %v", err)
+	if err := library(t).CheckResponse(get("/healthz"), 418, nil, nil); err != nil {
+		t.Errorf("got error %v for an unknown path, want none", err)
 	}
 }
 
-func TestSchemasAndMessagesAreFound(t *testing.T) {
+func TestSchemasAndMessagesCompile(t *testing.T) {
 	schemas, err := contract.Schemas(os.DirFS("testdata"))
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestSchemasAndMessagesAreFound(t *testing.T) {
 	}
 	err = messages["Lent"].Validate([]byte(`[{"isbn":1}]`))
 	if err == nil || !strings.Contains(err.Error(), "#/0/isbn must be a string") {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want a type error at #/0/isbn", err)
 	}
 }
 
@@ -287,30 +287,30 @@ func TestOperationKnowsItsRoles(t *testing.T) {
 	}
 }
 
-func TestADocumentThatIsNotUnderstoodIsNotOpened(t *testing.T) {
+func TestUnsupportedDocumentIsRejected(t *testing.T) {
 	const parameter = `openapi: 3.1.0
 paths: {/a: {get: {parameters: [{name: q, in: query, schema: %}], responses: {}}}}`
 	tests := map[string]string{
-		"no YAML":             `{`,
-		"no operations":       `{}`,
-		"twice":               `{a: 1, a: 2}`,
-		"a missing schema":    strings.ReplaceAll(parameter, "%", "{$ref: Nowhere.yaml}"),
-		"a broken schema":     strings.ReplaceAll(parameter, "%", "{type: strin}"),
-		"an object parameter": strings.ReplaceAll(parameter, "%", "{type: object}"),
-		"another style":       strings.ReplaceAll(parameter, "schema: %", "style: pipeDelimited, schema: {}"),
-		"a cookie":            strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "cookie"),
-		"a path without it":   strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "path"),
-		"a form":              `paths: {/a: {post: {requestBody: {content: {text/html: {schema: {}}}}}}}`,
-		"a role for a list":   `paths: {/a: {get: {x-roles: ADMIN, responses: {}}}}`,
-		"no role at all":      `paths: {/a: {get: {x-roles: [], responses: {}}}}`,
-		"a nameless role":     `paths: {/a: {get: {x-roles: [ADMIN, ""], responses: {}}}}`,
-		"an unknown answer":   `paths: {/a: {get: {responses: {"200": {$ref: "#/components/responses/No"}}}}}`,
+		"broken YAML":          `{`,
+		"no operations":        `{}`,
+		"duplicate key":        `{a: 1, a: 2}`,
+		"missing schema":       strings.ReplaceAll(parameter, "%", "{$ref: Nowhere.yaml}"),
+		"invalid schema":       strings.ReplaceAll(parameter, "%", "{type: strin}"),
+		"object parameter":     strings.ReplaceAll(parameter, "%", "{type: object}"),
+		"parameter style":      strings.ReplaceAll(parameter, "schema: %", "style: pipeDelimited, schema: {}"),
+		"cookie parameter":     strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "cookie"),
+		"missing path segment": strings.ReplaceAll(strings.ReplaceAll(parameter, "%", "{}"), "query", "path"),
+		"form body":            `paths: {/a: {post: {requestBody: {content: {text/html: {schema: {}}}}}}}`,
+		"roles not a list":     `paths: {/a: {get: {x-roles: ADMIN, responses: {}}}}`,
+		"empty roles":          `paths: {/a: {get: {x-roles: [], responses: {}}}}`,
+		"empty role name":      `paths: {/a: {get: {x-roles: [ADMIN, ""], responses: {}}}}`,
+		"unknown response":     `paths: {/a: {get: {responses: {"200": {$ref: "#/components/responses/No"}}}}}`,
 	}
 	for name, document := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys := fstest.MapFS{"a.yaml": &fstest.MapFile{Data: []byte(document)}}
 			if c, err := contract.Open(fsys, "a.yaml"); err == nil {
-				t.Errorf("opened %v", c.Operations)
+				t.Errorf("document opened with operations %v, want an error", c.Operations)
 			}
 		})
 	}

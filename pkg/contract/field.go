@@ -15,19 +15,22 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// maxFields is how many faults one refusal names.
+// maxFields limits the faults in an error.
 const maxFields = 100
 
-// Pointer is the JSON pointer to a place in a body, as a URI fragment.
+// pointerEscaper escapes a token of a JSON pointer.
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+// Pointer returns a JSON pointer as a URI fragment.
 func Pointer(at []string) string {
 	var path strings.Builder
 	for _, token := range at {
-		path.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
+		path.WriteString("/" + pointerEscaper.Replace(token))
 	}
 	return "#" + (&url.URL{Fragment: path.String()}).EscapedFragment()
 }
 
-// tidy orders fields, parameters first, says everything once, and not too much.
+// tidy sorts fields, parameters first, removes duplicates, and keeps maxFields.
 func tidy(fields []fault.Field) []fault.Field {
 	slices.SortStableFunc(fields, func(a, b fault.Field) int {
 		return strings.Compare(a.Pointer, b.Pointer)
@@ -36,7 +39,7 @@ func tidy(fields []fault.Field) []fault.Field {
 	return fields[:min(len(fields), maxFields)]
 }
 
-// fieldsOf adds to fields what the leaves of e say.
+// fieldsOf appends the leaves of e to fields.
 func fieldsOf(e *jsonschema.ValidationError, fields []fault.Field) []fault.Field {
 	switch e.ErrorKind.(type) {
 	case *kind.OneOf, *kind.AnyOf:
@@ -51,8 +54,8 @@ func fieldsOf(e *jsonschema.ValidationError, fields []fault.Field) []fault.Field
 	return fields
 }
 
-// alternatives is what is wrong with the alternative that was meant: the one
-// whose type it is. If it is none's, it must be of one of those types.
+// alternatives returns the faults of the alternatives with the right type: the
+// client most likely meant these. Without any, it lists the accepted types.
 func alternatives(e *jsonschema.ValidationError) []fault.Field {
 	var fields []fault.Field
 	var want []string
@@ -73,8 +76,8 @@ func alternatives(e *jsonschema.ValidationError) []fault.Field {
 	}
 }
 
-// typesAt is which types were wanted where the alternatives begin, nil if the
-// type fits.
+// typesAt returns the expected types at the root of an alternative, nil if the
+// type was right.
 func typesAt(e *jsonschema.ValidationError, depth int) []string {
 	if t, ok := e.ErrorKind.(*kind.Type); ok && len(e.InstanceLocation) == depth {
 		return t.Want
@@ -87,8 +90,8 @@ func typesAt(e *jsonschema.ValidationError, depth int) []string {
 	return nil
 }
 
-// leaf puts one finding into words. What is missing, or must not be there, is
-// pointed to itself, not the object around it.
+// leaf describes a single fault. The pointer to a missing or unknown property
+// names the property, not the surrounding object.
 func leaf(e *jsonschema.ValidationError) []fault.Field {
 	inside := func(names []string, detail string) []fault.Field {
 		fields := make([]fault.Field, len(names))
@@ -109,6 +112,7 @@ func leaf(e *jsonschema.ValidationError) []fault.Field {
 	}
 }
 
+// detailOf describes a fault, to follow the name of a field.
 func detailOf(found jsonschema.ErrorKind) string {
 	switch k := found.(type) {
 	case *kind.Type:
@@ -132,7 +136,7 @@ func detailOf(found jsonschema.ErrorKind) string {
 	}
 }
 
-// bound says how much or how many there may be.
+// bound describes a violated minimum or maximum.
 func bound(found jsonschema.ErrorKind) string {
 	switch k := found.(type) {
 	case *kind.MinLength:
@@ -177,7 +181,7 @@ func typeNames(types []string) string {
 	for i, t := range types {
 		words[i] = names[t]
 	}
-	// What one would want to know first.
+	// null comes last
 	slices.SortStableFunc(words, func(a, b string) int {
 		return cmp.Compare(strings.Count(a, "null"), strings.Count(b, "null"))
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// formats are OpenAPI's that JSON schema does not have.
+// formats are the formats of OpenAPI beyond JSON Schema.
 var formats = []*jsonschema.Format{
 	{Name: "int32", Validate: func(v any) error { return inBits(v, 32) }},
 	{Name: "int64", Validate: func(v any) error { return inBits(v, 64) }},
@@ -17,11 +17,11 @@ var formats = []*jsonschema.Format{
 func inBits(v any, bits int) error {
 	number, ok := v.(json.Number)
 	if !ok {
-		return nil // not a number: the type says so
+		return nil // not a number: a fault of the type
 	}
 	r, ok := new(big.Rat).SetString(string(number))
 	if !ok || !r.IsInt() {
-		return nil // as above
+		return nil // not an integer: likewise
 	}
 	limit := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	if n := r.Num(); n.Cmp(limit) >= 0 || n.Cmp(new(big.Int).Neg(limit)) < 0 {

@@ -12,10 +12,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// base is where the files seem to be, for references to resolve against.
+// base is the URL of the file system, for resolving references.
 const base = "contract:///"
 
-// loader compiles schemas of the files in a file system.
+// loader compiles the schemas in a file system.
 type loader struct {
 	fsys     fs.FS
 	compiler *jsonschema.Compiler
@@ -33,7 +33,7 @@ func newLoader(fsys fs.FS) *loader {
 	return l
 }
 
-// Load implements jsonschema.URLLoader.
+// Load implements jsonschema.URLLoader. It reads each file once.
 func (l *loader) Load(name string) (any, error) {
 	file, ok := strings.CutPrefix(name, base)
 	if !ok {
@@ -54,7 +54,7 @@ func (l *loader) Load(name string) (any, error) {
 	return content, nil
 }
 
-// node is a place in a file.
+// node is a value in a YAML file.
 type node struct {
 	file    string
 	pointer string // URI fragment
@@ -67,14 +67,13 @@ func (l *loader) at(file string) (node, error) {
 	return node{file: file, value: value, root: value}, err
 }
 
-// get is what an object has under key; its value is nil if it has nothing.
+// get returns the property key of an object, with a nil value if absent.
 func (n node) get(key string) node {
 	object, _ := n.value.(map[string]any)
-	token := strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-	return node{n.file, n.pointer + "/" + url.PathEscape(token), object[key], n.root}
+	return node{n.file, n.pointer + "/" + url.PathEscape(pointerEscaper.Replace(key)), object[key], n.root}
 }
 
-// each is what an object has, by key.
+// each iterates over the properties of an object, by key.
 func (n node) each() iter.Seq2[string, node] {
 	return func(yield func(string, node) bool) {
 		object, _ := n.value.(map[string]any)
@@ -86,7 +85,7 @@ func (n node) each() iter.Seq2[string, node] {
 	}
 }
 
-// items is what a list has.
+// items iterates over a list.
 func (n node) items() iter.Seq[node] {
 	return func(yield func(node) bool) {
 		list, _ := n.value.([]any)
@@ -101,8 +100,8 @@ func (n node) items() iter.Seq[node] {
 func (n node) text(key string) string { s, _ := n.get(key).value.(string); return s }
 func (n node) flag(key string) bool   { b, _ := n.get(key).value.(bool); return b }
 
-// resolve follows a reference within the document. Schemas, which may refer to
-// other files, are the compiler's business.
+// resolve follows references within the document. References between files are
+// allowed in schemas only, and resolved by the compiler.
 func (n node) resolve() (node, error) {
 	ref := n.text("$ref")
 	if ref == "" {
@@ -117,15 +116,15 @@ func (n node) resolve() (node, error) {
 		at = at.get(strings.NewReplacer("~1", "/", "~0", "~").Replace(token))
 	}
 	if at.value == nil {
-		return n, fmt.Errorf("$ref %s: there is nothing", ref)
+		return n, fmt.Errorf("$ref %s: target does not exist", ref)
 	}
 	return at.resolve()
 }
 
-// schema compiles the one at n.
+// schema compiles the schema at n.
 func (l *loader) schema(n node) (*Schema, error) {
 	if n.value == nil {
-		return nil, fmt.Errorf("%s#%s: there is no schema", n.file, n.pointer)
+		return nil, fmt.Errorf("%s#%s: schema is missing", n.file, n.pointer)
 	}
 	location := base + n.file
 	if n.pointer != "" {

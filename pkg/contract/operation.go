@@ -9,11 +9,11 @@ import (
 
 const contentJSON = "application/json"
 
-// operation reads one method of a path.
+// operation reads a method of a path item.
 func (l *loader) operation(method, path string, item, raw node) (*Operation, error) {
 	o := &Operation{
 		ID: raw.text("operationId"), Method: method, Path: path,
-		segments: strings.Split(path, "/"), answers: map[string]*answer{},
+		segments: strings.Split(path, "/"), responses: map[string]*response{},
 	}
 	if err := o.readRoles(raw.get("x-roles")); err != nil {
 		return nil, err
@@ -29,17 +29,17 @@ func (l *loader) operation(method, path string, item, raw node) (*Operation, err
 		return nil, err
 	}
 	for status, n := range raw.get("responses").each() {
-		a, err := l.answer(n)
+		re, err := l.response(n)
 		if err != nil {
-			return nil, fmt.Errorf("answer %s: %w", status, err)
+			return nil, fmt.Errorf("response %s: %w", status, err)
 		}
-		o.answers[status] = a
+		o.responses[status] = re
 	}
 	return o, nil
 }
 
-// readRoles reads the extension x-roles, a list of names. An empty list is an
-// error: it could mean every agent or none.
+// readRoles reads the extension x-roles. An empty list is an error: a reader
+// could take it for every agent or for none.
 func (o *Operation) readRoles(n node) error {
 	if n.value == nil {
 		return nil
@@ -57,13 +57,14 @@ func (o *Operation) readRoles(n node) error {
 	return nil
 }
 
+// parameter reads a parameter of an operation or of a path item.
 func (l *loader) parameter(o *Operation, n node) error {
 	n, err := n.resolve()
 	if err != nil {
 		return err
 	}
 	p := &Parameter{Name: n.text("name"), In: n.text("in"), Required: n.flag("required"), Explode: true}
-	// What an operation says comes first, and goes before what its path says.
+	// Parameters of the operation are read first and override the path item's.
 	if slices.ContainsFunc(o.Parameters, func(q *Parameter) bool { return q.Name == p.Name && q.In == p.In }) {
 		return nil
 	}
@@ -83,7 +84,7 @@ func (l *loader) parameter(o *Operation, n node) error {
 		err = only(style, "simple")
 		p.Explode = false
 	default:
-		err = fmt.Errorf("parameters in a %s are not understood", p.In)
+		err = fmt.Errorf("parameters in %s are not supported", p.In)
 	}
 	if err != nil {
 		return fmt.Errorf("parameter %s: %w", p.Name, err)
@@ -91,20 +92,22 @@ func (l *loader) parameter(o *Operation, n node) error {
 	if p.Schema, err = l.schema(n.get("schema")); err != nil {
 		return fmt.Errorf("parameter %s: %w", p.Name, err)
 	}
-	if p.Schema.Takes("object") {
-		return fmt.Errorf("parameter %s: objects are not understood", p.Name)
+	if p.Schema.accepts("object") {
+		return fmt.Errorf("parameter %s: objects are not supported", p.Name)
 	}
 	o.Parameters = append(o.Parameters, p)
 	return nil
 }
 
-func only(style, known string) error {
-	if style != "" && style != known {
-		return fmt.Errorf("the style %s is not understood", style)
+// only returns an error for any other style than the supported default.
+func only(style, supported string) error {
+	if style != "" && style != supported {
+		return fmt.Errorf("style %s is not supported", style)
 	}
 	return nil
 }
 
+// body reads a request body.
 func (l *loader) body(o *Operation, n node) error {
 	if n.value == nil {
 		return nil
@@ -115,7 +118,7 @@ func (l *loader) body(o *Operation, n node) error {
 	}
 	content, _ := n.get("content").value.(map[string]any)
 	if len(content) != 1 || content[contentJSON] == nil {
-		return errors.New("a request body is application/json and nothing else")
+		return errors.New("a request body must be application/json only")
 	}
 	o.Body = &Body{Required: n.flag("required")}
 	o.Body.Schema, err = l.schema(n.get("content").get(contentJSON).get("schema"))

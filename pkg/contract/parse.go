@@ -14,15 +14,15 @@ import (
 
 const (
 	maxDepth    = 100
-	maxDigits   = 100 // of a number, all in all
+	maxDigits   = 100 // of a number, exponent included
 	maxExponent = 300
 )
 
-// parse reads JSON, with its numbers as they are written. What it finds wrong
-// is what a schema cannot see: encoding/json takes any case for a name, and
-// merges what comes twice, so a handler might read what was never checked.
+// parse decodes JSON and keeps numbers as written. It finds two faults hidden from
+// a schema: encoding/json ignores the case of property names and merges duplicate
+// properties, so a handler could read a value that validation never saw.
 //
-// Names are those of a schema's properties, by how they fold.
+// names holds the property names of the schema, by folded name.
 func parse(body []byte, names map[string]string) (any, []fault.Field, error) {
 	if depthOf(body) > maxDepth {
 		return nil, nil, web.ErrBadBody.With("it is nested more than " + strconv.Itoa(maxDepth) + " deep")
@@ -37,7 +37,7 @@ func parse(body []byte, names map[string]string) (any, []fault.Field, error) {
 	return value, p.fields, nil
 }
 
-// depthOf is how many brackets are open at once at most.
+// depthOf returns the nesting depth, without decoding.
 func depthOf(body []byte) int {
 	depth, deepest, inText := 0, 0, false
 	for i := 0; i < len(body); i++ {
@@ -57,7 +57,7 @@ func depthOf(body []byte) int {
 	return deepest
 }
 
-// parser reads what is known to be JSON, so its decoder has no errors.
+// parser decodes valid JSON, so errors of the decoder cannot occur.
 type parser struct {
 	decoder *json.Decoder
 	names   map[string]string
@@ -65,7 +65,7 @@ type parser struct {
 	fields  []fault.Field
 }
 
-func (p *parser) wrong(detail string) {
+func (p *parser) fault(detail string) {
 	p.fields = append(p.fields, fault.Field{Pointer: Pointer(p.at), Detail: detail})
 }
 
@@ -78,8 +78,8 @@ func (p *parser) value() any {
 		}
 		return p.array()
 	case json.Number:
-		if isMonstrous(string(t)) {
-			p.wrong("has too many digits")
+		if isHuge(string(t)) {
+			p.fault("has too many digits")
 			return json.Number("0")
 		}
 		return t
@@ -96,9 +96,9 @@ func (p *parser) object() any {
 		p.at = append(p.at, name)
 		folded := fold(name)
 		if seen[folded] {
-			p.wrong("is given twice")
+			p.fault("is given twice")
 		} else if known, ok := p.names[folded]; ok && known != name {
-			p.wrong("is written " + known)
+			p.fault("is written " + known)
 		}
 		seen[folded] = true
 		object[name] = p.value()
@@ -119,8 +119,8 @@ func (p *parser) array() any {
 	return array
 }
 
-// isMonstrous tells numbers that would take long to compare.
-func isMonstrous(number string) bool {
+// isHuge reports numbers that would take long to compare.
+func isHuge(number string) bool {
 	if len(number) > maxDigits {
 		return true
 	}
@@ -132,7 +132,8 @@ func isMonstrous(number string) bool {
 	return err != nil || exponent > maxExponent || exponent < -maxExponent
 }
 
-// fold is the name that all names have that encoding/json takes for the same.
+// fold returns the canonical form of a property name under the case folding of
+// encoding/json.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError {

@@ -11,9 +11,9 @@ import (
 	"parley.internal/pkg/contract"
 )
 
-// TestAHandlerReadsWhatWasChecked looks for a body that fits, in which
-// encoding/json finds something that does not.
-func TestAHandlerReadsWhatWasChecked(t *testing.T) {
+// TestHandlerDecodesValidatedValues searches for a valid body with an invalid
+// value after decoding by encoding/json.
+func TestHandlerDecodesValidatedValues(t *testing.T) {
 	schemas, err := contract.Schemas(os.DirFS("testdata"))
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestAHandlerReadsWhatWasChecked(t *testing.T) {
 		return `"` + name.Draw(t, "name") + `":` + value.Draw(t, "value")
 	})
 	good := rapid.SampledFrom([]string{`"title":"Snow"`, `"authors":[{"name":"a"}]`, `"price":1`})
-	taken := 0
+	valid := 0
 	rapid.Check(t, func(t *rapid.T) {
 		properties := rapid.Permutation(append(
 			rapid.SliceOfN(property, 0, 3).Draw(t, "any"),
@@ -35,7 +35,7 @@ func TestAHandlerReadsWhatWasChecked(t *testing.T) {
 		if schemas["Book"].Validate([]byte(body)) != nil {
 			return
 		}
-		taken++
+		valid++
 		var book struct {
 			Title, State string
 			Price        float64
@@ -48,10 +48,10 @@ func TestAHandlerReadsWhatWasChecked(t *testing.T) {
 			t.Fatalf("%s: %v", body, err)
 		}
 		if book.Title == "" || len(book.Authors) == 0 || book.Price < 0 || book.State != "" && book.State != "new" {
-			t.Fatalf("%s is read as %+v", body, book)
+			t.Fatalf("valid body %s decodes to %+v", body, book)
 		}
 	})
-	if taken == 0 {
-		t.Error("nothing was taken")
+	if valid == 0 {
+		t.Error("no generated body was valid")
 	}
 }

@@ -15,10 +15,9 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// Middleware lets in requests that fit, and has refuse answer the others. The
-// body that it read is handed on as if it had not. What the contract does not
-// know, a path or a method, is next's to answer; so are unknown query
-// parameters, which are ignored.
+// Middleware passes valid requests to next, with the body unread, and invalid
+// requests to refuse. Unknown paths and methods are left to next; unknown query
+// parameters are ignored.
 func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, error)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,38 +36,38 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 	}
 }
 
-// Check checks the parameters of a request, reads its body and checks the body.
-// It returns the body, nil if the request has none.
+// Check validates the parameters of a request, reads its body and validates the
+// body. It returns the body, nil for a request without one.
 func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
-	fields, err := o.parameters(r)
+	invalid, err := o.checkParameters(r)
 	if err != nil {
 		return nil, err
 	}
-	if o.Body != nil && (o.Body.Required || r.ContentLength != 0) {
-		if body, err = web.Body(w, r); err != nil {
-			return nil, err
-		}
-		wrong, err := o.Body.Schema.check(body)
-		if err != nil {
-			return nil, err
-		}
-		fields = append(fields, wrong...)
+	if o.Body == nil || !o.Body.Required && r.ContentLength == 0 {
+		return nil, requestError(invalid)
 	}
-	return body, refusal(fields)
+	if body, err = web.Body(w, r); err != nil {
+		return nil, err
+	}
+	fields, err := o.Body.Schema.check(body)
+	if err != nil {
+		return nil, err
+	}
+	return body, requestError(append(invalid, fields...))
 }
 
-// parameters is what is wrong with them.
-func (o *Operation) parameters(r *http.Request) ([]fault.Field, error) {
+// checkParameters returns the faults of all parameters.
+func (o *Operation) checkParameters(r *http.Request) ([]fault.Field, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refusal([]fault.Field{{Parameter: malformed(r.URL.RawQuery), Detail: "is not well formed"}})
+		return nil, requestError([]fault.Field{{Parameter: malformed(r.URL.RawQuery), Detail: "is not well formed"}})
 	}
 	var fields []fault.Field
 	for _, p := range o.Parameters {
 		var values []string
 		switch p.In {
 		case "path":
-			values = o.segment(r.URL, p.Name)
+			values = o.pathValue(r.URL, p.Name)
 		case "query":
 			values = query[p.Name]
 		case "header":
@@ -79,8 +78,8 @@ func (o *Operation) parameters(r *http.Request) ([]fault.Field, error) {
 	return fields, nil
 }
 
-// malformed is the name of the first parameter that is not well formed, "query"
-// if it has none that can be read.
+// malformed returns the name of the first malformed query parameter, "query" if
+// the name cannot be decoded.
 func malformed(query string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		if _, err := url.ParseQuery(pair); err == nil {
@@ -96,8 +95,8 @@ func malformed(query string) string {
 	return "query"
 }
 
-// segment is what a path has in the place of {name}.
-func (o *Operation) segment(u *url.URL, name string) []string {
+// pathValue returns the decoded path segment at {name}.
+func (o *Operation) pathValue(u *url.URL, name string) []string {
 	i := slices.Index(o.segments, "{"+name+"}")
 	segments := strings.Split(u.EscapedPath(), "/")
 	if i < 0 || i >= len(segments) {
@@ -110,18 +109,18 @@ func (o *Operation) segment(u *url.URL, name string) []string {
 	return []string{text}
 }
 
-// Check is what is wrong with a parameter that was given with those values.
+// Check returns the faults of a parameter with these values.
 func (p *Parameter) Check(values []string) []fault.Field {
-	wrong := func(detail string) []fault.Field { return []fault.Field{{Parameter: p.Name, Detail: detail}} }
+	invalid := func(detail string) []fault.Field { return []fault.Field{{Parameter: p.Name, Detail: detail}} }
 	if len(values) == 0 {
 		if p.Required {
-			return wrong("is required")
+			return invalid("is required")
 		}
 		return nil
 	}
 	value, ok := p.value(values)
 	if !ok {
-		return wrong("is given more than once")
+		return invalid("is given more than once")
 	}
 	var fields []fault.Field
 	for _, field := range p.Schema.fields(value) {
@@ -130,9 +129,10 @@ func (p *Parameter) Check(values []string) []fault.Field {
 	return fields
 }
 
-// value is the JSON that a parameter stands for.
+// value converts a parameter to JSON. It returns false for several values of a
+// parameter that is no array.
 func (p *Parameter) value(values []string) (any, bool) {
-	if !p.Schema.Takes("array") {
+	if !p.Schema.accepts("array") {
 		if len(values) > 1 {
 			return nil, false
 		}
@@ -150,20 +150,20 @@ func (p *Parameter) value(values []string) (any, bool) {
 
 var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
-// scalar is a text as what the schema takes. One that is not that remains a
-// text, for the schema to say what it must be.
+// scalar converts text to a number or a boolean if the schema accepts such a
+// value. Other text remains a string: validation then reports the right type.
 func (p *Parameter) scalar(text string) any {
 	scalars := p.Schema.Compiled
 	for scalars.Ref != nil && scalars.Types == nil {
 		scalars = scalars.Ref
 	}
-	if items := scalars.Items2020; items != nil && takes(scalars, "array") {
+	if items := scalars.Items2020; items != nil && accepts(scalars, "array") {
 		scalars = items
 	}
 	switch {
-	case (takes(scalars, "integer") || takes(scalars, "number")) && number.MatchString(text) && !isMonstrous(text):
+	case (accepts(scalars, "integer") || accepts(scalars, "number")) && number.MatchString(text) && !isHuge(text):
 		return json.Number(text)
-	case takes(scalars, "boolean") && (text == "true" || text == "false"):
+	case accepts(scalars, "boolean") && (text == "true" || text == "false"):
 		return text == "true"
 	default:
 		return text

@@ -15,7 +15,7 @@ import (
 // Schema is a compiled JSON schema.
 type Schema struct {
 	Compiled *jsonschema.Schema
-	names    map[string]string // of all properties in it, by how they fold
+	names    map[string]string // names of all nested properties, by folded name
 }
 
 func newSchema(compiled *jsonschema.Schema) *Schema {
@@ -28,8 +28,8 @@ func newSchema(compiled *jsonschema.Schema) *Schema {
 	return s
 }
 
-// Schemas compiles every file in the folder schemas, by its path in there
-// without extension: "Entry", "events/PolicyCreated".
+// Schemas compiles every file in the folder schemas. Keys are paths in this
+// folder without extension: "Entry", "events/PolicyCreated".
 func Schemas(fsys fs.FS) (map[string]*Schema, error) {
 	l := newLoader(fsys)
 	all := map[string]*Schema{}
@@ -49,7 +49,7 @@ func Schemas(fsys fs.FS) (map[string]*Schema, error) {
 }
 
 // Messages compiles the payload of each message in the components of an
-// AsyncAPI document, by its name.
+// AsyncAPI document, by message name.
 func Messages(fsys fs.FS, document string) (map[string]*Schema, error) {
 	l := newLoader(fsys)
 	root, err := l.at(document)
@@ -69,16 +69,17 @@ func Messages(fsys fs.FS, document string) (map[string]*Schema, error) {
 	return all, nil
 }
 
-// Validate checks JSON. What is wrong with it is an ErrRequest or, if it
-// cannot be read at all, a web.ErrBadBody.
+// Validate checks a JSON text. It returns an ErrRequest with all faults, or a
+// web.ErrBadBody if the text is not JSON.
 func (s *Schema) Validate(body []byte) error {
 	fields, err := s.check(body)
 	if err != nil {
 		return err
 	}
-	return refusal(fields)
+	return requestError(fields)
 }
 
+// check returns the faults of a JSON text, and an error if it is not JSON.
 func (s *Schema) check(body []byte) ([]fault.Field, error) {
 	value, fields, err := parse(body, s.names)
 	if err != nil {
@@ -87,7 +88,7 @@ func (s *Schema) check(body []byte) ([]fault.Field, error) {
 	return append(fields, s.fields(value)...), nil
 }
 
-// fields is all that is wrong with a value.
+// fields returns all faults of a value.
 func (s *Schema) fields(value any) []fault.Field {
 	err := s.Compiled.Validate(value)
 	if e, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
@@ -99,8 +100,8 @@ func (s *Schema) fields(value any) []fault.Field {
 	return nil
 }
 
-// refusal makes an error of what is wrong, nil if that is nothing.
-func refusal(fields []fault.Field) error {
+// requestError returns an ErrRequest with fields, nil without any.
+func requestError(fields []fault.Field) error {
 	if len(fields) == 0 {
 		return nil
 	}
@@ -109,19 +110,17 @@ func refusal(fields []fault.Field) error {
 	return ErrRequest.With(first.Parameter + first.Pointer + " " + first.Detail).At(fields...)
 }
 
-// Takes reports whether a value of that type may fit.
-func (s *Schema) Takes(kind string) bool {
-	return takes(s.Compiled, kind)
-}
+// accepts reports whether a value of this type can be valid.
+func (s *Schema) accepts(kind string) bool { return accepts(s.Compiled, kind) }
 
-func takes(s *jsonschema.Schema, kind string) bool {
+func accepts(s *jsonschema.Schema, kind string) bool {
 	for s.Ref != nil && s.Types == nil {
 		s = s.Ref
 	}
 	if s.Types == nil {
 		for _, alternatives := range [][]*jsonschema.Schema{s.OneOf, s.AnyOf, s.AllOf} {
-			for _, one := range alternatives {
-				if takes(one, kind) {
+			for _, alternative := range alternatives {
+				if accepts(alternative, kind) {
 					return true
 				}
 			}
@@ -131,7 +130,7 @@ func takes(s *jsonschema.Schema, kind string) bool {
 	return slices.Contains(s.Types.ToStrings(), kind)
 }
 
-// walk calls visit once for each schema inside s.
+// walk calls visit once for s and for each nested schema.
 func walk(s *jsonschema.Schema, seen map[*jsonschema.Schema]bool, visit func(*jsonschema.Schema)) {
 	if s == nil || seen[s] {
 		return
@@ -148,7 +147,7 @@ func walk(s *jsonschema.Schema, seen map[*jsonschema.Schema]bool, visit func(*js
 	if others, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
 		inner = append(inner, others)
 	}
-	for _, one := range inner {
-		walk(one, seen, visit)
+	for _, schema := range inner {
+		walk(schema, seen, visit)
 	}
 }

@@ -2,24 +2,26 @@ package contract
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// fromYAML reads YAML as the JSON that it stands for. Numbers stay as they are
-// written: a multiple of 0.01 is one exactly.
+// fromYAML decodes YAML into JSON values. Numbers stay as written, so multiples
+// of 0.01 are exact.
 func fromYAML(text []byte) (any, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return nil, err
 	}
 	if len(document.Content) == 0 {
-		return nil, fmt.Errorf("there is nothing in it")
+		return nil, errors.New("document is empty")
 	}
 	return valueOf(document.Content[0])
 }
 
+// valueOf converts a YAML node to a JSON value.
 func valueOf(n *yaml.Node) (any, error) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -30,8 +32,8 @@ func valueOf(n *yaml.Node) (any, error) {
 				return nil, err
 			}
 			key := n.Content[i].Value
-			if _, twice := object[key]; twice {
-				return nil, fmt.Errorf("line %d: %s is there twice", n.Content[i].Line, key)
+			if _, duplicate := object[key]; duplicate {
+				return nil, fmt.Errorf("line %d: duplicate key %s", n.Content[i].Line, key)
 			}
 			object[key] = value
 		}
@@ -49,7 +51,7 @@ func valueOf(n *yaml.Node) (any, error) {
 	case yaml.ScalarNode:
 		return scalarOf(n)
 	default:
-		return nil, fmt.Errorf("line %d: aliases are not for contracts", n.Line)
+		return nil, fmt.Errorf("line %d: aliases are not supported", n.Line)
 	}
 }
 
@@ -61,7 +63,7 @@ func scalarOf(n *yaml.Node) (any, error) {
 		return value, err
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			return nil, fmt.Errorf("line %d: write the number %s as JSON would", n.Line, n.Value)
+			return nil, fmt.Errorf("line %d: number %s is not in JSON notation", n.Line, n.Value)
 		}
 		return json.Number(n.Value), nil
 	default:

@@ -15,7 +15,7 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// recorder is a test that may fail.
+// recorder collects the failures of a test.
 type recorder struct {
 	testing.TB
 	failures []string
@@ -37,8 +37,8 @@ func library(t *testing.T) *contract.Contract {
 
 const book = `{"title":"Snow","authors":[{"name":"Pamuk"}],"price":1}`
 
-// shelf is a good service behind the contract's middleware.
-func shelf() *web.Mux {
+// books returns a service that conforms to the contract of the library.
+func books() *web.Mux {
 	mux := &web.Mux{}
 	reply := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -64,55 +64,55 @@ func serve(t *testing.T, handler http.Handler) contracttest.Service {
 	return contracttest.Service{URL: server.URL, Client: server.Client(), Token: "t", Known: map[string][]any{"isbn": {"12/3", "/"}}}
 }
 
-func TestAServiceThatKeepsItsContractPasses(t *testing.T) {
+func TestConformingServicePasses(t *testing.T) {
 	c := library(t)
-	seen := contracttest.Explore(t, c, serve(t, c.Middleware(web.Refuse)(shelf())))
+	seen := contracttest.Explore(t, c, serve(t, c.Middleware(web.Refuse)(books())))
 	for operation, statuses := range map[string][]int{
 		"listBooks": {200, 400}, "addBook": {201, 400, 413, 415}, "getBook": {200, 400}, "lend": {204, 400, 413, 415},
 	} {
 		for _, status := range statuses {
 			if seen[operation][status] == 0 {
-				t.Errorf("%s never answered %d: %v", operation, status, seen[operation])
+				t.Errorf("got no %d from %s: %v", status, operation, seen[operation])
 			}
 		}
 	}
 }
 
-func TestEachWayToBreakAContractIsFound(t *testing.T) {
+func TestEachViolationIsFound(t *testing.T) {
 	c := library(t)
 	broken := func(pattern string, handler http.HandlerFunc) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("/", c.Middleware(web.Refuse)(shelf()))
+		mux.Handle("/", c.Middleware(web.Refuse)(books()))
 		mux.Handle(pattern, c.Middleware(web.Refuse)(handler))
 		return mux
 	}
 	tests := map[string]struct {
 		service http.Handler
-		failure string // a part of one of the failures
+		failure string // part of a failure
 	}{
-		"nothing is checked": {shelf(), "does not fit, and the answer is 201"},
-		"an odd text breaks it": {broken("POST /books", func(w http.ResponseWriter, r *http.Request) {
+		"no validation": {books(), "is invalid, but the response is 201"},
+		"failing on odd text": {broken("POST /books", func(w http.ResponseWriter, r *http.Request) {
 			var b struct{ Title string }
 			if _ = json.NewDecoder(r.Body).Decode(&b); strings.ContainsAny(b.Title, "\x00%<{ż👩") {
 				web.Refuse(w, r, io.ErrUnexpectedEOF)
 				return
 			}
-			shelf().ServeHTTP(w, r)
-		}), "the answer is 500"},
-		"an answer does not fit": {broken("GET /books/{isbn}", func(w http.ResponseWriter, _ *http.Request) {
+			books().ServeHTTP(w, r)
+		}), "response is 500"},
+		"invalid response": {broken("GET /books/{isbn}", func(w http.ResponseWriter, _ *http.Request) {
 			web.Reply(w, 200, map[string]string{"title": "Snow"})
 		}), "#/authors is required"},
-		"it refuses what is good": {broken("PUT /books/{isbn}/loan", func(w http.ResponseWriter, r *http.Request) {
+		"valid request rejected": {broken("PUT /books/{isbn}/loan", func(w http.ResponseWriter, r *http.Request) {
 			web.Refuse(w, r, contract.ErrRequest.With("no"))
-		}), "fits, and was refused"},
-		"it takes a method too many": {broken("PATCH /books", func(w http.ResponseWriter, _ *http.Request) {
+		}), "valid request was rejected"},
+		"unknown method accepted": {broken("PATCH /books", func(w http.ResponseWriter, _ *http.Request) {
 			web.Reply(w, 200, "hm")
-		}), "has no PATCH, and the answer to one is 200"},
-		"it points nowhere": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		}), "path has no PATCH, but the response is 200"},
+		"error without pointer": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.Middleware(func(w http.ResponseWriter, r *http.Request, _ error) {
 				web.Refuse(w, r, contract.ErrRequest.With("it"))
-			})(shelf()).ServeHTTP(w, r)
-		}), "but the answer points to []"},
+			})(books()).ServeHTTP(w, r)
+		}), "but the response points to []"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -122,13 +122,13 @@ func TestEachWayToBreakAContractIsFound(t *testing.T) {
 			contracttest.Explore(r, c, service)
 			all := strings.Join(r.failures, "\n")
 			if !strings.Contains(all, tt.failure) || !strings.HasPrefix(all, "seed 1: ") {
-				t.Errorf("got %d failures, like %.500s", len(r.failures), all)
+				t.Errorf("got %d failures without %q: %.500s", len(r.failures), tt.failure, all)
 			}
 		})
 	}
 }
 
-func TestTheTransportReadsAnswersAndHandsThemOn(t *testing.T) {
+func TestTransportPassesResponsesOn(t *testing.T) {
 	c := library(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { web.Reply(w, 200, "hm") })
@@ -137,14 +137,14 @@ func TestTheTransportReadsAnswersAndHandsThemOn(t *testing.T) {
 	client := &http.Client{Transport: contracttest.Transport(r, c, http.DefaultTransport)}
 	for path, failures := range map[string]int{"/books/1": 1, "/healthz": 0} {
 		r.failures = nil
-		answer, err := client.Get(service.URL + path)
+		response, err := client.Get(service.URL + path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, _ := io.ReadAll(answer.Body)
-		_ = answer.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
 		if string(body) != "\"hm\"\n" || len(r.failures) != failures {
-			t.Errorf("%s: %s, %v", path, body, r.failures)
+			t.Errorf("got body %s and failures %v for %s, want %d failures", body, r.failures, path, failures)
 		}
 	}
 }

@@ -16,31 +16,31 @@ import (
 	"parley.internal/pkg/contract"
 )
 
-// Service is what Explore asks.
+// Service is a running service under test.
 type Service struct {
 	URL    string       // "http://127.0.0.1:8081"
-	Client *http.Client // it should follow no redirects, and have a deadline
-	Token  string       // of someone who may do everything; empty sends none
-	// Known are good values of parameters and properties, by name, so that
-	// something is found: {"code": {"TRI"}}. They are taken two times of three.
+	Client *http.Client // without redirects, with a timeout; nil: 10 s
+	Token  string       // of an agent with all roles; "": no token
+	// Known holds existing values of parameters and properties, by name:
+	// {"code": {"TRI"}}. Two of three generated values are taken from here.
 	Known    map[string][]any
-	Requests int    // good ones to each operation, and as many bad ones; 0 = 30
-	Seed     uint64 // 0 = another one each time; a failure tells it
+	Requests int    // valid requests per operation, and as many invalid; 0: 30
+	Seed     uint64 // 0: random; failures print the seed
 }
 
-// Seen is how often an operation answered with a status, by operation id.
+// Seen counts responses by operation id and status.
 type Seen map[string]map[int]int
 
-// Explore makes requests up and fails the test unless
+// Explore generates requests and fails the test unless
 //
-//   - what fits the contract is not refused as if it did not, the answer fits,
-//     and is no 5xx;
-//   - what was changed so that it does not fit is refused with 400
-//     request-invalid, whose errors point to what was changed;
-//   - what cannot be read at all, or is for a method that is not there, is
-//     refused with another 4xx problem.
+//   - a valid request is not rejected as invalid, and the response conforms to
+//     the contract and is no 5xx;
+//   - an invalid request, with a single corrupted value, is rejected with 400
+//     request-invalid, and the errors point to this value;
+//   - an unreadable body, or an unknown method, is rejected with another 4xx
+//     problem.
 //
-// It returns what it saw, for the test to ask for more.
+// It returns the number of responses by status, for further assertions.
 func Explore(t testing.TB, c *contract.Contract, s Service) Seen {
 	t.Helper()
 	if s.Seed == 0 {
@@ -54,22 +54,23 @@ func Explore(t testing.TB, c *contract.Contract, s Service) Seen {
 	}
 	e := &explorer{
 		t: t, c: c, service: s, seen: Seen{},
-		maker: maker{rand: rand.New(rand.NewPCG(s.Seed, s.Seed)), known: s.Known},
+		generator: generator{rand: rand.New(rand.NewPCG(s.Seed, s.Seed)), known: s.Known},
 	}
 	for _, o := range c.Operations {
 		e.seen[o.ID] = map[int]int{}
 		for range s.Requests {
-			e.good(o)
-			e.bad(o)
+			e.sendValid(o)
+			e.sendInvalid(o)
 		}
-		e.unreadable(o)
-		e.strange(o)
+		e.sendUnreadable(o)
+		e.sendUnknownMethod(o)
 	}
 	return e.seen
 }
 
+// explorer sends generated requests and checks the responses.
 type explorer struct {
-	maker
+	generator
 
 	t       testing.TB
 	c       *contract.Contract
@@ -77,7 +78,7 @@ type explorer struct {
 	seen    Seen
 }
 
-// problem is what is read of a refusal.
+// problem is the checked part of a problem response.
 type problem struct {
 	Code   string `json:"code"`
 	Errors []struct {
@@ -86,40 +87,40 @@ type problem struct {
 	} `json:"errors"`
 }
 
-func (e *explorer) good(o *contract.Operation) {
+func (e *explorer) sendValid(o *contract.Operation) {
 	e.t.Helper()
 	q := e.request(o)
-	status, p := e.ask(q)
+	status, p := e.send(q)
 	if status == http.StatusBadRequest && p.Code == contract.ErrRequest.Code {
-		e.reportf(q, "fits, and was refused: %+v", p)
+		e.reportf(q, "valid request was rejected: %+v", p)
 	}
 }
 
-func (e *explorer) bad(o *contract.Operation) {
+func (e *explorer) sendInvalid(o *contract.Operation) {
 	e.t.Helper()
 	q := e.request(o)
-	place, ok := e.spoil(q)
+	location, ok := e.corrupt(q)
 	if !ok {
-		return // nothing in it can be wrong
+		return // the operation accepts every value
 	}
-	status, p := e.ask(q)
+	status, p := e.send(q)
 	if status == http.StatusTooManyRequests {
 		return
 	}
 	if status != http.StatusBadRequest || p.Code != contract.ErrRequest.Code {
-		e.reportf(q, "%s does not fit, and the answer is %d %s", place, status, p.Code)
+		e.reportf(q, "%s is invalid, but the response is %d %s", location, status, p.Code)
 		return
 	}
 	for _, found := range p.Errors {
-		if found.Parameter == place && place != "" || found.Pointer == place || strings.HasPrefix(found.Pointer, place+"/") {
+		if found.Parameter == location && location != "" || found.Pointer == location || strings.HasPrefix(found.Pointer, location+"/") {
 			return
 		}
 	}
-	e.reportf(q, "%s does not fit, but the answer points to %+v", place, p.Errors)
+	e.reportf(q, "%s is invalid, but the response points to %+v", location, p.Errors)
 }
 
-// unreadable sends what is no JSON, is nothing that was asked for, or too much.
-func (e *explorer) unreadable(o *contract.Operation) {
+// sendUnreadable sends broken JSON, other content types and bodies over the limits.
+func (e *explorer) sendUnreadable(o *contract.Operation) {
 	e.t.Helper()
 	if o.Body == nil {
 		return
@@ -135,14 +136,14 @@ func (e *explorer) unreadable(o *contract.Operation) {
 	} {
 		q := e.request(o)
 		q.raw, q.contentType = []byte(raw.body), raw.contentType
-		if status, _ := e.ask(q); status < 400 || status >= 500 {
-			e.reportf(q, "cannot be read, and the answer is %d", status)
+		if status, _ := e.send(q); status < 400 || status >= 500 {
+			e.reportf(q, "body is unreadable, but the response is %d", status)
 		}
 	}
 }
 
-// strange uses a method that the path does not have.
-func (e *explorer) strange(o *contract.Operation) {
+// sendUnknownMethod sends PATCH to a path without this method.
+func (e *explorer) sendUnknownMethod(o *contract.Operation) {
 	e.t.Helper()
 	q := e.request(o)
 	r, err := q.build(e.t.Context(), e.service)
@@ -153,46 +154,46 @@ func (e *explorer) strange(o *contract.Operation) {
 	if e.c.Find(r) != nil {
 		return
 	}
-	answer, err := e.service.Client.Do(r)
+	response, err := e.service.Client.Do(r)
 	if err != nil {
 		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Content-Type") != "application/problem+json" {
-		e.reportf(q, "has no PATCH, and the answer to one is %d as %s", answer.StatusCode, answer.Header.Get("Content-Type"))
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Content-Type") != "application/problem+json" {
+		e.reportf(q, "path has no PATCH, but the response is %d %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
 }
 
-// ask sends q. Whatever it is, the answer fits and is no 5xx.
-func (e *explorer) ask(q *request) (int, problem) {
+// send sends q and checks the response: it conforms to the contract and is no 5xx.
+func (e *explorer) send(q *request) (int, problem) {
 	e.t.Helper()
 	r, err := q.build(e.t.Context(), e.service)
 	if err != nil {
 		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
 	}
-	answer, err := e.service.Client.Do(r)
+	response, err := e.service.Client.Do(r)
 	if err != nil {
 		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		e.t.Fatalf("seed %d: %s: %v", e.service.Seed, q.operation, err)
 	}
-	e.seen[q.operation.ID][answer.StatusCode]++
-	if err := e.c.CheckAnswer(r, answer.StatusCode, answer.Header, body); err != nil {
+	e.seen[q.operation.ID][response.StatusCode]++
+	if err := e.c.CheckResponse(r, response.StatusCode, response.Header, body); err != nil {
 		e.reportf(q, "%v", err)
 	}
-	if answer.StatusCode >= http.StatusInternalServerError {
-		e.reportf(q, "the answer is %d: %s", answer.StatusCode, body)
+	if response.StatusCode >= http.StatusInternalServerError {
+		e.reportf(q, "response is %d: %s", response.StatusCode, body)
 	}
 	var p problem
-	if answer.StatusCode >= http.StatusBadRequest {
+	if response.StatusCode >= http.StatusBadRequest {
 		if err := json.Unmarshal(body, &p); err != nil {
-			e.reportf(q, "the refusal is no JSON: %s", body)
+			e.reportf(q, "problem is not JSON: %s", body)
 		}
 	}
-	return answer.StatusCode, p
+	return response.StatusCode, p
 }
 
 func (e *explorer) reportf(q *request, format string, args ...any) {
@@ -201,25 +202,25 @@ func (e *explorer) reportf(q *request, format string, args ...any) {
 	e.t.Errorf("seed %d: %s %v %s\n%s", e.service.Seed, q.operation, q.values, body[:min(len(body), 2000)], fmt.Sprintf(format, args...))
 }
 
-// request is one in the making.
+// request is a generated request.
 type request struct {
 	operation   *contract.Operation
-	values      map[string][]string // of parameters
+	values      map[string][]string // by parameter name
 	body        any                 // JSON
 	raw         []byte              // instead of body
 	contentType string
 }
 
-// request makes one that fits.
-func (m *maker) request(o *contract.Operation) *request {
+// request generates a valid request.
+func (g *generator) request(o *contract.Operation) *request {
 	q := &request{operation: o, values: map[string][]string{}, contentType: "application/json"}
 	for _, p := range o.Parameters {
-		if p.Required || m.rand.IntN(2) == 0 {
-			q.values[p.Name] = m.parameter(p)
+		if p.Required || g.rand.IntN(2) == 0 {
+			q.values[p.Name] = g.parameter(p)
 		}
 	}
 	if o.Body != nil {
-		q.body = m.fitting(o.Body.Schema, "")
+		q.body = g.valid(o.Body.Schema, "")
 	}
 	return q
 }
@@ -230,7 +231,7 @@ func (q *request) text() []byte {
 	}
 	body, err := json.Marshal(q.body)
 	if err != nil {
-		panic(err) // it was made of JSON
+		panic(err) // generated from JSON values
 	}
 	return body
 }

@@ -1,5 +1,5 @@
-// Package contracttest holds a running service to its contract, in tests: all
-// its answers are checked, and requests are made up, good ones and bad ones.
+// Package contracttest tests a running service against its contract: Transport
+// validates all responses, Explore generates valid and invalid requests.
 package contracttest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"parley.internal/pkg/contract"
 )
 
-// Transport sends with next and fails the test when an answer does not fit.
-// Answers to what the contract does not know pass through unread.
+// Transport sends requests with next and fails the test at a response that
+// violates the contract. Responses to unknown operations pass through unread.
 func Transport(t testing.TB, c *contract.Contract, next http.RoundTripper) http.RoundTripper {
 	t.Helper()
 	return transport{t, c, next}
@@ -26,20 +26,20 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := t.next.RoundTrip(r)
+	response, err := t.next.RoundTrip(r)
 	if err != nil || t.c.Find(r) == nil {
-		return answer, err
+		return response, err
 	}
-	body, err := io.ReadAll(answer.Body)
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	if err := answer.Body.Close(); err != nil {
+	if err := response.Body.Close(); err != nil {
 		return nil, err
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if err := t.c.CheckAnswer(r, answer.StatusCode, answer.Header, body); err != nil {
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	if err := t.c.CheckResponse(r, response.StatusCode, response.Header, body); err != nil {
 		t.t.Error(err)
 	}
-	return answer, nil
+	return response, nil
 }

@@ -17,26 +17,26 @@ import (
 	"parley.internal/pkg/contract"
 )
 
-// maker makes values up.
-type maker struct {
+// generator generates values from schemas.
+type generator struct {
 	rand  *rand.Rand
 	known map[string][]any
 }
 
-// fitting is a value that fits.
-func (m *maker) fitting(s *contract.Schema, name string) any {
+// valid returns a value valid against s, of a property or parameter called name.
+func (g *generator) valid(s *contract.Schema, name string) any {
 	for range 200 {
-		if v := m.value(s.Compiled, name); s.Compiled.Validate(v) == nil {
+		if v := g.value(s.Compiled, name); s.Compiled.Validate(v) == nil {
 			return v
 		}
 	}
-	panic(fmt.Sprintf("contracttest: 200 values of %s made up, and none fits", s.Compiled.Location))
+	panic(fmt.Sprintf("contracttest: none of 200 generated values of %s is valid", s.Compiled.Location))
 }
 
-// value aims at one that fits s, of the property or parameter of that name.
-func (m *maker) value(s *jsonschema.Schema, name string) any {
-	if known := m.known[name]; len(known) > 0 && m.rand.IntN(3) > 0 {
-		if v := jsonOf(known[m.rand.IntN(len(known))]); s.Validate(v) == nil {
+// value returns a value most likely valid against s.
+func (g *generator) value(s *jsonschema.Schema, name string) any {
+	if known := g.known[name]; len(known) > 0 && g.rand.IntN(3) > 0 {
+		if v := jsonOf(known[g.rand.IntN(len(known))]); s.Validate(v) == nil {
 			return v
 		}
 	}
@@ -47,32 +47,32 @@ func (m *maker) value(s *jsonschema.Schema, name string) any {
 	case s.Const != nil:
 		return *s.Const
 	case s.Enum != nil:
-		return s.Enum.Values[m.rand.IntN(len(s.Enum.Values))]
+		return s.Enum.Values[g.rand.IntN(len(s.Enum.Values))]
 	case len(s.OneOf) > 0:
-		return m.value(s.OneOf[m.rand.IntN(len(s.OneOf))], name)
+		return g.value(s.OneOf[g.rand.IntN(len(s.OneOf))], name)
 	case len(s.AnyOf) > 0:
-		return m.value(s.AnyOf[m.rand.IntN(len(s.AnyOf))], name)
+		return g.value(s.AnyOf[g.rand.IntN(len(s.AnyOf))], name)
 	case s.Types == nil:
-		return m.text(s)
+		return g.text(s)
 	}
 	types := s.Types.ToStrings()
-	switch types[m.rand.IntN(len(types))] {
+	switch types[g.rand.IntN(len(types))] {
 	case "object":
-		return m.object(s)
+		return g.object(s)
 	case "array":
-		return m.array(s)
+		return g.array(s)
 	case "integer", "number":
-		return m.number(s)
+		return g.number(s)
 	case "boolean":
-		return m.rand.IntN(2) == 0
+		return g.rand.IntN(2) == 0
 	case "null":
 		return nil
 	default:
-		return m.text(s)
+		return g.text(s)
 	}
 }
 
-// jsonOf is what a Go value is after it went over the wire.
+// jsonOf converts a Go value to the JSON value on the wire.
 func jsonOf(v any) any {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -85,43 +85,43 @@ func jsonOf(v any) any {
 	return value
 }
 
-func (m *maker) object(s *jsonschema.Schema) any {
+func (g *generator) object(s *jsonschema.Schema) any {
 	object := map[string]any{}
 	for _, name := range sorted(s.Properties) {
-		if slices.Contains(s.Required, name) || m.rand.IntN(2) == 0 {
-			object[name] = m.value(s.Properties[name], name)
+		if slices.Contains(s.Required, name) || g.rand.IntN(2) == 0 {
+			object[name] = g.value(s.Properties[name], name)
 		}
 	}
 	switch others := s.AdditionalProperties.(type) {
 	case *jsonschema.Schema:
-		for i := range m.rand.IntN(4) {
-			object["key"+strconv.Itoa(i)] = m.value(others, "")
+		for i := range g.rand.IntN(4) {
+			object["key"+strconv.Itoa(i)] = g.value(others, "")
 		}
-	case nil: // a client of tomorrow may send more
-		if m.rand.IntN(5) == 0 {
-			object["x-"+strconv.Itoa(m.rand.IntN(100))] = []any{json.Number("1"), nil, "?"}
+	case nil: // newer clients may send unknown properties
+		if g.rand.IntN(5) == 0 {
+			object["x-"+strconv.Itoa(g.rand.IntN(100))] = []any{json.Number("1"), nil, "?"}
 		}
 	}
 	return object
 }
 
-func (m *maker) array(s *jsonschema.Schema) any {
+func (g *generator) array(s *jsonschema.Schema) any {
 	items := s.Items2020
 	if items == nil {
 		items, _ = s.Items.(*jsonschema.Schema)
 	}
-	least, most := m.size(s.MinItems, s.MaxItems, 4)
-	array := make([]any, least+m.rand.IntN(most-least+1))
+	least, most := g.size(s.MinItems, s.MaxItems, 4)
+	array := make([]any, least+g.rand.IntN(most-least+1))
 	for i := range array {
 		if items != nil {
-			array[i] = m.value(items, "")
+			array[i] = g.value(items, "")
 		}
 	}
 	return array
 }
 
-// size is from where to where a size goes; at most usual more than it must.
-func (m *maker) size(least, most *int, usual int) (int, int) {
+// size returns the range of a size, at most usual above the minimum.
+func (g *generator) size(least, most *int, usual int) (int, int) {
 	from, to := 0, usual
 	if least != nil {
 		from, to = *least, *least+usual
@@ -132,22 +132,22 @@ func (m *maker) size(least, most *int, usual int) (int, int) {
 	return from, to
 }
 
-// number is in the bounds, near one of them or near zero.
-func (m *maker) number(s *jsonschema.Schema) any {
+// number returns a number near zero or near a bound.
+func (g *generator) number(s *jsonschema.Schema) any {
 	step := big.NewRat(1, 1)
 	if s.MultipleOf != nil {
 		step = s.MultipleOf
 	}
-	n := big.NewRat(m.rand.Int64N(2000)-1000, 1)
-	if m.rand.IntN(3) == 0 {
-		n = big.NewRat(m.rand.Int64N(1<<50), 1)
+	n := big.NewRat(g.rand.Int64N(2000)-1000, 1)
+	if g.rand.IntN(3) == 0 {
+		n = big.NewRat(g.rand.Int64N(1<<50), 1)
 	}
 	n.Mul(n, step)
 	if s.Minimum != nil && n.Cmp(s.Minimum) < 0 {
-		n.Add(s.Minimum, new(big.Rat).Mul(step, big.NewRat(m.rand.Int64N(3), 1)))
+		n.Add(s.Minimum, new(big.Rat).Mul(step, big.NewRat(g.rand.Int64N(3), 1)))
 	}
 	if s.Maximum != nil && n.Cmp(s.Maximum) > 0 {
-		n.Sub(s.Maximum, new(big.Rat).Mul(step, big.NewRat(m.rand.Int64N(3), 1)))
+		n.Sub(s.Maximum, new(big.Rat).Mul(step, big.NewRat(g.rand.Int64N(3), 1)))
 	}
 	if n.IsInt() {
 		return json.Number(n.Num().String())
@@ -155,12 +155,12 @@ func (m *maker) number(s *jsonschema.Schema) any {
 	return json.Number(n.FloatString(6))
 }
 
-// nasty are texts that have hurt somebody.
+// nasty holds strings with a history of breaking software.
 var nasty = []string{"", " ", "\x00", "'; DROP TABLE policy; --", `"\`, "Zażółć gęślą jaźń", "👩‍👩‍👧", "\u202e", "%00%2f", "../..", "<b>", "null", "{{7*7}}", "\ufeff", "1e5"}
 
-func (m *maker) text(s *jsonschema.Schema) any {
+func (g *generator) text(s *jsonschema.Schema) any {
 	if s.Format != nil {
-		day := time.Date(1900+m.rand.IntN(300), 1, 1+m.rand.IntN(365), m.rand.IntN(24), 0, 0, m.rand.IntN(1000)*1e6, time.UTC)
+		day := time.Date(1900+g.rand.IntN(300), 1, 1+g.rand.IntN(365), g.rand.IntN(24), 0, 0, g.rand.IntN(1000)*1e6, time.UTC)
 		switch s.Format.Name {
 		case "date":
 			return day.Format(time.DateOnly)
@@ -169,34 +169,34 @@ func (m *maker) text(s *jsonschema.Schema) any {
 		}
 	}
 	if s.Pattern != nil {
-		return rapid.StringMatching(s.Pattern.String()).Example(int(m.rand.Int32()))
+		return rapid.StringMatching(s.Pattern.String()).Example(int(g.rand.Int32()))
 	}
-	least, most := m.size(s.MinLength, s.MaxLength, 20)
-	if text := nasty[m.rand.IntN(len(nasty))]; m.rand.IntN(3) == 0 && len(text) >= least && len(text) <= most {
+	least, most := g.size(s.MinLength, s.MaxLength, 20)
+	if text := nasty[g.rand.IntN(len(nasty))]; g.rand.IntN(3) == 0 && len(text) >= least && len(text) <= most {
 		return text
 	}
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. "
-	text := make([]byte, least+m.rand.IntN(most-least+1))
+	text := make([]byte, least+g.rand.IntN(most-least+1))
 	for i := range text {
-		text[i] = letters[m.rand.IntN(len(letters))]
+		text[i] = letters[g.rand.IntN(len(letters))]
 	}
 	return string(text)
 }
 
-// parameter is a value that fits, as it is written in a request.
-func (m *maker) parameter(p *contract.Parameter) []string {
+// parameter returns a valid value in the notation of a request.
+func (g *generator) parameter(p *contract.Parameter) []string {
 	for {
 		var values []string
-		switch v := m.fitting(p.Schema, p.Name).(type) {
+		switch v := g.valid(p.Schema, p.Name).(type) {
 		case []any:
 			for _, item := range v {
-				values = append(values, written(item))
+				values = append(values, format(item))
 			}
 			if !p.Explode {
 				values = []string{strings.Join(values, ",")}
 			}
 		default:
-			values = []string{written(v)}
+			values = []string{format(v)}
 		}
 		if sendable(p, values) && len(p.Check(values)) == 0 {
 			return values
@@ -204,15 +204,15 @@ func (m *maker) parameter(p *contract.Parameter) []string {
 	}
 }
 
-func written(scalar any) string {
+func format(scalar any) string {
 	if scalar == nil {
 		return ""
 	}
 	return fmt.Sprint(scalar)
 }
 
-// sendable tells what HTTP cannot carry: some bytes in a header, a segment of a
-// path that is none. An escaped slash alone is none to http.ServeMux.
+// sendable reports whether HTTP can carry the values: headers exclude some bytes,
+// and http.ServeMux matches no path segment that is empty, dotted or a lone slash.
 func sendable(p *contract.Parameter, values []string) bool {
 	for _, value := range values {
 		switch p.In {
@@ -229,7 +229,7 @@ func sendable(p *contract.Parameter, values []string) bool {
 	return true
 }
 
-// target is the path and the query of a request.
+// target returns the path and the query of a request.
 func target(q *request) string {
 	path, query := q.operation.Path, url.Values{}
 	for _, p := range q.operation.Parameters {

@@ -10,8 +10,8 @@ import (
 	"parley.internal/pkg/contract"
 )
 
-// wrong are values of which some fits nowhere.
-var wrong = []any{
+// invalid holds values. No schema accepts all of them.
+var invalid = []any{
 	nil, true, "", " ", "\x00", "no such thing", strings.Repeat("x", 5000),
 	json.Number("-1"), json.Number("0.001"), json.Number("1e300"), json.Number("1e999999999"), json.Number("123456789012345678901234567890"),
 	[]any{},
@@ -21,28 +21,28 @@ var wrong = []any{
 	slices.Repeat([]any{json.Number("7")}, 300),
 }
 
-// spoil changes one thing so that q does not fit, and says which: a pointer
-// into the body, or the name of a parameter.
-func (m *maker) spoil(q *request) (string, bool) {
+// corrupt makes a single value of q invalid. It returns a pointer into the body or
+// the name of a parameter, and false if it finds no invalid value.
+func (g *generator) corrupt(q *request) (string, bool) {
 	for range 100 {
-		if q.body != nil && m.rand.IntN(3) > 0 {
-			if place, ok := m.spoilBody(q); ok {
+		if q.body != nil && g.rand.IntN(3) > 0 {
+			if place, ok := g.corruptBody(q); ok {
 				return place, true
 			}
-		} else if place, ok := m.spoilParameter(q); ok {
+		} else if place, ok := g.corruptParameter(q); ok {
 			return place, true
 		}
 	}
 	return "", false
 }
 
-func (m *maker) spoilParameter(q *request) (string, bool) {
+func (g *generator) corruptParameter(q *request) (string, bool) {
 	if len(q.operation.Parameters) == 0 {
 		return "", false
 	}
-	p := q.operation.Parameters[m.rand.IntN(len(q.operation.Parameters))]
-	values := []string{written(wrong[m.rand.IntN(len(wrong))])}
-	switch m.rand.IntN(6) {
+	p := q.operation.Parameters[g.rand.IntN(len(q.operation.Parameters))]
+	values := []string{format(invalid[g.rand.IntN(len(invalid))])}
+	switch g.rand.IntN(6) {
 	case 0:
 		values = nil
 	case 1:
@@ -55,13 +55,13 @@ func (m *maker) spoilParameter(q *request) (string, bool) {
 	return p.Name, true
 }
 
-func (m *maker) spoilBody(q *request) (string, bool) {
+func (g *generator) corruptBody(q *request) (string, bool) {
 	places := placesIn(nil, q.body)
-	place := places[m.rand.IntN(len(places))]
+	place := places[g.rand.IntN(len(places))]
 	body := q.body
-	switch m.rand.IntN(4) {
+	switch g.rand.IntN(4) {
 	case 0:
-		body = changed(body, place, func(map[string]any, string) {}) // taken away
+		body = changed(body, place, func(map[string]any, string) {}) // removed
 	case 1:
 		body = changed(body, place, func(parent map[string]any, name string) {
 			parent[strings.ToUpper(name)] = "in another case"
@@ -70,17 +70,17 @@ func (m *maker) spoilBody(q *request) (string, bool) {
 			place = append(slices.Clone(place[:len(place)-1]), strings.ToUpper(place[len(place)-1]))
 		}
 	default:
-		body = replaced(body, place, wrong[m.rand.IntN(len(wrong))])
+		body = replaced(body, place, invalid[g.rand.IntN(len(invalid))])
 	}
-	if fits(q.operation.Body.Schema, body) {
+	if isValid(q.operation.Body.Schema, body) {
 		return "", false
 	}
 	q.body = body
 	return contract.Pointer(place), true
 }
 
-// fits is what the service will have to find out.
-func fits(s *contract.Schema, body any) bool {
+// isValid validates a body as the service will.
+func isValid(s *contract.Schema, body any) bool {
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(err)
@@ -88,7 +88,7 @@ func fits(s *contract.Schema, body any) bool {
 	return s.Validate(text) == nil
 }
 
-// placesIn is the paths to value and to all that is in it.
+// placesIn returns the paths of value and of all nested values.
 func placesIn(at []string, value any) [][]string {
 	places := [][]string{at}
 	switch v := value.(type) {
@@ -104,7 +104,7 @@ func placesIn(at []string, value any) [][]string {
 	return places
 }
 
-// replaced is a copy of value with another one at place.
+// replaced returns a copy of value with by at place.
 func replaced(value any, place []string, by any) any {
 	if len(place) == 0 {
 		return by
@@ -124,8 +124,8 @@ func replaced(value any, place []string, by any) any {
 	}
 }
 
-// changed is a copy of value without the property at place, and with what
-// change does instead. An item of a list stays.
+// changed returns a copy of value without the property at place, after a call of
+// change with the parent. Items of a list are not removed.
 func changed(value any, place []string, change func(parent map[string]any, name string)) any {
 	if len(place) == 0 {
 		return value
