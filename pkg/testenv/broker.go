@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// Broker is a RabbitMQ node of its own, for a test that does it harm.
+// Broker is a private RabbitMQ node, for tests with faults.
 type Broker struct {
 	*Server
 
 	node *node
 }
 
-// StartRabbitMQ starts a node, which takes 3 seconds.
+// StartRabbitMQ starts a node, in 3 seconds.
 func StartRabbitMQ(tb testing.TB) *Broker {
 	tb.Helper()
 	n, err := started(func() (*node, error) { return newNode(false) })
@@ -20,8 +20,8 @@ func StartRabbitMQ(tb testing.TB) *Broker {
 	return &Broker{Server: newServer(tb, n.process), node: n}
 }
 
-// NewBroker is a node that is not running yet, but whose URL is known. Nothing
-// answers there until it is started.
+// NewBroker prepares a node without starting it. The URL is known, but refuses
+// connections until Start.
 func NewBroker(tb testing.TB) *Broker {
 	tb.Helper()
 	n, err := newNode(false)
@@ -29,14 +29,14 @@ func NewBroker(tb testing.TB) *Broker {
 	return &Broker{Server: newServer(tb, n.process), node: n}
 }
 
-// URL is where the broker is, its only vhost included. It stays the same.
+// URL returns the URL of the broker and its only vhost. Restarts do not change it.
 func (b *Broker) URL() string { return b.node.url("") }
 
-// Name is the node's, as rabbitmqctl has it.
+// Name returns the node name for rabbitmqctl.
 func (b *Broker) Name() string { return b.node.nodename }
 
-// MemoryAlarm has it believe that its memory is full, or enough again. With the
-// alarm on it reads nothing from connections that publish, and tells them so.
+// MemoryAlarm raises or clears the memory alarm. Under an alarm the broker sends
+// connection.blocked to publishing connections and stops reading from them.
 func (b *Broker) MemoryAlarm(on bool) {
 	b.tb.Helper()
 	if on {
@@ -46,28 +46,28 @@ func (b *Broker) MemoryAlarm(on bool) {
 	b.Ctl("set_vm_memory_high_watermark", "0.4")
 }
 
-// CloseConnections has it close all its connections, which are told the reason.
+// CloseConnections makes the broker close all connections with this reason.
 func (b *Broker) CloseConnections(reason string) {
 	b.tb.Helper()
 	b.Ctl("close_all_connections", reason)
 }
 
-// Sync has it write to disk what was declared so far. RabbitMQ does that by
-// itself some moments after it has answered: killed before, it forgets a durable
-// queue, and all that was confirmed for it.
+// Sync writes all declarations to disk. RabbitMQ itself writes some moments after
+// it has confirmed a declaration: a kill in between loses a durable queue with all
+// confirmed messages.
 func (b *Broker) Sync() {
 	b.tb.Helper()
 	b.Ctl("eval", "mnesia:sync_log().")
 }
 
-// MaxMessage sets how many bytes a message may have.
+// MaxMessage sets the maximum size of a message.
 func (b *Broker) MaxMessage(bytes int) {
 	b.tb.Helper()
 	b.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", bytes))
 }
 
-// Ctl runs rabbitmqctl against it, which takes half a second, and returns what
-// that printed, without its remarks about what it does.
+// Ctl runs rabbitmqctl --quiet against the broker, in half a second, and returns
+// the output.
 func (b *Broker) Ctl(args ...string) string {
 	b.tb.Helper()
 	out, err := b.node.ctl(args...)

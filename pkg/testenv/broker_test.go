@@ -11,7 +11,7 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// publish stores a message and reports whether the broker confirmed that in time.
+// publish publishes a message and reports whether the broker confirmed it in time.
 func publish(t *testing.T, ch *amqp.Channel, queue, body string, within time.Duration) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -25,7 +25,7 @@ func publish(t *testing.T, ch *amqp.Channel, queue, body string, within time.Dur
 	return ok && err == nil
 }
 
-// durable is a channel with a queue that keeps what was confirmed.
+// durable opens a channel with confirms and declares a durable queue.
 func durable(t *testing.T, url string, args amqp.Table) (*amqp.Connection, *amqp.Channel) {
 	t.Helper()
 	conn, ch := channel(t, url)
@@ -38,128 +38,128 @@ func durable(t *testing.T, url string, args amqp.Table) (*amqp.Connection, *amqp
 	return conn, ch
 }
 
-// holds takes what is in the queue.
-func holds(t *testing.T, url, want string) {
+// wantMessage checks the next message of the queue.
+func wantMessage(t *testing.T, url, want string) {
 	t.Helper()
 	_, ch := channel(t, url)
 	got, ok, err := ch.Get("q", true)
 	if err != nil || !ok || string(got.Body) != want {
-		t.Errorf("the queue holds %q (%v, %v), want %q", got.Body, ok, err, want)
+		t.Errorf("got message %q (%v, %v), want %q", got.Body, ok, err, want)
 	}
 }
 
-// eventually waits for what arrives on a channel.
-func eventually[T any](t *testing.T, ch <-chan T, what string) T {
+// receive waits for a value on a Go channel.
+func receive[T any](t *testing.T, ch <-chan T, name string) T {
 	t.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(30 * time.Second):
-		t.Fatal("there was no", what)
+		t.Fatalf("no %s within 30 s", name)
 		panic("unreachable")
 	}
 }
 
-func TestWhatIsDoneToABroker(t *testing.T) {
+func TestBrokerFaults(t *testing.T) {
 	b := testenv.NewBroker(t)
 	if b.PID() != 0 {
-		t.Error("it has a process before it is started")
+		t.Error("broker has a process before Start")
 	}
-	silent(t, b)
+	wantRefused(t, b)
 	b.Start()
 	conn, ch := durable(t, b.URL(), nil)
 
-	t.Run("with a memory alarm it blocks who publishes", func(t *testing.T) {
+	t.Run("memory alarm blocks publishers", func(t *testing.T) {
 		blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 2))
 		b.MemoryAlarm(true)
 		if publish(t, ch, "q", "late", never) {
-			t.Error("it confirms")
+			t.Error("got a confirm, want none")
 		}
-		if !eventually(t, blocked, "connection.blocked").Active {
-			t.Error("it was not blocked first")
+		if !receive(t, blocked, "connection.blocked").Active {
+			t.Error("got connection.unblocked before connection.blocked")
 		}
 		b.MemoryAlarm(false)
-		if eventually(t, blocked, "connection.unblocked").Active {
-			t.Error("it is still blocked")
+		if receive(t, blocked, "connection.unblocked").Active {
+			t.Error("connection is still blocked after the alarm")
 		}
-		holdsSoon(t, ch, "late")
+		wantDelivery(t, ch, "late")
 	})
 
-	t.Run("frozen it answers nobody, thawed it goes on", func(t *testing.T) {
+	t.Run("freeze and thaw", func(t *testing.T) {
 		b.Freeze()
 		if publish(t, ch, "q", "held", never) {
-			t.Error("it confirms")
+			t.Error("got a confirm, want none")
 		}
 		b.Thaw()
-		holdsSoon(t, ch, "held")
+		wantDelivery(t, ch, "held")
 	})
 
-	t.Run("it closes connections with a reason", func(t *testing.T) {
+	t.Run("closed connections get the reason", func(t *testing.T) {
 		closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 		b.CloseConnections("for a test")
-		if err := eventually(t, closed, "connection.close"); !strings.Contains(err.Reason, "for a test") {
-			t.Errorf("closed with %v", err)
+		if err := receive(t, closed, "connection.close"); !strings.Contains(err.Reason, "for a test") {
+			t.Errorf("got close error %v, want the reason", err)
 		}
 	})
 
 	for name, end := range map[string]func(){"killed": b.Kill, "stopped": b.Stop} {
-		t.Run(name+" and started it has its data", func(t *testing.T) {
+		t.Run(name+" broker keeps its data", func(t *testing.T) {
 			_, ch := durable(t, b.URL(), nil)
 			if !publish(t, ch, "q", "kept", soon) {
-				t.Fatal("not confirmed")
+				t.Fatal("message was not confirmed")
 			}
 			b.Sync()
 			pid := b.PID()
 			end()
-			silent(t, b)
+			wantRefused(t, b)
 			b.Start()
 			if b.PID() == pid || b.PID() == 0 {
-				t.Errorf("its process was %d and is %d", pid, b.PID())
+				t.Errorf("got process %d after the restart of %d, want a new one", b.PID(), pid)
 			}
-			holds(t, b.URL(), "kept")
+			wantMessage(t, b.URL(), "kept")
 		})
 	}
 }
 
-// silent fails the test if somebody answers at the broker's URL.
-func silent(t *testing.T, b *testenv.Broker) {
+// wantRefused fails the test if a connection to the broker's URL succeeds.
+func wantRefused(t *testing.T, b *testenv.Broker) {
 	t.Helper()
 	if conn, err := amqp.Dial(b.URL()); err == nil {
 		_ = conn.Close()
-		t.Error("somebody answers where no broker runs")
+		t.Error("connected to a broker that is not running")
 	}
 }
 
-// holdsSoon takes a message that may not have arrived yet.
-func holdsSoon(t *testing.T, ch *amqp.Channel, want string) {
+// wantDelivery waits for the next message of the queue.
+func wantDelivery(t *testing.T, ch *amqp.Channel, want string) {
 	t.Helper()
 	deliveries, err := ch.ConsumeWithContext(t.Context(), "q", "c", true, false, false, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := eventually(t, deliveries, "delivery"); string(got.Body) != want {
-		t.Errorf("the queue holds %q, want %q", got.Body, want)
+	if got := receive(t, deliveries, "delivery"); string(got.Body) != want {
+		t.Errorf("got message %q, want %q", got.Body, want)
 	}
 	if err := ch.Cancel("c", false); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestAQuorumQueueOutlivesANode(t *testing.T) {
+func TestQuorumQueueSurvivesLossOfNode(t *testing.T) {
 	brokers := testenv.StartCluster(t, 3)
 	_, ch := durable(t, brokers[0].URL(), amqp.Table{"x-queue-type": "quorum"})
 	if !publish(t, ch, "q", "kept", soon) {
-		t.Fatal("not confirmed")
+		t.Fatal("message was not confirmed")
 	}
 	online := brokers[0].Ctl("list_queues", "--silent", "name", "online")
 	for _, b := range brokers {
 		if !strings.Contains(online, b.Name()) {
-			t.Errorf("%s has no part in the queue: %s", b.Name(), online)
+			t.Errorf("node %s has no replica of the queue: %s", b.Name(), online)
 		}
 	}
 	brokers[0].Kill()
 	deadline := time.After(30 * time.Second)
-	for { // Until the other two have agreed who leads.
+	for { // until the other two nodes have elected a leader
 		_, ch := channel(t, brokers[1].URL())
 		got, ok, err := ch.Get("q", true)
 		if ok && string(got.Body) == "kept" {
@@ -167,7 +167,7 @@ func TestAQuorumQueueOutlivesANode(t *testing.T) {
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("the queue holds %q (%v, %v)", got.Body, ok, err)
+			t.Fatalf("got message %q (%v, %v) after 30 s, want kept", got.Body, ok, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

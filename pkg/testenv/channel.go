@@ -6,13 +6,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Channel is a broker's client of another make: the bare library, until the test
-// has ended.
+// Channel opens a channel of the plain AMQP library, closed when the test ends: a
+// client independent of pkg/rabbit.
 func Channel(tb testing.TB, url string) *amqp.Channel {
 	tb.Helper()
 	conn, err := amqp.Dial(url)
 	must(tb, err)
-	tb.Cleanup(func() { _ = conn.Close() }) // The broker may have died before.
+	tb.Cleanup(func() { _ = conn.Close() }) // the broker may be gone
 	ch, err := conn.Channel()
 	must(tb, err)
 	return ch

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// StartCluster starts n nodes, at least one, that are one cluster: 12 seconds for
-// three of them. Quorum queues need three. After one was declared, RabbitMQ needs
-// 1.5 s before it survives that a node is killed.
+// StartCluster starts a cluster of n nodes, n ≥ 1, in 12 seconds for three nodes.
+// Quorum queues need three. A new quorum queue survives the kill of a node only
+// 1.5 s after its declaration.
 func StartCluster(tb testing.TB, n int) []*Broker {
 	tb.Helper()
 	brokers := make([]*Broker, n)
@@ -22,7 +22,7 @@ func StartCluster(tb testing.TB, n int) []*Broker {
 	}
 	starting.Wait()
 	must(tb, errors.Join(errs...))
-	// One after the other: a node cannot join while another does.
+	// Sequentially: two nodes cannot join at the same time.
 	for _, b := range brokers[1:] {
 		b.Ctl("stop_app")
 		b.Ctl("join_cluster", brokers[0].Name())

@@ -8,15 +8,15 @@ import (
 	"sync"
 )
 
-// erlang is what all nodes of this test binary share: a directory of node names
-// and a secret by which they know each other.
+// erlang is shared by all nodes of this test binary: the Erlang port mapper daemon
+// and the cookie for authentication between nodes.
 type erlang struct {
 	epmd   int // port
 	cookie string
 }
 
-// network starts the directory. A node would start one too, but as a daemon on
-// a port that all users of the machine share, and leave it behind.
+// network starts a private epmd. A node would start epmd as a daemon on the
+// machine's shared port, and leave the daemon running.
 var network = sync.OnceValues(func() (erlang, error) {
 	path, err := program("/usr/bin/epmd")
 	if err != nil {
@@ -33,14 +33,14 @@ var network = sync.OnceValues(func() (erlang, error) {
 	epmd := process{
 		name: "epmd", dir: dir, path: path, env: []string{},
 		args: []string{"-port", strconv.Itoa(p.number), "-address", "127.0.0.1"},
-		// 110 asks for all names.
+		// 110 (NAMES_REQ) lists all names.
 		ready: func(context.Context) error {
-			_, err := talk(p.address(), []byte{0, 1, 110})
+			_, err := exchange(p.address(), []byte{0, 1, 110})
 			return err
 		},
 	}
 	if err := epmd.start(); err != nil {
-		return erlang{}, fmt.Errorf("for RabbitMQ: %w", err)
+		return erlang{}, fmt.Errorf("epmd for RabbitMQ: %w", err)
 	}
 	return erlang{epmd: p.number, cookie: rand.Text()}, nil
 })

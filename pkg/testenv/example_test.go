@@ -7,13 +7,13 @@ import (
 )
 
 func Example() {
-	_ = func(t *testing.T) { // TestSomethingSurvivesTheBroker
+	_ = func(t *testing.T) { // TestClientSurvivesRestartOfBroker
 		broker := testenv.StartRabbitMQ(t)
-		// ... something := connect(broker.URL())
+		// ... client := connect(broker.URL())
 		broker.Kill()
-		// ... something is used meanwhile
+		// ... use the client during the outage
 		broker.Start()
-		// ... nothing was lost
+		// ... check that no message was lost
 	}
 	// Output:
 }

@@ -15,42 +15,43 @@ import (
 //go:embed reaper.sh
 var reaper string
 
-// ground is the folder of this test binary. Its reaper ends what works in it and
-// removes it as soon as the binary is gone.
-type ground struct {
+// rootFolder is the folder of this test binary. When the binary ends, the reaper
+// kills all processes with a working directory in there and removes the folder.
+type rootFolder struct {
 	dir string
-	// lifeline is closed by the system when this process ends, and by nobody before.
+	// lifeline is the write end of the reaper's input. Only the kernel closes it,
+	// when this process ends.
 	lifeline *os.File
 }
 
-var root = sync.OnceValues(func() (ground, error) {
+var root = sync.OnceValues(func() (rootFolder, error) {
 	dir, err := os.MkdirTemp("", "parley-testenv-")
 	if err != nil {
-		return ground{}, fmt.Errorf("make the servers' folder: %w", err)
+		return rootFolder{}, fmt.Errorf("create folder of the servers: %w", err)
 	}
-	// PostgreSQL may run as another user, who must get through.
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // That user needs the x.
-		return ground{}, fmt.Errorf("open the servers' folder: %w", err)
+	// PostgreSQL may run as another user and needs to pass this folder.
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // The other user needs the x.
+		return rootFolder{}, fmt.Errorf("open folder of the servers: %w", err)
 	}
-	theirs, ours, err := os.Pipe()
+	stdin, lifeline, err := os.Pipe()
 	if err != nil {
-		return ground{}, fmt.Errorf("start the reaper: %w", err)
+		return rootFolder{}, fmt.Errorf("start the reaper: %w", err)
 	}
-	defer theirs.Close()                                                                     //nolint:errcheck // The reaper has its own.
+	defer stdin.Close()                                                                      //nolint:errcheck // The reaper has its own descriptor.
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", reaper, "reaper", dir) //nolint:gosec // The script is ours.
 	cmd.Dir = "/"
-	cmd.Stdin = theirs
-	// Whoever interrupts the tests from a terminal must not interrupt it.
+	cmd.Stdin = stdin
+	// Ctrl-C at the terminal must not reach the reaper.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return ground{}, fmt.Errorf("start the reaper: %w", err)
+		return rootFolder{}, fmt.Errorf("start the reaper: %w", err)
 	}
-	return ground{dir: dir, lifeline: ours}, nil
+	return rootFolder{dir: dir, lifeline: lifeline}, nil
 })
 
 var folders atomic.Int64
 
-// folder makes a new folder for a server.
+// folder creates a folder for a server.
 func folder(name string) (string, error) {
 	parent, err := root()
 	if err != nil {
@@ -58,7 +59,7 @@ func folder(name string) (string, error) {
 	}
 	dir := parent.dir + "/" + name + "-" + strconv.FormatInt(folders.Add(1), 10)
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make a server's folder: %w", err)
+		return "", fmt.Errorf("create folder of a server: %w", err)
 	}
 	return dir, nil
 }

@@ -23,8 +23,8 @@ type node struct {
 	http     *port // nil: without the management API
 }
 
-// newNode prepares a node. Its management API costs memory and time to start,
-// but makes a vhost in less than the second that rabbitmqctl needs.
+// newNode prepares a node. The management API costs memory and start time, but
+// creates a vhost faster than rabbitmqctl, which needs a second.
 func newNode(management bool) (*node, error) {
 	path, err := program("/usr/lib/rabbitmq/bin/rabbitmq-server")
 	if err != nil {
@@ -42,15 +42,15 @@ func newNode(management bool) (*node, error) {
 		process:  &process{name: "RabbitMQ", dir: dir, path: path, stop: syscall.SIGTERM},
 		nodename: filepath.Base(dir) + "@localhost",
 	}
-	if err := n.takePorts(management); err != nil {
+	if err := n.reservePorts(management); err != nil {
 		return nil, err
 	}
-	n.ready = n.answers
+	n.ready = n.checkReady
 	n.env = n.environment(shared)
 	return n, n.configure(shared, management)
 }
 
-func (n *node) takePorts(management bool) (err error) {
+func (n *node) reservePorts(management bool) (err error) {
 	if n.amqp, err = n.newPort(); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (n *node) environment(shared erlang) []string {
 		"ERL_EPMD_PORT=" + strconv.Itoa(shared.epmd),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_CRASH_DUMP=" + dir + "/crash.dump",
-		"ERL_CRASH_DUMP_SECONDS=0", // Writing one takes longer than the restart.
+		"ERL_CRASH_DUMP_SECONDS=0", // writing a dump takes longer than a restart
 		"RABBITMQ_CONF_ENV_FILE=/dev/null",
 		"RABBITMQ_CONFIG_FILE=" + dir + "/rabbitmq",
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(n.dist.number),
@@ -82,11 +82,11 @@ func (n *node) environment(shared erlang) []string {
 		"RABBITMQ_MNESIA_BASE=" + dir + "/data",
 		"RABBITMQ_NODENAME=" + n.nodename,
 		"RABBITMQ_PID_FILE=" + dir + "/pid",
-		// Its threads wait for each other a very short time before they sleep. Not at
-		// all, and starting takes twice as long; longer, and others miss the core.
+		// Scheduler threads busy-wait very briefly before they sleep. Without any
+		// busy-wait the start takes twice as long; longer waits starve other processes.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}" +
 			" +sbwt very_short +sbwtdcpu none +sbwtdio very_short",
-		// The script then becomes the server, instead of waiting for it.
+		// With this, the start script execs the server instead of waiting for a child.
 		"RUNNING_UNDER_SYSTEMD=true",
 	}
 }
@@ -105,7 +105,7 @@ func (n *node) configure(shared erlang, management bool) error {
 		config = append(config,
 			"management.tcp.ip = 127.0.0.1",
 			"management.tcp.port = "+strconv.Itoa(n.http.number),
-			// Nobody looks at its statistics.
+			// Statistics are not used.
 			"management_agent.disable_metrics_collector = true",
 		)
 	}
@@ -117,18 +117,18 @@ func (n *node) configure(shared erlang, management bool) error {
 	)
 }
 
-// answers asks for what a client would: AMQP, whose first frame comes on channel
-// 0. rabbitmqctl is refused for some moments more.
-func (n *node) answers(ctx context.Context) error {
-	if !n.said("Server startup complete") {
-		return errors.New("it has not started all of its parts")
+// checkReady sends an AMQP header like a client and expects a frame on channel 0.
+// rabbitmqctl is rejected for some moments longer.
+func (n *node) checkReady(ctx context.Context) error {
+	if !n.logged("Server startup complete") {
+		return errors.New("startup is not complete")
 	}
-	answer, err := talk(n.amqp.address(), []byte("AMQP\x00\x00\x09\x01"))
+	response, err := exchange(n.amqp.address(), []byte("AMQP\x00\x00\x09\x01"))
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(answer, "\x01\x00\x00") {
-		return fmt.Errorf("%s speaks no AMQP: %q", n.amqp.address(), answer)
+	if !strings.HasPrefix(response, "\x01\x00\x00") {
+		return fmt.Errorf("%s does not speak AMQP: %q", n.amqp.address(), response)
 	}
 	if n.http == nil {
 		return nil
@@ -144,21 +144,22 @@ func (n *node) management() *management {
 	return &management{base: "http://guest:guest@" + n.http.address(), user: "guest"}
 }
 
+// ctl runs rabbitmqctl and returns the standard output.
 func (n *node) ctl(args ...string) (string, error) {
 	path, err := program("/usr/lib/rabbitmq/bin/rabbitmqctl")
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := n.command(ctx, path, append([]string{"--quiet", "--node", n.nodename}, args...)...)
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	// What it leaves behind may hold on to its output.
-	cmd.WaitDelay = patience
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	// A surviving child may keep the output open.
+	cmd.WaitDelay = timeout
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("rabbitmqctl %s: %w\n%s%s%s",
-			strings.Join(args, " "), err, out.String(), complaint.String(), n.tail())
+			strings.Join(args, " "), err, out.String(), problems.String(), n.tail())
 	}
 	return out.String(), nil
 }

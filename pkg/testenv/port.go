@@ -8,32 +8,31 @@ import (
 	"strconv"
 )
 
-// The ports of servers are below those that the system gives to outgoing
-// connections, which would take a server's port while it is being restarted.
+// Server ports lie below the ephemeral range: an outgoing connection could take
+// the port of a restarting server.
 const firstPort, lastPort = 20000, 32000
 
-// port is a free TCP port of 127.0.0.1 that no other test binary takes before
-// this process has ended or released it.
+// port is a free TCP port of 127.0.0.1, reserved against other test binaries until
+// this process releases it or ends.
 type port struct {
 	number int
-	// claim is a socket whose name says which port is meant. It has no file, so
-	// that nothing is left of it.
+	// claim is a Unix socket named after the port. An abstract socket leaves no file.
 	claim net.Listener
 }
 
 func newPort() (*port, error) {
 	for range 1000 {
 		p := &port{number: firstPort + rand.IntN(lastPort-firstPort)} //nolint:gosec // Not a secret.
-		if err := p.take(); err == nil {
+		if err := p.reserve(); err == nil {
 			return p, nil
 		}
 	}
 	return nil, fmt.Errorf("no port between %d and %d is free", firstPort, lastPort)
 }
 
-func (p *port) take() (err error) {
+func (p *port) reserve() (err error) {
 	var config net.ListenConfig
-	// The @ has Linux keep the name in memory.
+	// @ marks an abstract socket of Linux.
 	p.claim, err = config.Listen(context.Background(), "unix", "@parley-testenv-"+strconv.Itoa(p.number))
 	if err != nil {
 		return fmt.Errorf("claim port %d: %w", p.number, err)
@@ -41,7 +40,7 @@ func (p *port) take() (err error) {
 	listener, err := config.Listen(context.Background(), "tcp", p.address())
 	if err != nil {
 		p.release()
-		return fmt.Errorf("try port %d: %w", p.number, err)
+		return fmt.Errorf("bind port %d: %w", p.number, err)
 	}
 	return listener.Close()
 }

@@ -19,17 +19,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sharedPostgres is the server of all tests of this binary. What it holds need
-// not outlive it, so it does not wait for the disk.
+// sharedPostgres is the server for all tests of this binary. Its data need not
+// survive a crash, so it does not wait for the disk.
 var sharedPostgres = sync.OnceValues(func() (*postgres, error) {
 	return started(func() (*postgres, error) {
 		return newPostgres("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	})
 })
 
-// Postgres is the URL of a database that is new and empty, and gone when the test
-// has ended, whoever is still connected. The first call in a test binary starts
-// the server, which takes 1 to 2 seconds; a further one takes a tenth of a second.
+// Postgres returns the URL of a new, empty database, dropped when the test ends,
+// even with open connections. The first call in a test binary starts the server
+// and takes 1 to 2 seconds, further calls take a tenth of a second.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	server := os.Getenv("TEST_POSTGRES_URL")
@@ -43,7 +43,7 @@ func Postgres(tb testing.TB) string {
 		tb.Fatalf("testenv: TEST_POSTGRES_URL: %v", err)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	// template0 is never in use, while somebody may look at template1.
+	// Unlike template1, template0 has no connections that block a copy.
 	must(tb, execute(server, "CREATE DATABASE "+name+" TEMPLATE template0"))
 	tb.Cleanup(func() {
 		if err := execute(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
@@ -54,15 +54,15 @@ func Postgres(tb testing.TB) string {
 	return address.String()
 }
 
-// PostgresServer is a PostgreSQL server of its own, for a test that does it harm.
-// What it has committed is on disk.
+// PostgresServer is a private PostgreSQL server, for tests with faults. Commits are
+// durable.
 type PostgresServer struct {
 	*Server
 
 	postgres *postgres
 }
 
-// StartPostgres starts a server with one database, which takes 1 to 2 seconds.
+// StartPostgres starts a server with a single database, in 1 to 2 seconds.
 func StartPostgres(tb testing.TB) *PostgresServer {
 	tb.Helper()
 	p, err := started(func() (*postgres, error) { return newPostgres() })
@@ -70,11 +70,11 @@ func StartPostgres(tb testing.TB) *PostgresServer {
 	return &PostgresServer{Server: newServer(tb, p.process), postgres: p}
 }
 
-// URL is the server's only database. It stays the same.
+// URL returns the URL of the only database. Restarts do not change it.
 func (s *PostgresServer) URL() string { return s.postgres.url() }
 
 func execute(server, statement string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, server)
 	if err != nil {
@@ -93,7 +93,7 @@ type postgres struct {
 	port *port
 }
 
-// newPostgres prepares a server with these settings.
+// newPostgres prepares a server with additional settings.
 func newPostgres(settings ...string) (*postgres, error) {
 	initdb, err := program("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
@@ -115,7 +115,7 @@ func newPostgres(settings ...string) (*postgres, error) {
 	if p.port, err = p.newPort(); err != nil {
 		return nil, err
 	}
-	p.ready, p.release = p.answers, p.forget
+	p.ready, p.release = p.checkReady, p.removeSharedMemory
 	p.args = p.arguments(settings)
 	return p, p.initialize(initdb)
 }
@@ -125,13 +125,13 @@ func (p *postgres) arguments(settings []string) []string {
 	for _, setting := range append([]string{
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(p.port.number),
-		// The path of a socket in a temporary folder may be too long.
+		// A temporary folder can exceed the length limit of socket paths.
 		"unix_socket_directories=",
 		"max_connections=300",
 		"shared_buffers=32MB",
-		// A killed server leaves shared memory behind that is not in its folder.
+		// After a kill, other kinds leave shared memory outside the folder.
 		"dynamic_shared_memory_type=mmap",
-		// Nobody replicates it.
+		// No replication.
 		"wal_level=minimal",
 		"max_wal_senders=0",
 	}, settings...) {
@@ -141,21 +141,21 @@ func (p *postgres) arguments(settings []string) []string {
 }
 
 func (p *postgres) initialize(initdb string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := p.command(ctx, initdb, "--pgdata", p.data(), "--username", "postgres", "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make PostgreSQL's data folder: %w\n%s", err, out)
+		return fmt.Errorf("initialize PostgreSQL: %w\n%s", err, out)
 	}
 	return nil
 }
 
-// owner gives the folder to whom the server is to run as: root, as whom it
-// refuses to, is replaced by somebody who has no more rights than he needs.
+// owner makes an unprivileged user the owner of the folder when the tests run as
+// root: PostgreSQL refuses to run as root.
 func owner(dir string) (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
-		return nil, nil //nolint:nilnil // Nobody else.
+		return nil, nil //nolint:nilnil // No other user is needed.
 	}
 	who, err := user.Lookup("postgres")
 	if err != nil {
@@ -173,15 +173,15 @@ func owner(dir string) (*syscall.Credential, error) {
 		return nil, fmt.Errorf("user %s: %w", who.Username, err)
 	}
 	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-		return nil, fmt.Errorf("give PostgreSQL its folder: %w", err)
+		return nil, fmt.Errorf("change owner of the PostgreSQL folder: %w", err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-func (p *postgres) answers(ctx context.Context) error {
+func (p *postgres) checkReady(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, p.url())
 	if err != nil {
-		return err //nolint:wrapcheck // It says where.
+		return err
 	}
 	return conn.Close(ctx)
 }
@@ -192,19 +192,19 @@ func (p *postgres) url() string {
 	return "postgres://postgres@" + p.port.address() + "/postgres?sslmode=disable"
 }
 
-// forget gives back what a server that was killed has left in the system: one of
-// 4,096 shared memory segments. Line 7 of its pid file holds the key and the id.
-func (p *postgres) forget() {
+// removeSharedMemory removes the shared memory segment of a killed server; the
+// system has 4,096 of them. Line 7 of the pid file holds the key and the id.
+func (p *postgres) removeSharedMemory() {
 	file, err := os.ReadFile(p.data() + "/postmaster.pid")
 	if err != nil {
-		return // It ended in good order.
+		return // clean shutdown
 	}
 	lines := strings.Split(string(file), "\n")
 	if len(lines) < 7 {
 		return
 	}
 	if memory := strings.Fields(lines[6]); len(memory) == 2 {
-		// Where there is no such program, a reboot does it.
-		_ = exec.CommandContext(context.Background(), "ipcrm", "--shmem-id", memory[1]).Run() //nolint:gosec // PostgreSQL wrote it.
+		// Without ipcrm the segment remains until a reboot.
+		_ = exec.CommandContext(context.Background(), "ipcrm", "--shmem-id", memory[1]).Run() //nolint:gosec // The id was written by PostgreSQL.
 	}
 }

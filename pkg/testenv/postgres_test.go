@@ -29,32 +29,32 @@ func queryWithin(t *testing.T, url, statement string, within time.Duration) erro
 	return errors.Join(err, conn.Close(ctx))
 }
 
-func TestEachCallGetsADatabaseOfItsOwn(t *testing.T) {
+func TestEachCallGetsOwnDatabase(t *testing.T) {
 	here, there := testenv.Postgres(t), testenv.Postgres(t)
 	if err := query(t, here, "CREATE TABLE note (id text)"); err != nil {
 		t.Fatal(err)
 	}
 	if err := query(t, there, "SELECT id FROM note"); err == nil {
-		t.Error("one database has the table of another")
+		t.Error("a table of the first database exists in the second")
 	}
 }
 
-func TestADatabaseIsGoneWithItsTestWhoeverIsConnected(t *testing.T) {
+func TestDatabaseIsDroppedDespiteConnections(t *testing.T) {
 	var database string
-	t.Run("it", func(it *testing.T) {
-		database = testenv.Postgres(it)
+	t.Run("inner test", func(inner *testing.T) {
+		database = testenv.Postgres(inner)
 		conn, err := pgx.Connect(t.Context(), database)
 		if err != nil {
-			it.Fatal(err)
+			inner.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close(t.Context()) })
 	})
 	if err := query(t, database, "SELECT 1"); err == nil {
-		t.Error("it is still there")
+		t.Error("database exists after the end of its test")
 	}
 }
 
-func TestAServerThatIsGivenIsUsed(t *testing.T) {
+func TestPostgresFromEnvironment(t *testing.T) {
 	given := testenv.StartPostgres(t)
 	t.Setenv("TEST_POSTGRES_URL", given.URL())
 	want, err := url.Parse(given.URL())
@@ -66,23 +66,23 @@ func TestAServerThatIsGivenIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Host != want.Host || got.Path == want.Path {
-		t.Errorf("got %s of %s", got, want)
+		t.Errorf("got database %s, want a new one on %s", got, want)
 	}
 	if err := query(t, got.String(), "SELECT 1"); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWhatIsDoneToPostgres(t *testing.T) {
+func TestPostgresFaults(t *testing.T) {
 	s := testenv.StartPostgres(t)
 	if err := query(t, s.URL(), "CREATE TABLE note (id text)"); err != nil {
 		t.Fatal(err)
 	}
 
-	t.Run("frozen it answers nobody, thawed it goes on", func(t *testing.T) {
+	t.Run("freeze and thaw", func(t *testing.T) {
 		s.Freeze()
 		if err := queryWithin(t, s.URL(), "SELECT 1", never); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("it answers: %v", err)
+			t.Errorf("got %v from a frozen server, want a timeout", err)
 		}
 		s.Thaw()
 		if err := query(t, s.URL(), "SELECT 1"); err != nil {
@@ -94,13 +94,13 @@ func TestWhatIsDoneToPostgres(t *testing.T) {
 		s.Freeze()
 		s.Kill()
 	}} {
-		t.Run(name+" and started it has its data", func(t *testing.T) {
+		t.Run(name+" server keeps its data", func(t *testing.T) {
 			if err := query(t, s.URL(), "INSERT INTO note VALUES ('x')"); err != nil {
 				t.Fatal(err)
 			}
 			end()
 			if err := query(t, s.URL(), "SELECT 1"); err == nil {
-				t.Error("it answers")
+				t.Error("connected to a server that is not running")
 			}
 			s.Start()
 			if err := query(t, s.URL(), "DELETE FROM note WHERE 1 / (SELECT count(*) FROM note) = 1"); err != nil {
@@ -109,7 +109,7 @@ func TestWhatIsDoneToPostgres(t *testing.T) {
 		})
 	}
 
-	t.Run("killed, none of its processes goes on", func(t *testing.T) {
+	t.Run("kill ends every process", func(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), s.URL())
 		if err != nil {
 			t.Fatal(err)

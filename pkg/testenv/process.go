@@ -16,38 +16,36 @@ import (
 )
 
 var (
-	// errNotRunning is the answer when something is asked of a server that is down.
-	errNotRunning = errors.New("it is not running")
-	// errPortTaken is when somebody else listens at the server's port.
-	errPortTaken = errors.New("its port is taken")
+	errNotRunning = errors.New("server is not running")
+	errPortTaken  = errors.New("port is in use")
 )
 
-// taken is how the servers say that.
-var taken = regexp.MustCompile(`(?i)eaddrinuse|address (is )?already in use`)
+// portTaken matches the servers' messages about a port in use.
+var portTaken = regexp.MustCompile(`(?i)eaddrinuse|address (is )?already in use`)
 
-// process is a server's process and all those that it starts. They are found by
-// their working directory: PostgreSQL gives each of its own a group and a session,
-// and when their parent was killed nothing else tells whose they were.
+// process is a server's process with its descendants. These are found by their
+// working directory: each process of PostgreSQL has its own group and session,
+// and after a kill of the parent nothing else links the orphans to the server.
 type process struct {
-	name string // of the server, for messages
-	dir  string // its folder, which all of them work in
+	name string // of the server, for error messages
+	dir  string // working directory of all processes
 	path string
 	args []string
 	env  []string
-	user *syscall.Credential // nil: who runs the tests
-	stop syscall.Signal      // has it end in good order
+	user *syscall.Credential // nil: same user as the tests
+	stop syscall.Signal      // signal for a clean shutdown
 
-	// ready is nil once the server does its work.
+	// ready returns nil once the server accepts work.
 	ready func(ctx context.Context) error
-	// release gives back what it has outside its folder. May be nil.
+	// release frees resources outside the folder; nil: none.
 	release func()
 
-	pid   int // 0: it is not running
-	begun int // in bytes, how long the log was when it was launched
+	pid   int // 0: not running
+	begun int // size of the log at launch, in bytes
 	ports []*port
 }
 
-// newPort takes a port that the process keeps as long as its folder.
+// newPort reserves a port until the process is discarded.
 func (p *process) newPort() (*port, error) {
 	free, err := newPort()
 	if err == nil {
@@ -56,15 +54,15 @@ func (p *process) newPort() (*port, error) {
 	return free, err
 }
 
-// start returns when the server is ready.
+// start launches the server and returns when it is ready.
 func (p *process) start() error {
 	if p.pid != 0 && !p.exited() {
-		return fmt.Errorf("start %s: it is running", p.name)
+		return fmt.Errorf("start %s: server is already running", p.name)
 	}
 	if err := p.launch(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	died := false
 	err := poll(ctx, func() error {
@@ -74,10 +72,10 @@ func (p *process) start() error {
 		return p.ready(ctx)
 	})
 	switch {
-	case died && taken.MatchString(p.tail()):
+	case died && portTaken.MatchString(p.tail()):
 		err = errPortTaken
 	case died:
-		err = errors.New("it ended")
+		err = errors.New("server exited")
 	}
 	if err != nil {
 		err = fmt.Errorf("start %s: %w\n%s", p.name, err, p.tail())
@@ -89,28 +87,28 @@ func (p *process) start() error {
 func (p *process) launch() error {
 	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("open its log: %w", err)
+		return fmt.Errorf("open log: %w", err)
 	}
-	defer log.Close() //nolint:errcheck // The server has its own.
+	defer log.Close() //nolint:errcheck // The server has its own descriptor.
 	before, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("read its log: %w", err)
+		return fmt.Errorf("seek log: %w", err)
 	}
 	p.begun = int(before)
 	cmd := p.command(context.Background(), p.path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		return err //nolint:wrapcheck // It names the program.
+		return err
 	}
 	p.pid = cmd.Process.Pid
 	return cmd.Process.Release()
 }
 
-// command is a program that runs as the server does.
+// command runs a program with the server's user, folder and environment.
 func (p *process) command(ctx context.Context, path string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // The server's.
+	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // The path of an installed server.
 	cmd.Dir, cmd.Env = p.dir, p.env
-	// In a group of its own it does not hear of Ctrl-C at the terminal.
+	// In its own process group, Ctrl-C at the terminal does not reach the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: p.user}
 	return cmd
 }
@@ -128,18 +126,18 @@ func (p *process) exited() bool {
 	return true
 }
 
-// kill ends all its processes at once, and does nothing if there are none.
+// kill sends SIGKILL to all processes until none is left.
 func (p *process) kill() error {
 	return p.until("kill", func() error {
 		if ended := p.exited(); ended && len(p.members()) == 0 {
 			return nil
 		}
 		p.signal(syscall.SIGKILL)
-		return errors.New("it lives on")
+		return errors.New("process is still alive")
 	})
 }
 
-// end has it stop in good order.
+// end shuts the server down cleanly.
 func (p *process) end() error {
 	if p.exited() {
 		return fmt.Errorf("stop %s: %w\n%s", p.name, errNotRunning, p.tail())
@@ -149,15 +147,14 @@ func (p *process) end() error {
 	}
 	err := p.until("stop", func() error {
 		if !p.exited() {
-			return errors.New("it goes on")
+			return errors.New("server is still running")
 		}
 		return nil
 	})
 	return errors.Join(err, p.kill())
 }
 
-// freeze returns when none of its processes can do anything any more. Its
-// connections stay open.
+// freeze returns when all processes are suspended. Connections stay open.
 func (p *process) freeze() error {
 	if p.exited() {
 		return fmt.Errorf("freeze %s: %w\n%s", p.name, errNotRunning, p.tail())
@@ -166,7 +163,7 @@ func (p *process) freeze() error {
 		for _, pid := range p.members() {
 			if state(pid) != "T" {
 				p.signal(syscall.SIGSTOP)
-				return errors.New("it moves")
+				return errors.New("process is still running")
 			}
 		}
 		return nil
@@ -181,24 +178,25 @@ func (p *process) thaw() error {
 	return nil
 }
 
+// until polls done within the timeout.
 func (p *process) until(verb string, done func() error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := poll(ctx, done); err != nil {
-		return fmt.Errorf("%s %s: %w after %v\n%s", verb, p.name, err, patience, p.tail())
+		return fmt.Errorf("%s %s: %w after %v\n%s", verb, p.name, err, timeout, p.tail())
 	}
 	return nil
 }
 
 func (p *process) signal(s syscall.Signal) {
 	for _, pid := range p.members() {
-		_ = syscall.Kill(pid, s) // It may have ended meanwhile.
+		_ = syscall.Kill(pid, s) // the process may have ended
 	}
 }
 
-// members are its processes. Those that have ended work nowhere.
+// members returns the ids of all live processes.
 func (p *process) members() (pids []int) {
-	links, _ := filepath.Glob("/proc/[0-9]*/cwd") // The pattern is not malformed.
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd") // constant patterns are never malformed
 	for _, link := range links {
 		dir, err := os.Readlink(link)
 		if err != nil || dir != p.dir && !strings.HasPrefix(dir, p.dir+"/") {
@@ -211,38 +209,37 @@ func (p *process) members() (pids []int) {
 	return pids
 }
 
-// state is the letter that the system has for what a process does, empty if it
-// is no more.
+// state returns the kernel's letter for the state of a process, "" if it has ended.
 func state(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The name before it stands in parentheses, and may hold any character.
+	// The preceding name stands in parentheses and may hold any character.
 	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
 	return string(rest[:1])
 }
 
 func (p *process) log() string { return p.dir + ".log" }
 
-// said reports whether it has logged a text since it was launched.
-func (p *process) said(text string) bool {
+// logged reports whether the log contains a text since the launch.
+func (p *process) logged(text string) bool {
 	log, err := os.ReadFile(p.log())
 	return err == nil && p.begun <= len(log) && strings.Contains(string(log[p.begun:]), text)
 }
 
-// tail is the end of the server's log.
+// tail returns the last 30 lines of the log.
 func (p *process) tail() string {
 	log, err := os.ReadFile(p.log())
 	if err != nil {
-		return "its log cannot be read: " + err.Error()
+		return "cannot read the log: " + err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 	lines = lines[max(0, len(lines)-30):]
-	return "the end of its log:\n\t" + strings.Join(lines, "\n\t")
+	return "end of the log:\n\t" + strings.Join(lines, "\n\t")
 }
 
-// discard ends it and removes all that it has.
+// discard kills the server and removes its files.
 func (p *process) discard() error {
 	err := p.kill()
 	if p.release != nil {

@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-// Proxy passes TCP connections on to an address, and breaks them when told to.
-// Its methods may be called at any time from any goroutine.
+// Proxy forwards TCP connections to a target and simulates network faults. All
+// methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
-	ctx      context.Context //nolint:containedctx // It ends all that the proxy waits for.
+	ctx      context.Context //nolint:containedctx // Cancels every wait of the proxy.
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
 	target  string
-	open    chan struct{} // closed while the proxy passes things on
+	open    chan struct{} // closed unless the proxy is blocked
 	blocked bool
 	conns   map[*net.TCPConn]bool
 }
 
-// StartProxy starts a proxy in front of an address (host:port) on a port of its
-// own. It is gone when the test has ended.
+// StartProxy starts a proxy for a target (host:port) on a free port. The proxy stops
+// when the test ends.
 func StartProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -38,25 +38,25 @@ func StartProxy(tb testing.TB, target string) *Proxy {
 	p.running.Go(p.serve)
 	tb.Cleanup(func() {
 		cancel()
-		_ = listener.Close() // Only a second time fails.
+		_ = listener.Close() // fails only if already closed
 		p.Cut()
 		p.running.Wait()
 	})
 	return p
 }
 
-// Addr is where it listens, as host:port.
+// Addr returns the address of the proxy, host:port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Retarget has connections that come from now on lead to another address. Those
-// that exist stay as they are; Cut ends them.
+// Retarget forwards new connections to another target. Existing connections stay;
+// Cut resets them.
 func (p *Proxy) Retarget(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
 }
 
-// Cut resets all connections on both sides. What was under way is lost.
+// Cut resets all connections on both sides. Data in flight is lost.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,8 +65,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Block has nothing pass any more in either direction, as a network does that
-// loses all packets: connections stay open, and new ones lead nowhere.
+// Block stops all traffic in both directions, like a network that loses every
+// packet: connections stay open, new connections get no response.
 func (p *Proxy) Block() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *Proxy) Block() {
 	}
 }
 
-// Unblock lets everything pass again, first of all what was held back.
+// Unblock resumes traffic, withheld data first.
 func (p *Proxy) Unblock() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,16 +90,16 @@ func (p *Proxy) serve() {
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
-			return // It is closed.
+			return // closed
 		}
-		p.running.Go(func() { p.connect(conn.(*net.TCPConn)) }) //nolint:forcetypeassert // The listener is TCP's.
+		p.running.Go(func() { p.connect(conn.(*net.TCPConn)) }) //nolint:forcetypeassert // A TCP listener.
 	}
 }
 
-// connect passes a connection on to the target until both sides have ended it.
+// connect forwards a connection until both sides have closed it.
 func (p *Proxy) connect(client *net.TCPConn) {
 	defer p.forget(client)
-	if !p.keep(client) || !p.pass() {
+	if !p.register(client) || !p.waitUnblocked() {
 		return
 	}
 	p.mu.Lock()
@@ -107,26 +107,26 @@ func (p *Proxy) connect(client *net.TCPConn) {
 	p.mu.Unlock()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", target)
 	if err != nil {
-		_ = client.SetLinger(0) // Nobody is there.
+		_ = client.SetLinger(0) // reset: the target refuses connections
 		return
 	}
-	server := conn.(*net.TCPConn) //nolint:forcetypeassert // It was dialled so.
+	server := conn.(*net.TCPConn) //nolint:forcetypeassert // Dialled over TCP.
 	defer p.forget(server)
-	if !p.keep(server) {
+	if !p.register(server) {
 		return
 	}
-	var back sync.WaitGroup
-	back.Go(func() { p.copy(client, server) })
+	var replies sync.WaitGroup
+	replies.Go(func() { p.copy(client, server) })
 	p.copy(server, client)
-	back.Wait()
+	replies.Wait()
 }
 
-// copy passes on what src says, and then that it has ended.
+// copy forwards all bytes of src to dst, then the end or the reset.
 func (p *Proxy) copy(dst, src *net.TCPConn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buffer)
-		if !p.pass() {
+		if !p.waitUnblocked() {
 			return
 		}
 		if _, err := dst.Write(buffer[:n]); err != nil {
@@ -135,7 +135,7 @@ func (p *Proxy) copy(dst, src *net.TCPConn) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			_ = dst.CloseWrite() // It fails if dst is gone too.
+			_ = dst.CloseWrite() // fails if dst is closed, too
 			return
 		case err != nil:
 			reset(dst)
@@ -144,9 +144,9 @@ func (p *Proxy) copy(dst, src *net.TCPConn) {
 	}
 }
 
-// pass waits while the proxy is blocked. It reports false when that has ended
-// without being unblocked.
-func (p *Proxy) pass() bool {
+// waitUnblocked waits while the proxy is blocked. It returns false when the proxy
+// has stopped.
+func (p *Proxy) waitUnblocked() bool {
 	for {
 		p.mu.Lock()
 		open, blocked := p.open, p.blocked
@@ -162,8 +162,8 @@ func (p *Proxy) pass() bool {
 	}
 }
 
-// keep has Cut find the connection, unless the proxy has ended.
-func (p *Proxy) keep(conn *net.TCPConn) bool {
+// register adds a connection for Cut. It returns false when the proxy has stopped.
+func (p *Proxy) register(conn *net.TCPConn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns[conn] = true
@@ -174,11 +174,10 @@ func (p *Proxy) forget(conn *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, conn)
-	_ = conn.Close() // It may have been cut.
+	_ = conn.Close() // may already be closed
 }
 
-// reset ends a connection so that the other side sees an error, not an end. It
-// may have ended before.
+// reset closes a connection with a TCP reset: the peer sees an error, not an end.
 func reset(conn *net.TCPConn) {
 	_ = conn.SetLinger(0)
 	_ = conn.Close()

@@ -13,7 +13,7 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// echo is a server that says what it is told, after its name.
+// echo starts a server that sends its name, then echoes its input.
 func echo(t *testing.T, name string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,7 +28,7 @@ func echo(t *testing.T, name string) string {
 				return
 			}
 			serving.Go(func() {
-				defer conn.Close() //nolint:errcheck // It has served.
+				defer conn.Close() //nolint:errcheck // The test has ended.
 				_, _ = io.WriteString(conn, name)
 				_, _ = io.Copy(conn, conn)
 			})
@@ -38,7 +38,7 @@ func echo(t *testing.T, name string) string {
 	return listener.Addr().String()
 }
 
-// dial connects, and closes before the proxy ends.
+// dial connects until the test ends.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -49,7 +49,7 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-func hear(t *testing.T, conn net.Conn, want string, within time.Duration) error {
+func read(t *testing.T, conn net.Conn, want string, within time.Duration) error {
 	t.Helper()
 	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		t.Fatal(err)
@@ -59,12 +59,12 @@ func hear(t *testing.T, conn net.Conn, want string, within time.Duration) error 
 		return err
 	}
 	if string(got) != want {
-		t.Errorf("heard %q, want %q", got, want)
+		t.Errorf("read %q, want %q", got, want)
 	}
 	return nil
 }
 
-func say(t *testing.T, conn net.Conn, text string) {
+func write(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
@@ -73,87 +73,87 @@ func say(t *testing.T, conn net.Conn, text string) {
 
 const soon, never = 10 * time.Second, 100 * time.Millisecond
 
-func TestAProxyPassesThingsOnUntilItIsCut(t *testing.T) {
+func TestProxyForwardsUntilCut(t *testing.T) {
 	p := testenv.StartProxy(t, echo(t, "one"))
 	conn := dial(t, p.Addr())
-	say(t, conn, " two")
-	if err := hear(t, conn, "one two", soon); err != nil {
+	write(t, conn, " two")
+	if err := read(t, conn, "one two", soon); err != nil {
 		t.Fatal(err)
 	}
 	p.Cut()
-	if err := hear(t, conn, "x", soon); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("a connection that was cut ends with %v", err)
+	if err := read(t, conn, "x", soon); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v from a cut connection, want a reset", err)
 	}
-	if err := hear(t, dial(t, p.Addr()), "one", soon); err != nil {
-		t.Error("after a cut nobody can connect:", err)
+	if err := read(t, dial(t, p.Addr()), "one", soon); err != nil {
+		t.Errorf("connect after a cut: %v", err)
 	}
 }
 
-func TestABlockedProxyHoldsBackWhatItThenPassesOn(t *testing.T) {
+func TestBlockedProxyWithholdsData(t *testing.T) {
 	p := testenv.StartProxy(t, echo(t, "one"))
 	before := dial(t, p.Addr())
-	if err := hear(t, before, "one", soon); err != nil {
+	if err := read(t, before, "one", soon); err != nil {
 		t.Fatal(err)
 	}
 	p.Block()
-	say(t, before, " two")
+	write(t, before, " two")
 	after := dial(t, p.Addr())
 	for name, conn := range map[string]net.Conn{"old": before, "new": after} {
-		if err := hear(t, conn, "x", never); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("the %s connection is not blocked: %v", name, err)
+		if err := read(t, conn, "x", never); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v from the %s connection, want a timeout", err, name)
 		}
 	}
 	p.Unblock()
-	if err := hear(t, before, " two", soon); err != nil {
+	if err := read(t, before, " two", soon); err != nil {
 		t.Error(err)
 	}
-	if err := hear(t, after, "one", soon); err != nil {
+	if err := read(t, after, "one", soon); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAProxyLeadsNewConnectionsElsewhere(t *testing.T) {
+func TestRetargetedProxyKeepsOldConnections(t *testing.T) {
 	p := testenv.StartProxy(t, echo(t, "one"))
 	before := dial(t, p.Addr())
-	if err := hear(t, before, "one", soon); err != nil {
+	if err := read(t, before, "one", soon); err != nil {
 		t.Fatal(err)
 	}
 	p.Retarget(echo(t, "other"))
-	if err := hear(t, dial(t, p.Addr()), "other", soon); err != nil {
+	if err := read(t, dial(t, p.Addr()), "other", soon); err != nil {
 		t.Error(err)
 	}
-	say(t, before, "still")
-	if err := hear(t, before, "still", soon); err != nil {
+	write(t, before, "still")
+	if err := read(t, before, "still", soon); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAProxyToNobodyResets(t *testing.T) {
+func TestProxyWithoutTargetResets(t *testing.T) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = gone.Close()
 	p := testenv.StartProxy(t, gone.Addr().String())
-	conn, err := net.Dial("tcp", p.Addr()) // The reset may be there before it returns.
+	conn, err := net.Dial("tcp", p.Addr()) // the reset may arrive before Dial returns
 	if err == nil {
-		err = hear(t, conn, "x", soon)
+		err = read(t, conn, "x", soon)
 		_ = conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("a connection to nobody ends with %v", err)
+		t.Errorf("got %v without a target, want a reset", err)
 	}
 }
 
-func TestAProxyEndsWithItsTestWhateverIsUnderWay(t *testing.T) {
+func TestBlockedProxyStopsWithItsTest(t *testing.T) {
 	t.Run("blocked", func(t *testing.T) {
 		p := testenv.StartProxy(t, echo(t, "one"))
 		conn := dial(t, p.Addr())
-		if err := hear(t, conn, "one", soon); err != nil {
+		if err := read(t, conn, "one", soon); err != nil {
 			t.Fatal(err)
 		}
 		p.Block()
-		say(t, conn, "two")
+		write(t, conn, "two")
 		dial(t, p.Addr())
 	})
 }

@@ -13,14 +13,14 @@ import (
 	"testing"
 )
 
-// sharedBroker is the node of all tests of this binary.
+// sharedBroker is the node for all tests of this binary.
 var sharedBroker = sync.OnceValues(func() (*node, error) {
 	return started(func() (*node, error) { return newNode(true) })
 })
 
-// RabbitMQ is the URL of a vhost that is new, and gone when the test has ended.
-// The first call in a test binary starts the broker, which takes 4 seconds;
-// a further one takes a tenth of a second.
+// RabbitMQ returns the URL of a new vhost, removed when the test ends. The first
+// call in a test binary starts the broker and takes 4 seconds, further calls take
+// a tenth of a second.
 func RabbitMQ(tb testing.TB) string {
 	tb.Helper()
 	address, api, err := broker()
@@ -29,16 +29,17 @@ func RabbitMQ(tb testing.TB) string {
 		return address
 	}
 	vhost := "test-" + strings.ToLower(rand.Text())
-	must(tb, api.create(vhost))
+	must(tb, api.createVhost(vhost))
 	tb.Cleanup(func() {
-		if err := api.remove(vhost); err != nil {
+		if err := api.removeVhost(vhost); err != nil {
 			tb.Errorf("testenv: %v", err)
 		}
 	})
 	return strings.TrimSuffix(address, "/") + "/" + vhost
 }
 
-// broker is the one that tests share, and its management API if it has one.
+// broker returns the URL of the shared broker and its management API, nil without
+// an API.
 func broker() (string, *management, error) {
 	given := os.Getenv("TEST_RABBITMQ_URL")
 	if given == "" {
@@ -60,14 +61,14 @@ func broker() (string, *management, error) {
 	return address.String(), &management{base: base, user: address.User.Username()}, nil
 }
 
-// management is RabbitMQ's management API.
+// management is a client of the management API of RabbitMQ.
 type management struct {
-	base string // with the name and password of who may make vhosts
-	user string // who gets them
+	base string // with the credentials of an administrator
+	user string // owner of new vhosts
 }
 
-func (m *management) create(vhost string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (m *management) createVhost(vhost string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	err := m.do(ctx, http.MethodPut, "vhosts/"+vhost, "{}")
 	if err == nil {
@@ -75,13 +76,13 @@ func (m *management) create(vhost string) error {
 			`{"configure":".*","write":".*","read":".*"}`)
 	}
 	if err != nil {
-		return fmt.Errorf("make vhost %s: %w", vhost, err)
+		return fmt.Errorf("create vhost %s: %w", vhost, err)
 	}
 	return nil
 }
 
-func (m *management) remove(vhost string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (m *management) removeVhost(vhost string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := m.do(ctx, http.MethodDelete, "vhosts/"+vhost, ""); err != nil {
 		return fmt.Errorf("remove vhost %s: %w", vhost, err)
@@ -93,18 +94,18 @@ func (m *management) do(ctx context.Context, method, path, body string) error {
 	request, err := http.NewRequestWithContext(ctx, method,
 		strings.TrimSuffix(m.base, "/")+"/api/"+path, strings.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("RabbitMQ's management API: %w", err)
+		return fmt.Errorf("RabbitMQ management API: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	// A connection that is kept would be a goroutine that outlives the test.
+	// A kept connection would leak a goroutine beyond the test.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("RabbitMQ's management API: %w", err)
+		return fmt.Errorf("RabbitMQ management API: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return errors.New("RabbitMQ's management API: " + response.Status)
+		return errors.New("RabbitMQ management API: " + response.Status)
 	}
 	return nil
 }

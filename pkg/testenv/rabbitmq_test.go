@@ -14,7 +14,7 @@ func channel(t *testing.T, url string) (*amqp.Connection, *amqp.Channel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() }) // The broker may have died before.
+	t.Cleanup(func() { _ = conn.Close() }) // the broker may be gone
 	ch, err := conn.Channel()
 	if err != nil {
 		t.Fatal(err)
@@ -22,25 +22,25 @@ func channel(t *testing.T, url string) (*amqp.Connection, *amqp.Channel) {
 	return conn, ch
 }
 
-func TestEachCallGetsAVhostOfItsOwn(t *testing.T) {
+func TestEachCallGetsOwnVhost(t *testing.T) {
 	_, here := channel(t, testenv.RabbitMQ(t))
 	_, there := channel(t, testenv.RabbitMQ(t))
 	if _, err := here.QueueDeclare("q", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := there.QueueDeclarePassive("q", true, false, false, false, nil); err == nil {
-		t.Error("one vhost has the queue of another")
+		t.Error("a queue of the first vhost exists in the second")
 	}
 }
 
-func TestAVhostIsGoneWithItsTest(t *testing.T) {
+func TestVhostIsRemovedWithItsTest(t *testing.T) {
 	var url string
-	t.Run("it", func(t *testing.T) {
+	t.Run("inner test", func(t *testing.T) {
 		url = testenv.RabbitMQ(t)
 		channel(t, url)
 	})
 	if conn, err := amqp.Dial(url); err == nil {
 		_ = conn.Close()
-		t.Error("it is still there")
+		t.Error("vhost exists after the end of its test")
 	}
 }

@@ -27,10 +27,10 @@ func TestHelperProcess(t *testing.T) {
 	if _, err := fmt.Fprintln(os.Stdout, "pid", frozen.PID()); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin) // Until whoever started it has ended.
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent ends
 }
 
-func TestNothingIsLeftOfAKilledTestBinary(t *testing.T) {
+func TestKilledTestBinaryLeavesNothing(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelperProcess$")
 	cmd.Env = append(os.Environ(), "TESTENV_HELPER=1")
 	stdin, err := cmd.StdinPipe()
@@ -48,12 +48,12 @@ func TestNothingIsLeftOfAKilledTestBinary(t *testing.T) {
 	root := rootOf(t, stdout)
 	before := workingIn(t, root)
 	if len(before) < 4 {
-		t.Fatalf("only %d processes work in %s", len(before), root)
+		t.Fatalf("got %d processes in %s, want at least 4", len(before), root)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // It was killed.
+	_ = cmd.Wait() // reports the kill
 
 	deadline := time.After(soon)
 	for {
@@ -64,19 +64,19 @@ func TestNothingIsLeftOfAKilledTestBinary(t *testing.T) {
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("left: %v, folder: %v", left, err)
+			t.Fatalf("processes %v and folder (%v) remain", left, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// rootOf is the folder of the test binary whose output this is.
+// rootOf returns the root folder of the helper with this output.
 func rootOf(t *testing.T, stdout io.Reader) string {
 	t.Helper()
 	lines := bufio.NewScanner(stdout)
-	var said []string
+	var output []string
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		output = append(output, lines.Text())
 		pid, ok := strings.CutPrefix(lines.Text(), "pid ")
 		if !ok {
 			continue
@@ -87,11 +87,11 @@ func rootOf(t *testing.T, stdout io.Reader) string {
 		}
 		return filepath.Dir(filepath.Dir(data)) // root/postgres-N/data
 	}
-	t.Fatalf("the helper said only:\n%s", strings.Join(said, "\n"))
+	t.Fatalf("helper printed no process id:\n%s", strings.Join(output, "\n"))
 	return ""
 }
 
-// workingIn are the processes whose working directory is below the folder.
+// workingIn returns the processes with a working directory below the folder.
 func workingIn(t *testing.T, folder string) (pids []string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// Redis is the URL of an empty server that is gone when the test has ended. It is
-// a process for each call, which takes a tenth of a second to start: a database
-// number would not keep two tests apart, because channels know none. With
-// TEST_REDIS_URL there is no such thing, and keys and channels need a prefix.
+// Redis returns the URL of an empty server, stopped when the test ends. Each call
+// starts a process, in a tenth of a second: database numbers do not separate the
+// pub/sub channels of two tests. With TEST_REDIS_URL all tests share a server, and
+// keys and channels need a prefix.
 func Redis(tb testing.TB) string {
 	tb.Helper()
 	if given := os.Getenv("TEST_REDIS_URL"); given != "" {
@@ -22,14 +22,15 @@ func Redis(tb testing.TB) string {
 	return startRedis(tb, "no").URL()
 }
 
-// RedisServer is a Redis server of its own, for a test that does it harm.
+// RedisServer is a private Redis server, for tests with faults.
 type RedisServer struct {
 	*Server
 
 	redis *redis
 }
 
-// StartRedis starts a server that writes down what it is told before it answers.
+// StartRedis starts a server with an append-only file: it logs each write before
+// the reply.
 func StartRedis(tb testing.TB) *RedisServer {
 	tb.Helper()
 	return startRedis(tb, "yes")
@@ -42,7 +43,7 @@ func startRedis(tb testing.TB, appendOnly string) *RedisServer {
 	return &RedisServer{Server: newServer(tb, r.process), redis: r}
 }
 
-// URL is the server. It stays the same.
+// URL returns the URL of the server. Restarts do not change it.
 func (s *RedisServer) URL() string { return "redis://" + s.redis.port.address() }
 
 type redis struct {
@@ -66,7 +67,7 @@ func newRedis(appendOnly string) (*redis, error) {
 	if r.port, err = r.newPort(); err != nil {
 		return nil, err
 	}
-	r.ready = r.answers
+	r.ready = r.checkReady
 	r.args = []string{
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port.number), "--dir", dir,
 		"--save", "", "--appendonly", appendOnly, "--loglevel", "notice",
@@ -74,13 +75,13 @@ func newRedis(appendOnly string) (*redis, error) {
 	return r, nil
 }
 
-func (r *redis) answers(context.Context) error {
-	answer, err := talk(r.port.address(), []byte("PING\r\n"))
+func (r *redis) checkReady(context.Context) error {
+	response, err := exchange(r.port.address(), []byte("PING\r\n"))
 	if err != nil {
 		return err
 	}
-	if answer != "+PONG\r\n" {
-		return errors.New("it answers " + strings.TrimSpace(answer))
+	if response != "+PONG\r\n" {
+		return errors.New("unexpected reply to PING: " + strings.TrimSpace(response))
 	}
 	return nil
 }

@@ -13,13 +13,13 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// redis sends a command and returns the first line of the answer.
+// redis sends a command and returns the first line of the reply.
 func redis(url, command string, within time.Duration) (string, error) {
 	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(url, "redis://"), within)
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close() //nolint:errcheck // It has served.
+	defer conn.Close() //nolint:errcheck // The reply was read.
 	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return "", err
 	}
@@ -30,48 +30,48 @@ func redis(url, command string, within time.Duration) (string, error) {
 	return strings.TrimSpace(line), err
 }
 
-func answers(t *testing.T, url, command, want string) {
+func wantReply(t *testing.T, url, command, want string) {
 	t.Helper()
 	if got, err := redis(url, command, soon); err != nil || got != want {
-		t.Errorf("%s: got %q, %v, want %q", command, got, err, want)
+		t.Errorf("got reply %q and error %v to %s, want %q", got, err, command, want)
 	}
 }
 
-func TestEachCallGetsARedisOfItsOwn(t *testing.T) {
+func TestEachCallGetsOwnRedis(t *testing.T) {
 	here, there := testenv.Redis(t), testenv.Redis(t)
-	answers(t, here, "SET k v", "+OK")
-	answers(t, there, "EXISTS k", ":0")
-	answers(t, there, "PUBLISH c m", ":0")
+	wantReply(t, here, "SET k v", "+OK")
+	wantReply(t, there, "EXISTS k", ":0")
+	wantReply(t, there, "PUBLISH c m", ":0")
 }
 
-func TestARedisThatIsGivenIsUsed(t *testing.T) {
+func TestRedisFromEnvironment(t *testing.T) {
 	t.Setenv("TEST_REDIS_URL", "redis://elsewhere:6379/3")
 	if got := testenv.Redis(t); got != "redis://elsewhere:6379/3" {
-		t.Errorf("got %s", got)
+		t.Errorf("got URL %s, want the one of the environment", got)
 	}
 }
 
-func TestWhatIsDoneToRedis(t *testing.T) {
+func TestRedisFaults(t *testing.T) {
 	s := testenv.StartRedis(t)
 
-	t.Run("frozen it answers nobody, thawed it goes on", func(t *testing.T) {
+	t.Run("freeze and thaw", func(t *testing.T) {
 		s.Freeze()
 		if _, err := redis(s.URL(), "PING", never); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("it answers: %v", err)
+			t.Errorf("got %v from a frozen server, want a timeout", err)
 		}
 		s.Thaw()
-		answers(t, s.URL(), "PING", "+PONG")
+		wantReply(t, s.URL(), "PING", "+PONG")
 	})
 
 	for name, end := range map[string]func(){"killed": s.Kill, "stopped": s.Stop} {
-		t.Run(name+" and started it has its data", func(t *testing.T) {
-			answers(t, s.URL(), "SET k "+name, "+OK")
+		t.Run(name+" server keeps its data", func(t *testing.T) {
+			wantReply(t, s.URL(), "SET k "+name, "+OK")
 			end()
 			if _, err := redis(s.URL(), "PING", never); err == nil {
-				t.Error("it answers")
+				t.Error("got a reply from a server that is not running")
 			}
 			s.Start()
-			answers(t, s.URL(), "DEL k", ":1")
+			wantReply(t, s.URL(), "DEL k", ":1")
 		})
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// Server is what can be done to each server that a test has to itself. What does
-// not succeed fails the test, so it belongs on the test's goroutine. The server
-// is gone, with its data, when the test has ended.
+// Server controls the process of a private server. A failure fails the test, so
+// call the methods from the test's goroutine. The server and its data are removed
+// when the test ends.
 type Server struct {
 	tb      testing.TB
 	process *process
 }
 
-// newServer gives a process to a test.
+// newServer discards p when the test ends.
 func newServer(tb testing.TB, p *process) *Server {
 	tb.Helper()
 	tb.Cleanup(func() {
@@ -24,8 +24,8 @@ func newServer(tb testing.TB, p *process) *Server {
 	return &Server{tb: tb, process: p}
 }
 
-// started prepares a server and starts it. If somebody takes one of its ports in
-// between, that is done again with others.
+// started prepares and starts a server. If another process takes a port in
+// between, started tries again with other ports, three times in all.
 func started[S interface {
 	start() error
 	discard() error
@@ -38,14 +38,14 @@ func started[S interface {
 		if err = s.start(); err == nil {
 			return s, nil
 		}
-		again := attempt < 3 && errors.Is(err, errPortTaken)
-		if err := errors.Join(err, s.discard()); !again {
+		retry := attempt < 3 && errors.Is(err, errPortTaken)
+		if err := errors.Join(err, s.discard()); !retry {
 			return s, err
 		}
 	}
 }
 
-// PID is its first process, 0 if it is not running.
+// PID returns the id of the first process, 0 for a stopped server.
 func (s *Server) PID() int {
 	if s.process.exited() {
 		return 0
@@ -53,26 +53,26 @@ func (s *Server) PID() int {
 	return s.process.pid
 }
 
-// Start starts it at its URL with the data that it had when it ended, however it
-// ended, and returns when it serves.
+// Start starts the server with the same URL and data as before a stop or a kill,
+// and returns when the server is ready.
 func (s *Server) Start() { s.tb.Helper(); must(s.tb, s.process.start()) }
 
-// Restart kills it, if it is running, and starts it.
+// Restart kills a running server, and starts the server.
 func (s *Server) Restart() { s.tb.Helper(); s.Kill(); s.Start() }
 
-// Kill ends it and all its processes at once, as kill -9 does, and returns when
-// they are gone. It does nothing to a server that is not running.
+// Kill sends SIGKILL to all processes and returns when they have ended. It does
+// nothing to a stopped server.
 func (s *Server) Kill() { s.tb.Helper(); must(s.tb, s.process.kill()) }
 
-// Stop has it end in good order and returns when it has, which a frozen server
-// never does.
+// Stop shuts the server down cleanly and waits for the end. A frozen server never
+// ends.
 func (s *Server) Stop() { s.tb.Helper(); must(s.tb, s.process.end()) }
 
-// Freeze has it do nothing any more. Its connections stay open, and the system
-// accepts new ones in its name, but nobody answers.
+// Freeze suspends all processes (SIGSTOP). Connections stay open and the kernel
+// accepts new connections, but the server does not respond.
 func (s *Server) Freeze() { s.tb.Helper(); must(s.tb, s.process.freeze()) }
 
-// Thaw lets a frozen server go on.
+// Thaw resumes a frozen server.
 func (s *Server) Thaw() { s.tb.Helper(); must(s.tb, s.process.thaw()) }
 
 func must(tb testing.TB, err error) {

@@ -1,27 +1,25 @@
 // Package testenv starts real servers for tests: RabbitMQ, PostgreSQL and Redis,
-// as private child processes on ports and in folders of their own. It promises
-// that a test which got its server has it to itself, or a part of it that no
-// other test sees, and that nothing is left of it when the test binary has ended,
-// however that ended.
+// as private child processes with their own ports and folders. The promise: no
+// two tests share state, and no process or file survives the test binary, even
+// after a crash or SIGKILL.
 //
-// [RabbitMQ], [Postgres] and [Redis] are for tests that need such a server, and
-// cost little: all tests of a package share a process where that is slow to
-// start. [StartRabbitMQ], [StartCluster], [StartPostgres] and [StartRedis] are
-// for tests that do harm to it.
+// [RabbitMQ], [Postgres] and [Redis] are cheap, for tests with a healthy server:
+// the tests of a package share processes with a slow start, and each test gets a
+// private vhost or database. [StartRabbitMQ], [StartCluster], [StartPostgres] and
+// [StartRedis] start a private server, for tests with faults.
 //
-// A server that was started elsewhere is used instead, by the functions of the
-// first kind alone, when the environment names it:
+// The cheap functions use an existing server if the environment names a URL:
 //
-//   - TEST_RABBITMQ_URL, with TEST_RABBITMQ_MANAGEMENT_URL if its management API
-//     may be used to make a vhost for each test (http://user:password@host:15672).
-//     Without it all tests get the vhost of the URL, and must not run at the same
-//     time.
-//   - TEST_POSTGRES_URL, of a role that may create databases.
-//   - TEST_REDIS_URL; all tests get its database.
+//   - TEST_RABBITMQ_URL. With TEST_RABBITMQ_MANAGEMENT_URL
+//     (http://user:password@host:15672) each test gets a vhost. Without a
+//     management API all tests share the vhost of the URL and must not run in
+//     parallel.
+//   - TEST_POSTGRES_URL, for a role with the right to create databases.
+//   - TEST_REDIS_URL. All tests share the database.
 //
-// What a test needs and this machine lacks fails the test, in words that say how
-// to install it. Everything has a deadline, and what missed it is reported with
-// the end of the server's log. It needs Linux, for it finds processes in /proc.
+// A missing program fails the test and says how to install the program. Every wait
+// has a deadline; a timeout is reported with the tail of the server's log. Linux
+// only: processes are found in /proc.
 package testenv
 
 import (
@@ -34,17 +32,17 @@ import (
 	"time"
 )
 
-// patience is how long a server may take to start, to stop or to obey. It is
-// far more than any needs when the machine is busy with other tests too.
-const patience = time.Minute
+// timeout bounds each start, stop and command of a server. Busy machines need far
+// less.
+const timeout = time.Minute
 
-// poll asks until the answer is nil, and returns the last one if that was not
-// before ctx ended.
-func poll(ctx context.Context, ask func() error) error {
+// poll repeats check until it returns nil. When ctx ends, poll returns the last
+// error.
+func poll(ctx context.Context, check func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := ask()
+		err := check()
 		if err == nil {
 			return nil
 		}
@@ -56,31 +54,31 @@ func poll(ctx context.Context, ask func() error) error {
 	}
 }
 
-// talk opens a connection, says something, and passes on what is answered first.
-func talk(address string, say []byte) (string, error) {
+// exchange connects to address, sends a request, and returns the first bytes of
+// the response.
+func exchange(address string, request []byte) (string, error) {
 	conn, err := (&net.Dialer{Timeout: time.Second}).Dial("tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("connect to %s: %w", address, err)
 	}
-	defer conn.Close() //nolint:errcheck // It has served.
+	defer conn.Close() //nolint:errcheck // The response was read.
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return "", fmt.Errorf("talk to %s: %w", address, err)
+		return "", fmt.Errorf("send to %s: %w", address, err)
 	}
-	if _, err := conn.Write(say); err != nil {
-		return "", fmt.Errorf("talk to %s: %w", address, err)
+	if _, err := conn.Write(request); err != nil {
+		return "", fmt.Errorf("send to %s: %w", address, err)
 	}
-	answer := make([]byte, 512)
-	n, err := conn.Read(answer)
+	response := make([]byte, 512)
+	n, err := conn.Read(response)
 	if err != nil {
-		return "", fmt.Errorf("listen to %s: %w", address, err)
+		return "", fmt.Errorf("receive from %s: %w", address, err)
 	}
-	return string(answer[:n]), nil
+	return string(response[:n]), nil
 }
 
-// program finds a server's program: the newest of what matches a pattern, else
-// what is in PATH.
+// program finds the newest program that matches a pattern, else looks in PATH.
 func program(pattern string) (string, error) {
-	// The pattern is a constant, so it is not malformed.
+	// Constant patterns are never malformed.
 	if found, _ := filepath.Glob(pattern); len(found) > 0 {
 		slices.Sort(found)
 		return found[len(found)-1], nil
