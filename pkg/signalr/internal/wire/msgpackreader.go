@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// parseMessagePack decodes a message of the MessagePack protocol without its length prefix. The
+// message shares no memory with b.
+func parseMessagePack(b []byte) (*Message, error) {
+	r := messagePackReader{rest: b}
+	size := r.array()
+	m := &Message{Kind: Kind(r.int())}
+	switch m.Kind {
+	case Invocation, StreamInvocation:
+		r.skip() // headers
+		m.ID, m.Target = r.text(), r.text()
+		m.Arguments = make([]json.RawMessage, 0, MaxArguments)
+		for i := range r.array() {
+			if i > MaxArguments { // see limitArguments
+				r.skip()
+				continue
+			}
+			m.Arguments = append(m.Arguments, r.value())
+		}
+		if size > 5 {
+			for range r.array() {
+				m.Streams = append(m.Streams, r.text())
+			}
+		}
+	case StreamItem:
+		r.skip()
+		m.ID, m.Value = r.text(), r.value()
+	case Completion:
+		r.skip()
+		m.ID = r.text()
+		switch r.int() {
+		case completionError:
+			m.Error = r.text()
+		case completionValue:
+			m.Value = r.value()
+		}
+	case CancelInvocation:
+		r.skip()
+		m.ID = r.text()
+	case Ping, Close, Ack, Sequence: // the kind alone matters
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, r.err)
+	}
+	return m, m.check()
+}
+
+// messagePackReader decodes MessagePack until the first error. All later values are zero.
+type messagePackReader struct {
+	rest []byte
+	err  error
+}
+
+var errShort = errors.New("more elements than bytes")
+
+// array reads the length of an array and checks it against the bytes left.
+func (r *messagePackReader) array() (n int) {
+	if r.err != nil {
+		return 0
+	}
+	var size uint32
+	if size, r.rest, r.err = msgp.ReadArrayHeaderBytes(r.rest); r.err != nil {
+		return 0
+	}
+	if uint64(size) > uint64(len(r.rest)) {
+		r.err = errShort
+		return 0
+	}
+	return int(size)
+}
+
+func (r *messagePackReader) int() int {
+	if r.err != nil {
+		return 0
+	}
+	var n int64
+	if n, r.rest, r.err = msgp.ReadInt64Bytes(r.rest); n > math.MaxInt32 || n < math.MinInt32 {
+		return 0
+	}
+	return int(n)
+}
+
+// text reads a string; nil reads as an empty string.
+func (r *messagePackReader) text() (s string) {
+	if r.err != nil {
+		return ""
+	}
+	if msgp.IsNil(r.rest) {
+		r.skip()
+		return ""
+	}
+	s, r.rest, r.err = msgp.ReadStringBytes(r.rest)
+	return s
+}
+
+// value converts any value to JSON.
+func (r *messagePackReader) value() json.RawMessage {
+	if r.err != nil {
+		return nil
+	}
+	whole := r.rest
+	r.skip()
+	if r.err != nil {
+		return nil
+	}
+	var b bytes.Buffer
+	_, r.err = msgp.UnmarshalAsJSON(&b, whole[:len(whole)-len(r.rest)])
+	return b.Bytes()
+}
+
+func (r *messagePackReader) skip() {
+	if r.err == nil {
+		r.rest, r.err = msgp.Skip(r.rest)
+	}
+}
+
+// readLength decodes the length prefix of a MessagePack message and returns the prefix's own size.
+// The error is io.ErrUnexpectedEOF if the prefix is incomplete.
+func readLength(b []byte) (length, size int, err error) {
+	n, size := binary.Uvarint(b[:min(len(b), binary.MaxVarintLen32)])
+	switch {
+	case size > 0 && n <= math.MaxInt32:
+		return int(n), size, nil
+	case size == 0 && len(b) < binary.MaxVarintLen32:
+		return 0, 0, io.ErrUnexpectedEOF
+	default:
+		return 0, 0, ErrMalformed
+	}
+}
