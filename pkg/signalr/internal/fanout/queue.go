@@ -1,0 +1,344 @@
+package fanout
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+// ErrSealed is the error of a frame for a queue that accepts no more frames.
+var ErrSealed = errors.New("send queue is sealed")
+
+// Connection is the owner of a Queue. The fan-out calls both methods on a goroutine of the queue,
+// without holding a lock.
+type Connection interface {
+	// WriteWait writes a batch, waits until the client has read enough for the socket buffer to
+	// accept all of the batch, and reports the accepted bytes to wrote as it goes.
+	WriteWait(batch [][]byte, wrote func(bytes int)) error
+	// WriteFailed reports the error of a write. The queue is sealed and empty.
+	WriteFailed(err error)
+}
+
+// Queue is the send queue of a connection: frames of its own and, behind them, the unread frames of at
+// most one frame log. When a frame from elsewhere follows, the unread frames of the log become frames
+// of the queue, so that everything is delivered in the order of sending.
+type Queue struct {
+	fanout *Fanout
+	conn   Connection
+	socket syscall.RawConn // nil: only Connection.WriteWait writes
+	format wire.Format
+
+	started   time.Time
+	lastWrite atomic.Int64 // nanoseconds since started
+
+	goroutines sync.WaitGroup // that write and wait, or report a failed write
+
+	// Guarded by Fanout.mu.
+	memberships []*member
+	frames      [][]byte
+	bytes       int     // of frames, and of the batch that is being written
+	reader      *member // of the log being read; nil: none
+	offset      offset  // in the log of reader
+	next        *Queue  // in the ready list
+	state       writeState
+	sealed      bool // accepts no more frames
+
+	room    chan struct{} // closed after the next write; nil: no caller waits
+	flushed chan struct{} // closed when the queue is idle; nil: no caller waits
+}
+
+// writeState tells who writes to the client.
+type writeState uint8
+
+const (
+	idle    writeState = iota // the queue is empty
+	ready                     // the next free writer
+	writing                   // a writer
+	blocked                   // a goroutine of the queue, which waits for the client to read
+)
+
+// Init prepares the queue of a new connection. socket may be nil.
+func (q *Queue) Init(f *Fanout, conn Connection) {
+	q.fanout, q.conn, q.started = f, conn, time.Now()
+}
+
+// SetSocket enables writes without waiting. It must be called before the first frame.
+func (q *Queue) SetSocket(socket syscall.RawConn) { q.socket = socket }
+
+// LastWrite returns the time of the last successful write, or of Admit.
+func (q *Queue) LastWrite() time.Time { return q.started.Add(time.Duration(q.lastWrite.Load())) }
+
+func (q *Queue) setLastWrite(now time.Time) { q.lastWrite.Store(int64(now.Sub(q.started))) }
+
+// Admit makes the connection a receiver of broadcasts to all and to its user, behind a first frame.
+func (q *Queue) Admit(format wire.Format, user string, first []byte) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	q.format = format
+	q.setLastWrite(time.Now())
+	q.put(first)
+	q.fanout.registry.add(q, user)
+	q.fanout.schedule(q)
+}
+
+// Remove ends all memberships.
+func (q *Queue) Remove() {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	q.fanout.registry.remove(q)
+}
+
+// Join adds the connection to a group, unless the connection has been removed.
+func (q *Queue) Join(group string) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if q.memberOf(&q.fanout.registry.all) != nil {
+		named(q.fanout.registry.groups, group).add(q)
+	}
+}
+
+// Leave removes the connection from a group.
+func (q *Queue) Leave(group string) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if g := q.fanout.registry.groups[group]; g != nil {
+		g.remove(q)
+	}
+}
+
+// Send appends a frame. It returns false if the client lags: the queue is then sealed and empty.
+func (q *Queue) Send(frame []byte) bool {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if q.offer(frame, q.fanout.limit) {
+		return true
+	}
+	q.discard()
+	return false
+}
+
+// Offer appends a frame unless more than limit bytes would wait.
+func (q *Queue) Offer(frame []byte, limit int) bool {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	return q.offer(frame, min(limit, q.fanout.limit))
+}
+
+// OfferOrWait appends a frame like Offer and returns nil, or returns a channel that is closed when
+// there may be room. The error is ErrSealed.
+func (q *Queue) OfferOrWait(frame []byte, limit int) (<-chan struct{}, error) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if q.sealed {
+		return nil, ErrSealed
+	}
+	if q.offer(frame, min(limit, q.fanout.limit)) {
+		return nil, nil //nolint:nilnil // nil means that there is no need to wait
+	}
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room, nil
+}
+
+// SendLast appends the last frames, without a limit, and seals the queue.
+func (q *Queue) SendLast(frames ...[]byte) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	q.sealed = true
+	for _, frame := range frames {
+		q.put(frame)
+	}
+	q.fanout.schedule(q)
+}
+
+// SendOnly replaces all waiting frames by a last frame and seals the queue, unless the queue is sealed.
+func (q *Queue) SendOnly(frame []byte) {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if q.sealed {
+		return
+	}
+	q.discard()
+	q.put(frame)
+	q.fanout.schedule(q)
+}
+
+// Seal accepts no more frames. Waiting frames are still delivered.
+func (q *Queue) Seal() {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	q.stopReading()
+	q.sealed = true
+}
+
+// Discard seals the queue of a client that has gone and drops the waiting frames, unless the queue is
+// sealed: last frames stay.
+func (q *Queue) Discard() {
+	q.fanout.mu.Lock()
+	defer q.fanout.mu.Unlock()
+	if !q.sealed {
+		q.discard()
+	}
+}
+
+// Flush waits until all frames are written. It returns false at the deadline; a nil deadline waits
+// for as long as Connection.WriteWait takes.
+func (q *Queue) Flush(deadline <-chan time.Time) bool {
+	q.fanout.mu.Lock()
+	if q.state == idle {
+		q.fanout.mu.Unlock()
+		return true
+	}
+	if q.flushed == nil {
+		q.flushed = make(chan struct{})
+	}
+	flushed := q.flushed
+	q.fanout.mu.Unlock()
+	select {
+	case <-flushed:
+		return true
+	case <-deadline:
+		return false
+	}
+}
+
+// Close waits until no goroutine writes to the connection. The connection must be closed before.
+func (q *Queue) Close() {
+	q.Flush(nil)
+	q.goroutines.Wait()
+}
+
+// The callers of the methods below hold Fanout.mu.
+
+func (q *Queue) memberOf(g *group) *member {
+	for _, m := range q.memberships {
+		if m.group == g {
+			return m
+		}
+	}
+	return nil
+}
+
+func (q *Queue) offer(frame []byte, limit int) bool {
+	switch {
+	case q.sealed:
+		return true
+	case !q.fits(len(frame), limit):
+		return false
+	}
+	q.put(frame)
+	q.fanout.schedule(q)
+	return true
+}
+
+// waiting returns the number of bytes that the client has not accepted yet.
+func (q *Queue) waiting() int {
+	if q.reader == nil {
+		return q.bytes
+	}
+	return int(q.reader.log.head - q.reader.progress())
+}
+
+// fits reports whether more bytes stay within a limit. An empty queue accepts any frame.
+func (q *Queue) fits(bytes, limit int) bool {
+	waiting := q.waiting()
+	return waiting == 0 || waiting+bytes <= limit
+}
+
+// put appends a frame of the queue's own.
+func (q *Queue) put(frame []byte) {
+	q.stopReading()
+	q.frames = append(q.frames, frame)
+	q.bytes += len(frame)
+}
+
+// startReading reads the log of a caught-up member from o on.
+func (q *Queue) startReading(m *member, o offset) {
+	q.stopReading()
+	m.log.removeCaughtUp(m)
+	q.reader, q.offset = m, o
+	m.log.readers.insert(m)
+}
+
+// stopReading moves the unread frames of the log into the queue.
+func (q *Queue) stopReading() {
+	m := q.reader
+	if m == nil {
+		return
+	}
+	m.log.readers.remove(m)
+	frames, bytes := q.offset.read(q.frames, math.MaxInt)
+	for i, piece := range frames[len(q.frames):] {
+		if len(piece) < maxChunk/2 { // a small piece would retain its whole chunk
+			frames[len(q.frames)+i] = slices.Clone(piece)
+		}
+	}
+	q.frames, q.bytes = frames, q.bytes+bytes
+	q.reader, q.offset = nil, offset{}
+	m.log.addCaughtUp(m)
+	m.log.release()
+}
+
+// take moves whole frames into a batch until the batch has limit bytes; a chunk of a log may exceed
+// the limit. The bytes keep counting as waiting until wrote is called.
+func (q *Queue) take(into [][]byte, limit int) (batch [][]byte, bytes int) {
+	n := 0
+	for n < len(q.frames) && bytes < limit {
+		bytes += len(q.frames[n])
+		n++
+	}
+	batch = into
+	batch = append(batch, q.frames[:n]...)
+	if q.frames = q.frames[n:]; len(q.frames) > 0 {
+		return batch, bytes
+	}
+	q.frames = nil
+	if q.reader == nil {
+		return batch, bytes
+	}
+	batch, more := q.offset.read(batch, limit-bytes)
+	q.bytes += more
+	return batch, bytes + more
+}
+
+// wrote counts written bytes of a batch and wakes callers that wait for room.
+func (q *Queue) wrote(bytes int, now time.Time) {
+	if bytes > 0 {
+		q.setLastWrite(now)
+	}
+	q.bytes -= bytes
+	switch {
+	case q.reader == nil:
+	case q.bytes == 0 && q.empty():
+		q.stopReading() // cheaper than a new place in the heap
+	default:
+		q.reader.log.readers.down(q.reader)
+	}
+	q.wakeRoom()
+}
+
+func (q *Queue) wakeRoom() {
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
+// empty reports whether take would return an empty batch.
+func (q *Queue) empty() bool {
+	return len(q.frames) == 0 && (q.reader == nil || q.offset.bytes == q.reader.log.head)
+}
+
+// discard drops the waiting frames and seals the queue.
+func (q *Queue) discard() {
+	q.stopReading()
+	q.frames, q.sealed = nil, true
+	q.wakeRoom()
+}
