@@ -1,0 +1,82 @@
+// Package transport carries the bytes of a connection over WebSockets, server-sent events or long
+// polling. A transport knows neither messages nor hubs: it reads a byte stream from the client and
+// writes ready frames.
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+var (
+	// ErrLeft ends reading when the client said that it leaves.
+	ErrLeft = errors.New("client has left")
+	// ErrClosed is the error of a request for a connection that has ended.
+	ErrClosed = errors.New("connection has ended")
+	// ErrTooManyRequests is the error of a request when too many requests of the client wait.
+	ErrTooManyRequests = errors.New("too many requests of this connection wait")
+	// ErrMessageType is the error of a text message in a binary protocol, or the other way round.
+	ErrMessageType = errors.New("text message in a binary protocol, or the other way round")
+)
+
+// Transport carries one connection. One goroutine reads and another one writes; the other methods are
+// safe for concurrent use.
+type Transport interface {
+	// Reader reads the client's bytes. Boundaries between reads mean nothing.
+	io.Reader
+	// WriteWait writes a batch, waits until the client has read enough to accept all of the batch,
+	// and reports the accepted bytes to wrote.
+	WriteWait(batch [][]byte, wrote func(bytes int)) error
+	// SetReadDeadline makes reading fail with a timeout at a time, until Begin.
+	SetReadDeadline(at time.Time)
+	// Begin ends the handshake: it removes the deadline and fixes the format.
+	Begin(f wire.Format)
+	// ExpectClose follows the last write: the client has a limited time to close the connection.
+	ExpectClose(within time.Duration)
+	// Close ends reading and writing at once.
+	Close()
+}
+
+// Watcher is a Transport that learns of the client's departure without reading.
+type Watcher interface {
+	// Watch derives a context that also ends when the client leaves, with the reason as its cause.
+	// Unread bytes stay unread from then on.
+	Watch(ctx context.Context) (context.Context, context.CancelFunc)
+}
+
+// pieceSize is the number of bytes that a client must read within the write timeout.
+const pieceSize = 16 << 10
+
+// writePieces writes a batch in pieces that are small enough for a deadline each.
+func writePieces(batch [][]byte, write func(piece []byte) (int, error), wrote func(bytes int)) error {
+	for _, frames := range batch {
+		for piece := range slices.Chunk(frames, pieceSize) {
+			n, err := write(piece)
+			wrote(n)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// IsTimeout reports whether an error is a missed deadline.
+func IsTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// ClosedByClient reports whether reading ended because the client closed the connection on purpose.
+func ClosedByClient(err error) bool {
+	return errors.Is(err, ErrLeft) ||
+		websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived)
+}

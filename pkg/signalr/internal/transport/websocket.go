@@ -1,0 +1,163 @@
+package transport
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+// WebSocket is the transport over a WebSocket. Frames are ready when they arrive for writing, so
+// WriteWait writes to the network connection below.
+type WebSocket struct {
+	ws      *websocket.Conn
+	net     net.Conn
+	timeout time.Duration // of a written piece
+	only    byte          // the opcode of the protocol's messages; 0: any
+	message io.Reader     // the message being read; nil between two messages
+}
+
+// Upgrader upgrades requests to WebSockets.
+type Upgrader struct {
+	upgrader websocket.Upgrader
+	timeout  time.Duration
+}
+
+// NewUpgrader returns an upgrader for sockets with a write timeout. reject answers bad requests.
+func NewUpgrader(timeout time.Duration, reject func(w http.ResponseWriter, status int, text string)) *Upgrader {
+	return &Upgrader{timeout: timeout, upgrader: websocket.Upgrader{
+		HandshakeTimeout: timeout,
+		ReadBufferSize:   1 << 8, // larger reads bypass the buffer
+		WriteBufferPool:  noBuffers{},
+		CheckOrigin:      func(*http.Request) bool { return true }, // Options.AllowOrigin has accepted the request
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			reject(w, status, reason.Error())
+		},
+	}}
+}
+
+// Upgrade answers the request in either case.
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*WebSocket, error) {
+	ws, err := u.upgrader.Upgrade(hijacker{w}, r, nil)
+	if err != nil {
+		return nil, fmt.Errorf("upgrade: %w", err)
+	}
+	return &WebSocket{ws: ws, net: ws.NetConn(), timeout: u.timeout}, nil
+}
+
+// noBuffers is the pool of gorilla's write buffers: gorilla writes the answer to the upgrade only, and
+// without a buffer.
+type noBuffers struct{}
+
+func (noBuffers) Get() any { return nil }
+func (noBuffers) Put(any)  {}
+
+// hijacker finds the connection of a ResponseWriter that middleware wrapped.
+type hijacker struct{ http.ResponseWriter }
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(h.ResponseWriter).Hijack()
+}
+
+// HandleControl sets the functions that send answers to control frames: a pong frame for each ping of
+// the client, and a close frame for its closing handshake. They are called while reading.
+func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
+	s.ws.SetPingHandler(func(data string) error {
+		sendPong(wire.WebSocketFrame(wire.OpPong, []byte(data)))
+		return nil
+	})
+	s.ws.SetCloseHandler(func(code int, _ string) error {
+		var payload []byte
+		if code != websocket.CloseNoStatusReceived {
+			payload = websocket.FormatCloseMessage(code, "")
+		}
+		sendClose(wire.WebSocketFrame(wire.OpClose, payload))
+		return nil
+	})
+}
+
+// Socket returns the TCP socket for writes without waiting, or nil for another kind of connection.
+func (s *WebSocket) Socket() syscall.RawConn {
+	tcp, ok := s.net.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	socket, err := tcp.SyscallConn()
+	if err != nil {
+		return nil // the connection is closed, and writing fails as well
+	}
+	return socket
+}
+
+// Wait waits for the next message to begin.
+func (s *WebSocket) Wait() error {
+	if s.message != nil {
+		if _, err := s.message.Read(nil); !errors.Is(err, io.EOF) {
+			return nil // the next Read reports any error
+		}
+		s.message = nil
+	}
+	opcode, message, err := s.ws.NextReader()
+	if err != nil {
+		return err
+	}
+	if s.only != 0 && opcode != int(s.only) {
+		return ErrMessageType
+	}
+	s.message = message
+	return nil
+}
+
+// Read reads one message after the other as a single byte stream.
+func (s *WebSocket) Read(p []byte) (int, error) {
+	for {
+		if s.message == nil {
+			if err := s.Wait(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := s.message.Read(p)
+		if errors.Is(err, io.EOF) {
+			s.message, err = nil, nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// WriteWait implements Transport. Setting a deadline fails on a closed socket only.
+func (s *WebSocket) WriteWait(batch [][]byte, wrote func(bytes int)) error {
+	defer func() { _ = s.net.SetWriteDeadline(time.Time{}) }()
+	return writePieces(batch, func(piece []byte) (int, error) {
+		_ = s.net.SetWriteDeadline(time.Now().Add(s.timeout))
+		n, err := s.net.Write(piece)
+		if err != nil {
+			return n, fmt.Errorf("write: %w", err)
+		}
+		return n, nil
+	}, wrote)
+}
+
+// SetReadDeadline implements Transport.
+func (s *WebSocket) SetReadDeadline(at time.Time) { _ = s.ws.SetReadDeadline(at) }
+
+// Begin implements Transport.
+func (s *WebSocket) Begin(f wire.Format) {
+	s.only = f.Opcode()
+	_ = s.ws.SetReadDeadline(time.Time{})
+}
+
+// ExpectClose implements Transport.
+func (s *WebSocket) ExpectClose(within time.Duration) { s.SetReadDeadline(time.Now().Add(within)) }
+
+// Close implements Transport.
+func (s *WebSocket) Close() { _ = s.ws.Close() }
