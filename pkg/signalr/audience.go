@@ -1,84 +1,97 @@
 package signalr
 
-import "slices"
+import (
+	"slices"
 
-// Audience is whom a message goes to: whoever belongs to it when it is sent.
-// The zero Audience is nobody.
+	"parley.internal/pkg/signalr/internal/fanout"
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+// Audience selects the receivers of a message: the connections that belong to the audience at the time
+// of sending. The zero Audience is empty.
 type Audience struct {
 	hub    *Hub
-	scope  scope
+	scope  fanout.Scope
 	name   string
 	except []*Conn
 	within int
-	behind func(*Conn) // nil: nobody asks for Within
+	behind func(*Conn) // nil: without Within
 }
 
-type scope uint8
+// All returns every connection.
+func (h *Hub) All() Audience { return Audience{hub: h, scope: fanout.All} }
 
-const (
-	scopeAll scope = iota
-	scopeUser
-	scopeGroup
-)
+// User returns the connections of a user; the empty user has none.
+func (h *Hub) User(id string) Audience { return Audience{hub: h, scope: fanout.User, name: id} }
 
-// All is every connection.
-func (h *Hub) All() Audience { return Audience{hub: h, scope: scopeAll} }
+// Group returns the connections that have joined a group.
+func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: fanout.Group, name: name} }
 
-// User is each connection of one user; the empty user is nobody.
-func (h *Hub) User(id string) Audience { return Audience{hub: h, scope: scopeUser, name: id} }
-
-// Group is each connection that has joined the group.
-func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: scopeGroup, name: name} }
-
-// Others is every connection but this one.
+// Others returns every connection except c.
 func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
 
-// Except is the audience without these connections; nil is none, and so is one of
-// another hub.
+// Except returns the audience without some connections. A nil connection and a connection of another hub
+// are ignored.
 func (a Audience) Except(conns ...*Conn) Audience {
 	all := slices.Concat(a.except, conns)
 	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil || c.hub != a.hub })
 	return a
 }
 
-// Within is the audience without those for whom more than so many bytes would
-// wait then. They are not disconnected: if the audience is a group they have
-// left it, so that they hear no more of it behind the hole, and behind is called
-// for each of them before Send returns. A client without anything waiting
-// always is within.
+// Within returns the audience without lagging connections: those for which more than so many bytes would
+// wait. They stay connected. If the audience is a group they leave the group, so that they get no later
+// message behind the hole, and behind is called for each of them before Send returns. A connection
+// without waiting bytes never lags.
 func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
 	a.within, a.behind = bytes, behind
 	return a
 }
 
-// Send calls target at everyone in the audience. The arguments are encoded
-// once, and the error is only about those that cannot be. Send never waits: a
-// client that is a Backlog behind is disconnected and told to come back. What
-// one goroutine sends, whatever to, arrives at each connection in that order.
+// Send calls target at every connection of the audience. The arguments are encoded once, and the error
+// is about arguments that cannot be encoded. Send never waits: a slow consumer with more than
+// Options.Backlog waiting is disconnected and told to reconnect. Messages sent by one goroutine, to
+// any audience, arrive at each connection in the order of sending.
 func (a Audience) Send(target string, args ...any) error {
-	o, err := invocationOf("", target, args)
+	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
 		return err
 	}
 	if a.hub == nil {
 		return nil
 	}
-	for _, c := range a.hub.fanout.cast(a, o) {
-		if a.behind != nil {
+	to := fanout.Audience{Scope: a.scope, Name: a.name, LeaveLagging: a.behind != nil, Within: a.within}
+	for _, c := range a.except {
+		to.Except = append(to.Except, &c.queue)
+	}
+	for _, owner := range a.hub.fanout.Broadcast(to, m) {
+		if c := connOf(owner); a.behind != nil {
 			a.behind(c)
 		} else {
-			c.tooSlow()
+			c.closeSlow()
 		}
 	}
 	return nil
 }
 
-// Join lets the connection hear what is sent to the group, from now on. Joining
-// twice is joining once; a connection that has ended joins nothing.
-func (h *Hub) Join(c *Conn, group string) { h.fanout.join(c, group) }
+// Join adds the connection to a group, for messages sent from now on. Joining twice equals joining once;
+// a connection that has ended, or of another hub, joins nothing.
+func (h *Hub) Join(c *Conn, group string) {
+	if c.hub == h {
+		c.queue.Join(group)
+	}
+}
 
 // Leave undoes Join. The end of a connection leaves all its groups.
-func (h *Hub) Leave(c *Conn, group string) { h.fanout.leave(c, group) }
+func (h *Hub) Leave(c *Conn, group string) {
+	if c.hub == h {
+		c.queue.Leave(group)
+	}
+}
 
-// Dissolve has every connection leave the group, and says which did.
-func (h *Hub) Dissolve(group string) []*Conn { return h.fanout.dissolve(group) }
+// Dissolve removes all connections from a group and returns them.
+func (h *Hub) Dissolve(group string) (left []*Conn) {
+	for _, owner := range h.fanout.Dissolve(group) {
+		left = append(left, connOf(owner))
+	}
+	return left
+}

@@ -5,55 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// ClientError is what a client answers a call with that failed there.
+// ClientError is the error of a call that failed at the client.
 type ClientError string
 
-// Error is the client's text.
+// Error returns the client's text.
 func (e ClientError) Error() string { return string(e) }
 
-// ErrEnded is the error of a call to a client whose connection has ended, and of a
-// stream of its that it did not end before.
+// ErrEnded is the error of a call to a client whose connection has ended, and of a client stream that
+// the end of the connection cut off.
 var ErrEnded = errors.New("signalr: the connection has ended")
 
-// Call calls target at one client and returns its answer. A client that has no
-// such handler answers with a ClientError; one that is older than .NET 7 does
-// not answer: give ctx a deadline. A method may call its own client, whose
-// answer overtakes the invocations that wait, as long as these are fewer than 16.
+// Call calls target at a client and returns its result. A client without such a handler answers with a
+// ClientError; a client older than .NET 7 does not answer: give ctx a deadline. A method may call its
+// own client, whose result overtakes the waiting invocations as long as these are fewer than 16.
 func Call[R any](ctx context.Context, c *Conn, target string, args ...any) (R, error) {
 	var result R
 	answer, err := c.call(ctx, target, args)
 	if err != nil {
 		return result, fmt.Errorf("call %s: %w", target, err)
 	}
-	if answer.failure != "" {
-		return result, fmt.Errorf("call %s: %w", target, ClientError(answer.failure))
+	if answer.Error != "" {
+		return result, fmt.Errorf("call %s: %w", target, ClientError(answer.Error))
 	}
-	if answer.value == nil {
+	if answer.Value == nil {
 		return result, nil
 	}
-	if err := decode(answer.value, &result); err != nil {
+	if err := decode(answer.Value, &result); err != nil {
 		return result, fmt.Errorf("call %s: decode the result: %w", target, err)
 	}
 	return result, nil
 }
 
-func (c *Conn) call(ctx context.Context, target string, args []any) (*message, error) {
-	answer := make(chan *message, 1)
-	id, err := c.expect(answer)
+func (c *Conn) call(ctx context.Context, target string, args []any) (*wire.Message, error) {
+	result := make(chan *wire.Message, 1)
+	id, err := c.streams.expectResult(result)
 	if err != nil {
 		return nil, err
 	}
-	defer c.forget(id)
-	o, err := invocationOf(id, target, args)
+	defer c.streams.forgetResult(id)
+	m, err := wire.NewInvocation(id, target, args)
 	if err != nil {
 		return nil, err
 	}
-	c.push(o)
+	c.send(m)
 	select {
-	case m, came := <-answer:
-		if !came {
+	case m, ok := <-result:
+		if !ok {
 			return nil, ErrEnded
 		}
 		return m, nil
@@ -64,23 +65,23 @@ func (c *Conn) call(ctx context.Context, target string, args []any) (*message, e
 	}
 }
 
-// expect has an answer of the client's delivered under the id that it returns. The
-// channel is closed when there will be none.
-func (c *Conn) expect(answer chan<- *message) (id string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.flows.cut {
+// expectResult registers a channel for the result of a call and returns the ID for the call. The channel
+// is closed if there will be no result.
+func (s *streams) expectResult(result chan<- *wire.Message) (id string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return "", ErrEnded
 	}
-	c.flows.named++
-	id = "s" + strconv.Itoa(c.flows.named)
-	put(&c.flows.calls, id, answer)
-	c.flows.move() // The reader may have to go on.
+	s.calls++
+	id = "s" + strconv.Itoa(s.calls)
+	put(&s.results, id, result)
+	s.wakeReader() // a waiting call lets the reader buffer more
 	return id, nil
 }
 
-func (c *Conn) forget(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.flows.calls, id)
+func (s *streams) forgetResult(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.results, id)
 }

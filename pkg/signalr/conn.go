@@ -2,271 +2,182 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"parley.internal/pkg/signalr/internal/fanout"
+	"parley.internal/pkg/signalr/internal/token"
+	"parley.internal/pkg/signalr/internal/transport"
+	"parley.internal/pkg/signalr/internal/wire"
 )
 
-const (
-	linger     = 5 * time.Second // for a client to answer a closing handshake
-	goneLinger = time.Second     // for a client to read the answer to its own
-)
+var errSlowConsumer = errors.New("client reads too slowly")
 
-// Conn is one client's connection. All methods are safe for concurrent use, and
-// harmless once the connection has ended.
+// Conn is the connection of a client. All methods are safe for concurrent use, and without effect once
+// the connection has ended.
 //
-// One goroutine serves it as long as nothing happens: begin until the handshake,
-// then run, which reads, and ends last. Over server-sent events that is the
-// request's own. Another one runs the methods that take turns while there are any;
-// each stream, and each method that reads one, has its own; and one writes while
-// the client has to read before more can be sent.
+// A single goroutine serves an idle connection: serve until the handshake, then run, which reads
+// messages and ends last. Over server-sent events that is the goroutine of the request. The dispatcher
+// has a goroutine while there are invocations to run, each stream and each method that reads a client
+// stream has its own, and the send queue has one while the client must read before more can be sent.
 type Conn struct {
 	hub      *Hub
-	ticket   ticket
-	via      Transport
+	tokenID  token.ID
 	id       string
+	via      Transport
 	identity Identity
-	ctx      context.Context //nolint:containedctx // it is the connection's life
+	ctx      context.Context //nolint:containedctx // the life of the connection
 	cancel   context.CancelFunc
-	started  time.Time
 
-	carrier carrier
-	raw     syscall.RawConn // of the carrier; nil: it only writes and waits
-	records records
-	pace    *rate.Limiter // of the client's invocations; nil: any
-
-	helpers   sync.WaitGroup // all goroutines but run, and the streams'
-	streaming sync.WaitGroup // the streams to the client, and the methods that read one of its own
-
-	// Guarded by the fan-out.
-	memberships []*member
-	out         outgoing
-
-	greeted atomic.Bool  // the handshake is done
-	busy    atomic.Bool  // a method runs: the client's silence does not count
-	held    atomic.Bool  // the client is not read for now: nor does it
-	left    atomic.Bool  // the client has closed the socket, which nobody has read yet
-	armed   atomic.Bool  // the client pings, so its silence counts
-	format  format       // since the handshake
-	refused bool         // by OnConnect; for the goroutine that runs the jobs alone
-	heard   atomic.Int64 // when it was last heard, in nanoseconds since started
-	sent    atomic.Int64 // when it was last written to, likewise
-	expires atomic.Int64 // Unix nanoseconds; 0: never
-	shown   atomic.Int64 // until when the newest token is good that the client has shown, likewise
+	transport  transport.Transport // nil until attach
+	format     wire.Format         // JSON of the transport until the handshake
+	records    wire.Records
+	pace       *rate.Limiter // of invocations; nil: unlimited
+	queue      fanout.Queue
+	dispatcher dispatcher
+	streams    streams
+	keepAlive  keepAlive
+	expiry     expiry
 
 	mu     sync.Mutex
-	jobs   jobs
-	flows  flows
-	opened bool    // the socket is there
-	reason *reason // why it ends; nil: it does not
-	timers []*time.Timer
-	clock  *time.Timer
-	looks  time.Duration // when the clock is looked at next, since started; 0: it is just now
+	state  state
+	reason closeReason // once closing
 }
 
-// reason is why and how a connection ends.
-type reason struct {
-	err            error  // for OnDisconnect; nil: someone wanted it
-	text           string // for the client
-	allowReconnect bool
-	gone           bool // the client cannot be told
-}
-
-func newConn(h *Hub, t ticket, via Transport, who Identity) *Conn {
-	ctx, cancel := context.WithCancel(context.Background())
+func newConn(h *Hub, id token.ID, via Transport, identity Identity) *Conn {
 	c := &Conn{
-		hub:      h,
-		ticket:   t,
-		via:      via,
-		format:   via.formats()[jsonProtocol],
-		id:       h.tickets.publicID(t),
-		identity: who,
-		ctx:      ctx,
-		cancel:   cancel,
-		started:  time.Now(),
+		hub: h, tokenID: id, id: h.tokens.PublicID(id), via: via, identity: identity,
+		format:  via.formats()[wire.JSON],
+		records: wire.Records{Max: h.options.MaxMessage},
 	}
-	c.records = records{max: h.options.MaxMessage}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.queue.Init(h.fanout, (*queueOwner)(c))
+	c.dispatcher.conn, c.streams.conn = c, c
+	c.keepAlive.init(c)
+	c.expiry.init(via, identity.Expires)
 	if o := h.options; o.CallRate > 0 {
 		c.pace = rate.NewLimiter(rate.Limit(o.CallRate), max(1, int(2*o.CallRate)))
 	}
-	c.busy.Store(true) // until OnConnect has returned
-	c.expires.Store(unixNano(who.Expires))
-	c.shown.Store(unixNano(who.Expires))
 	return c
 }
 
-// ID is the connection's public name: knowing it gives no power over it. A client
-// that negotiates version 1 or later knows it as its connectionId.
+// attach sets the transport, before the connection is served. From now on requests with the token reach
+// the connection.
+func (c *Conn) attach(t transport.Transport) {
+	c.mu.Lock()
+	c.transport = t
+	c.mu.Unlock()
+	c.records.Source = t
+	c.hub.tokens.Attach(c.tokenID, c)
+}
+
+// ID returns the public name of the connection, which gives no power over the connection. A client that
+// negotiates version 1 or later knows the name as its connectionId.
 func (c *Conn) ID() string { return c.id }
 
-// User is Identity().User.
+// User returns Identity().User.
 func (c *Conn) User() string { return c.identity.User }
 
-// Identity is what Identify said on connect.
+// Identity returns the result of Options.Identify for the first request of the connection.
 func (c *Conn) Identity() Identity { return c.identity }
 
-// Context ends with the connection.
+// Context returns a context that ends with the connection.
 func (c *Conn) Context() context.Context { return c.ctx }
 
-// Send calls target at this client. It never waits; the error is about
-// arguments that cannot be encoded.
+// Send calls target at this client. Send never waits; the error is about arguments that cannot be
+// encoded.
 func (c *Conn) Send(target string, args ...any) error {
-	o, err := invocationOf("", target, args)
+	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
 		return err
 	}
-	c.push(o)
+	c.send(m)
 	return nil
 }
 
-// SendWithin is Send if no more than so many bytes wait for the client then. It
-// reports false, and sends nothing, if there would be more: the client reads
-// too slowly for this message, and is not disconnected for it.
+// SendWithin is Send if at most so many bytes wait for the client afterwards. Otherwise SendWithin sends
+// nothing and returns false: the client reads too slowly for this message, and stays connected.
 func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
-	o, err := invocationOf("", target, args)
+	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
 		return false, err
 	}
-	return c.hub.fanout.offer(c, c.format.encode(o), bytes), nil
+	return c.queue.Offer(c.format.Encode(m), bytes), nil
 }
 
-// Close ends the connection at once; what was sent before is still delivered if
-// the client reads it. A running method's context is done. The client is told
-// why, unless that is empty, and with allowReconnect comes back if it was built
-// to.
+// send queues a message and closes the connection of a slow consumer.
+func (c *Conn) send(m *wire.Message) {
+	if !c.queue.Send(c.format.Encode(m)) {
+		c.closeSlow()
+	}
+}
+
+func (c *Conn) closeSlow() {
+	c.close(closeReason{err: errSlowConsumer, text: "The client reads too slowly.", allowReconnect: true})
+}
+
+// Close ends the connection at once; earlier messages are still delivered if the client reads them. The
+// context of a running method is cancelled. The client is told the reason unless why is empty, and with
+// allowReconnect the client reconnects if built to do so.
 func (c *Conn) Close(why string, allowReconnect bool) {
-	c.end(reason{text: why, allowReconnect: allowReconnect})
+	c.close(closeReason{text: why, allowReconnect: allowReconnect})
 }
 
-// SetExpiry sets when the connection ends by itself, with allowReconnect, so
-// that the client comes back with a new token. The zero time and any after the
-// year 2261: never. All until 1970 are one past, and Expiry says that of them.
-// Where a client sends by requests, the connection ends with the newest token that
-// these have shown at the latest, whose next one would be refused; and a newer one
-// than any before puts the end off.
+// SetExpiry sets the time when the connection ends by itself, with allowReconnect, so that the client
+// reconnects with a new token. The zero time and any time after the year 2261 mean never. Times up to
+// 1970 all count as the same past instant, and Expiry returns that instant. Where the client sends
+// messages in requests, the connection ends with the newest token of these requests at the latest,
+// because the next request would be rejected; a newer token than all before postpones the end.
 func (c *Conn) SetExpiry(t time.Time) {
-	c.expires.Store(unixNano(t))
-	c.look()
+	c.expiry.set(t)
+	c.keepAlive.check()
 }
 
-// Expiry is when the connection ends by itself. The zero time: never.
-func (c *Conn) Expiry() time.Time {
-	at := c.endsAt()
-	if at == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, at)
-}
+// Expiry returns the time when the connection ends by itself. The zero time means never.
+func (c *Conn) Expiry() time.Time { return c.expiry.time() }
 
-func (c *Conn) endsAt() int64 {
-	at, shown := c.expires.Load(), c.shown.Load()
-	if c.via != WebSockets && shown != 0 && (at == 0 || shown < at) {
-		return shown
-	}
-	return at
-}
-
-// renew is a request of the client's, whose token may be newer than those before.
-func (c *Conn) renew(who Identity) {
-	if at := unixNano(who.Expires); putOff(&c.shown, at) {
-		putOff(&c.expires, at)
-		c.look()
+// AfterCompletion runs fn once the calling method has succeeded and its completion is queued, before the
+// next method takes its turn: messages that fn sends to this connection arrive right behind the result.
+// If the result is a stream, fn runs beside the stream, from when the method has returned. Functions of
+// the same method run in the order of registration. An error of fn is only logged.
+//
+// The connection cannot tell its running methods apart. While a method that takes turns is the only
+// running method, AfterCompletion belongs to that method. While other methods run beside it (see
+// Incoming), fn waits for the completions of all methods that run at the time of the call, and runs if
+// any of them succeeded: the promised order still holds, with a delay. Called while no method runs,
+// AfterCompletion runs fn at once.
+func (c *Conn) AfterCompletion(fn func(context.Context) error) {
+	if !c.dispatcher.addHook(fn) {
+		c.runHook(fn, "AfterCompletion")
 	}
 }
 
-// putOff moves an instant to a later one, and says whether it was. 0 is never.
-func putOff(from *atomic.Int64, to int64) bool {
-	for {
-		at := from.Load()
-		if at == 0 || (to != 0 && to <= at) {
-			return false
-		}
-		if from.CompareAndSwap(at, to) {
-			return true
-		}
+// queueOwner is a Conn in the role of the owner of its send queue.
+type queueOwner Conn
+
+// WriteWait implements fanout.Connection.
+func (o *queueOwner) WriteWait(batch [][]byte, wrote func(bytes int)) error {
+	return o.transport.WriteWait(batch, wrote)
+}
+
+// WriteFailed closes a connection that cannot be written to.
+func (o *queueOwner) WriteFailed(err error) {
+	c := (*Conn)(o)
+	reason := closeReason{err: err, unreachable: true, graceful: true}
+	if transport.IsTimeout(err) {
+		c.close(reason)
+		c.transport.Close()
+		return
 	}
+	// The client's close frame may be unread yet; it explains the end better than the failed write.
+	c.transport.ExpectClose(time.Second)
+	c.keepAlive.after(closeTimeout, func() { c.close(reason) })
 }
 
-// unixNano is an instant in nanoseconds, and 0 for never: for what an int64 does
-// not hold as well, if that is to come.
-func unixNano(t time.Time) int64 {
-	switch {
-	case t.IsZero(), t.Year() > 2261:
-		return 0
-	case !t.After(time.Unix(0, 0)):
-		return 1
-	default:
-		return t.UnixNano()
-	}
-}
-
-// push sends a message; a client too slow for it is disconnected.
-func (c *Conn) push(o *outbound) {
-	if !c.hub.fanout.put(c, c.format.encode(o)) {
-		c.tooSlow()
-	}
-}
-
-func (c *Conn) tooSlow() {
-	c.end(reason{err: errSlow, text: "The client reads too slowly.", allowReconnect: true})
-}
-
-// finish ends the connection when what the client sent before is done, or when
-// WriteTimeout has passed. The first ending counts.
-func (c *Conn) finish(e reason) {
-	if c.settle(e) {
-		c.later(c.hub.options.WriteTimeout, c.cancel)
-	}
-	if e.gone {
-		c.hub.fanout.abandon(c)
-	}
-	c.employ()
-}
-
-// end ends the connection at once.
-func (c *Conn) end(e reason) {
-	c.settle(e)
-	c.hub.fanout.seal(c)
-	c.cancel()
-	c.hurry()
-	c.employ()
-}
-
-// hurry has nobody wait for a handshake any more.
-func (c *Conn) hurry() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.opened && !c.greeted.Load() {
-		c.carrier.readBy(time.Now())
-	}
-}
-
-func (c *Conn) settle(e reason) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reason != nil {
-		return false
-	}
-	c.reason = &e
-	return true
-}
-
-// retire is how a drain ends a connection: methods may finish, but nobody waits
-// for a handshake.
-func (c *Conn) retire(e reason) {
-	if c.greeted.Load() {
-		c.finish(e)
-	} else {
-		c.end(e)
-	}
-}
-
-// later runs fn after a time, unless the connection has ended by then.
-func (c *Conn) later(d time.Duration, fn func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.timers = append(c.timers, time.AfterFunc(d, fn))
+// connOf returns the connection of a queue.
+func connOf(owner fanout.Connection) *Conn {
+	return (*Conn)(owner.(*queueOwner)) //nolint:forcetypeassert // every queue belongs to a Conn
 }

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// Drain lets no connection in any more, answering with 503, and ends those that
-// are open, telling their clients to reconnect: one after the other, spread
-// evenly over the given time, so that the node that takes them over is not run
-// down. Methods that run may finish within WriteTimeout. When ctx is done the
-// rest is ended at once. Drain does not wait for the connections to be gone:
-// Wait does. It cannot be undone.
+// Drain admits no more connections, with 503 as the answer, and closes the open ones, telling their
+// clients to reconnect: one after the other, spread evenly over the given time to spare the node that
+// takes the clients over. Running methods may finish within WriteTimeout. When ctx is done the remaining
+// connections are closed at once. Drain does not wait for the connections to end: Wait does. Drain
+// cannot be undone.
 func (h *Hub) Drain(ctx context.Context, over time.Duration) {
-	conns := h.door.close()
+	conns := h.connections.drain()
 	start := time.Now()
 	for i, c := range conns {
 		pause(ctx, time.Until(start.Add(over*time.Duration(i)/time.Duration(len(conns)))))
-		c.retire(reason{allowReconnect: true})
+		c.close(closeReason{allowReconnect: true, graceful: true})
 	}
 }
 
@@ -32,13 +31,12 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Wait returns when every goroutine of every connection has ended, or with an
-// error when ctx is done first. http.Server.Shutdown knows nothing of upgraded
-// connections: after Drain, this is what makes a stop clean.
+// Wait waits until every goroutine of every connection has ended, or returns an error when ctx is done
+// first. http.Server.Shutdown ignores upgraded connections: a clean stop is Drain and then Wait.
 func (h *Hub) Wait(ctx context.Context) error {
-	if err := h.door.wait(ctx); err != nil {
+	if err := h.connections.wait(ctx); err != nil {
 		return err
 	}
-	h.fanout.rest()
+	h.fanout.Wait()
 	return nil
 }

@@ -1,218 +1,252 @@
 package signalr
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"parley.internal/pkg/signalr/internal/token"
+	"parley.internal/pkg/signalr/internal/transport"
+	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// ServeHTTP answers {path}/negotiate, and takes any other path for the hub's
-// own. It returns as soon as a connection is a WebSocket; over server-sent events
-// when the connection has ended; and over long polling with each poll. Wait waits
-// for all connections.
+// ServeHTTP answers {path}/negotiate and treats any other path as the hub's own. ServeHTTP returns as
+// soon as a connection is a WebSocket; over server-sent events when the connection has ended; and over
+// long polling with each poll. Wait waits for all connections.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if strings.HasSuffix(r.URL.Path, "/negotiate") {
-		h.negotiate(w, r)
+		h.serveNegotiate(w, r)
 		return
 	}
 	serve, known := map[string]func(http.ResponseWriter, *http.Request, Identity){
-		http.MethodGet: h.connect, http.MethodPost: h.take, http.MethodDelete: h.forget,
+		http.MethodGet: h.serveConnect, http.MethodPost: h.serveMessage, http.MethodDelete: h.serveDelete,
 	}[r.Method]
 	if !known {
 		w.Header().Set("Allow", "DELETE, GET, POST")
-		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		reject(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 		return
 	}
-	if r.Method == http.MethodGet && r.ContentLength != 0 { // its answer would wait for the body
-		refuse(w, http.StatusBadRequest, "A GET request has no body")
+	if r.Method == http.MethodGet && r.ContentLength != 0 { // the answer would wait for the body
+		reject(w, http.StatusBadRequest, "A GET request has no body")
 		return
 	}
-	if who, ok := h.admit(w, r); ok {
-		serve(w, r, who)
+	if identity, ok := h.identify(w, r); ok {
+		serve(w, r, identity)
 	}
 }
 
-// admit says who asks, or has refused the request.
-func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Identity, bool) {
+func (h *Hub) serveNegotiate(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		reject(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	identity, ok := h.identify(w, r)
+	if !ok {
+		return
+	}
+	if err := h.connections.admissible(identity.User); err != nil {
+		rejectBusy(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(h.negotiate(r.URL.Query(), identity)) // the client may have gone
+}
+
+func (h *Hub) negotiate(query url.Values, identity Identity) wire.Negotiation {
+	version, text := wire.NegotiateVersion(query)
+	if text != "" {
+		return wire.Negotiation{Error: text}
+	}
+	id, connectionToken := h.tokens.Issue(identity.User, time.Now())
+	answer := wire.Negotiation{ConnectionID: connectionToken, AvailableTransports: available(h.options.Transports)}
+	if version > 0 {
+		answer.NegotiateVersion, answer.ConnectionID, answer.ConnectionToken = version, h.tokens.PublicID(id), connectionToken
+	}
+	return answer
+}
+
+// identify returns the identity of the client, or rejects the request.
+func (h *Hub) identify(w http.ResponseWriter, r *http.Request) (Identity, bool) {
 	if !h.options.AllowOrigin(r) {
-		refuse(w, http.StatusForbidden, "Origin not allowed")
+		reject(w, http.StatusForbidden, "Origin not allowed")
 		return Identity{}, false
 	}
-	who, err := h.options.Identify(r)
-	if err != nil || (!who.Expires.IsZero() && !time.Now().Before(who.Expires)) {
+	identity, err := h.options.Identify(r)
+	if err != nil || (!identity.Expires.IsZero() && !time.Now().Before(identity.Expires)) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		refuse(w, http.StatusUnauthorized, "Unauthorized")
+		reject(w, http.StatusUnauthorized, "Unauthorized")
 		return Identity{}, false
 	}
-	return who, true
+	return identity, true
 }
 
-// open says whether one more connection would be let in, or has refused it.
-func (h *Hub) open(w http.ResponseWriter, who Identity) bool {
-	err := h.door.check(&h.options, who.User)
-	if err != nil {
-		refuseBusy(w, err)
-	}
-	return err == nil
-}
-
-// find is the connection of a request, nil if its token is for one that is not
-// there yet; or find has refused the request.
-func (h *Hub) find(w http.ResponseWriter, r *http.Request, who Identity) (*Conn, bool) {
+// find returns the connection of a request, nil if its token is valid and unused, or rejects the
+// request.
+func (h *Hub) find(w http.ResponseWriter, r *http.Request, identity Identity) (*Conn, bool) {
 	id := r.URL.Query().Get("id")
 	if id == "" {
-		refuse(w, http.StatusBadRequest, "Connection ID required")
+		reject(w, http.StatusBadRequest, "Connection ID required")
 		return nil, false
 	}
-	c, err := h.tickets.find(id, who.User, time.Now())
+	c, err := h.tokens.Find(id, identity.User, time.Now())
 	if err != nil {
-		refuseUnknown(w)
+		rejectUnknown(w)
 		return nil, false
 	}
-	if c != nil {
-		c.renew(who)
+	if c != nil && c.expiry.renew(identity.Expires) {
+		c.keepAlive.check()
 	}
 	return c, true
 }
 
-// connect turns a request into a connection, or into a poll of one.
-func (h *Hub) connect(w http.ResponseWriter, r *http.Request, who Identity) {
+// serveConnect starts a connection, or answers a poll of an existing one.
+func (h *Hub) serveConnect(w http.ResponseWriter, r *http.Request, identity Identity) {
 	via := transportOf(r)
 	var c *Conn
-	if via != WebSockets || r.URL.Query().Get("id") != "" { // A WebSocket may skip negotiation.
+	if via != WebSockets || r.URL.Query().Get("id") != "" { // a WebSocket may skip negotiation
 		var ok bool
-		if c, ok = h.find(w, r, who); !ok {
+		if c, ok = h.find(w, r, identity); !ok {
 			return
 		}
 	}
 	switch {
 	case !slices.Contains(h.options.Transports, via):
-		refuse(w, http.StatusNotFound, string(via)+" transport not supported by this end point type")
+		reject(w, http.StatusNotFound, string(via)+" transport not supported by this end point type")
 	case c == nil:
-		h.begin(w, r, who, via)
+		h.startConnection(w, r, identity, via)
 	case c.via != via:
-		refuse(w, http.StatusBadRequest, "Cannot change transports mid-connection")
+		reject(w, http.StatusBadRequest, "Cannot change transports mid-connection")
 	case via == LongPolling:
-		c.carrier.(*polling).serve(w, r) //nolint:forcetypeassert // It is what via says.
+		c.transport.(*transport.LongPolling).ServePoll(w, r) //nolint:forcetypeassert // as via says
 	default:
-		refuse(w, http.StatusConflict, "Connection already active")
+		reject(w, http.StatusConflict, "Connection already active")
 	}
 }
 
-// begin makes a connection.
-func (h *Hub) begin(w http.ResponseWriter, r *http.Request, who Identity, via Transport) {
+// startConnection claims the token, admits the connection, and starts its transport.
+func (h *Hub) startConnection(w http.ResponseWriter, r *http.Request, identity Identity, via Transport) {
 	if !h.options.AllowConnect(r) {
-		refuseBusy(w, errBusy)
+		rejectBusy(w, errConnectRate)
 		return
 	}
-	t, err := h.ticket(r, who)
+	id, err := h.claim(r, identity)
 	switch {
-	case errors.Is(err, errAlreadyActive):
-		refuse(w, http.StatusConflict, "Connection already active")
+	case errors.Is(err, token.ErrActive):
+		reject(w, http.StatusConflict, "Connection already active")
 		return
 	case err != nil:
-		refuseUnknown(w)
+		rejectUnknown(w)
 		return
 	}
-	c := newConn(h, t, via, who)
-	if err := h.door.enter(c); err != nil {
-		c.stop()
-		h.tickets.release(t)
-		refuseBusy(w, err)
+	c := newConn(h, id, via, identity)
+	if err := h.connections.add(c); err != nil {
+		c.cancel()
+		h.tokens.Release(id)
+		rejectBusy(w, err)
 		return
 	}
 	switch via {
 	case ServerSentEvents:
-		h.stream(c, w, r)
+		t := transport.NewServerSentEvents(w, r, h.options.WriteTimeout)
+		c.attach(t)
+		t.Serve(c.serve)
 	case LongPolling:
-		h.startPolling(c, w)
+		t := transport.NewLongPolling(transport.Timeouts{
+			Poll: h.options.PollTimeout, Gap: h.options.DisconnectTimeout, Write: h.options.WriteTimeout,
+		})
+		c.attach(t)
+		t.ServeFirst(w)
+		go c.serveAsync() // the registry waits for teardown
 	default:
-		h.upgrade(c, w, r)
+		t, err := h.upgrader.Upgrade(w, r)
+		if err != nil {
+			c.teardown()
+			return
+		}
+		t.HandleControl(c.sendPong, c.queue.SendOnly)
+		c.queue.SetSocket(t.Socket())
+		c.attach(t)
+		go c.serveAsync() // the registry waits for teardown
 	}
 }
 
-// abandon is the end of a connection that never ran.
-func (h *Hub) abandon(c *Conn) {
-	c.stop()
-	h.tickets.release(c.ticket)
-	h.door.leave(c)
-}
-
-// ticket is that of the connection in the query, or a new one for a client that
-// skipped negotiation.
-func (h *Hub) ticket(r *http.Request, who Identity) (ticket, error) {
+// claim reserves the token in the query, or returns a new ID for a client that skipped negotiation.
+func (h *Hub) claim(r *http.Request, identity Identity) (token.ID, error) {
 	id := r.URL.Query().Get("id")
 	if id == "" {
-		return newTicket(), nil
+		return token.NewID(), nil
 	}
-	return h.tickets.claim(id, who.User, time.Now())
+	return h.tokens.Claim(id, identity.User, time.Now())
 }
 
-// receiver is what carries a connection whose client sends by requests.
+// receiver is a transport whose client sends messages in requests of their own.
 type receiver interface {
-	take(r *http.Request, w *http.ResponseController, patience time.Duration) error
+	Receive(r *http.Request, control *http.ResponseController, timeout time.Duration) error
 }
 
-// take brings what a client sends to its connection.
-func (h *Hub) take(w http.ResponseWriter, r *http.Request, who Identity) {
-	c, ok := h.find(w, r, who)
+// serveMessage passes the body of a request to its connection.
+func (h *Hub) serveMessage(w http.ResponseWriter, r *http.Request, identity Identity) {
+	c, ok := h.find(w, r, identity)
 	switch {
 	case !ok:
 		return
 	case c == nil:
-		refuseUnknown(w)
+		rejectUnknown(w)
 		return
 	case c.via == WebSockets:
 		w.Header().Set("Allow", http.MethodGet)
-		refuse(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+		reject(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
 		return
 	}
-	in := c.carrier.(receiver) //nolint:forcetypeassert // All others are.
-	switch err := in.take(r, http.NewResponseController(w), h.options.WriteTimeout); {
-	case errors.Is(err, errGone):
-		refuseUnknown(w)
-	case errors.Is(err, errCrowd):
+	t := c.transport.(receiver) //nolint:forcetypeassert // all transports but WebSockets are receivers
+	switch err := t.Receive(r, http.NewResponseController(w), h.options.WriteTimeout); {
+	case errors.Is(err, transport.ErrClosed):
+		rejectUnknown(w)
+	case errors.Is(err, transport.ErrTooManyRequests):
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusTooManyRequests, err.Error())
+		reject(w, http.StatusTooManyRequests, err.Error())
 	case err != nil:
-		refuse(w, http.StatusBadRequest, "The message did not arrive")
+		reject(w, http.StatusBadRequest, "The message did not arrive")
 	default:
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusOK)
 	}
 }
 
-// forget is how a client that polls says that it leaves.
-func (h *Hub) forget(w http.ResponseWriter, r *http.Request, who Identity) {
-	c, ok := h.find(w, r, who)
+// serveDelete ends a connection over long polling at the client's request.
+func (h *Hub) serveDelete(w http.ResponseWriter, r *http.Request, identity Identity) {
+	c, ok := h.find(w, r, identity)
 	switch {
 	case !ok:
 	case c == nil:
-		refuseUnknown(w)
+		rejectUnknown(w)
 	case c.via != LongPolling:
-		refuse(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
+		reject(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 	default:
-		c.carrier.(*polling).leave(errLeft) //nolint:forcetypeassert // It is what via says.
+		c.transport.(*transport.LongPolling).Leave(transport.ErrLeft) //nolint:forcetypeassert // as via says
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusAccepted)
 	}
 }
 
-func refuseUnknown(w http.ResponseWriter) {
-	refuse(w, http.StatusNotFound, "No Connection with that ID")
+func rejectUnknown(w http.ResponseWriter) {
+	reject(w, http.StatusNotFound, "No Connection with that ID")
 }
 
-func refuseBusy(w http.ResponseWriter, err error) {
+func rejectBusy(w http.ResponseWriter, err error) {
 	w.Header().Set("Retry-After", "1")
-	refuse(w, http.StatusServiceUnavailable, err.Error())
+	reject(w, http.StatusServiceUnavailable, err.Error())
 }
 
-func refuse(w http.ResponseWriter, status int, text string) {
+func reject(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // The client may have gone.
+	_, _ = io.WriteString(w, text) // the client may have gone
 }

@@ -6,29 +6,27 @@ import (
 	"iter"
 )
 
-// Incoming is a stream that a client sends along with an invocation, as a
-// parameter of the method. Such a method takes no turn: it runs beside the
-// others of its connection, from when it is read.
+// Incoming is a stream that a client sends along with an invocation, as a parameter of the method. A
+// method with such a parameter takes no turn: it starts as soon as the invocation is read and runs beside
+// the other methods of its connection.
 //
-// It is read at the method's pace: while ten items wait, the client is not read,
-// nor is anything that it sent behind them. Unless that is what somebody waits
-// for: as long as another method has nothing to read, or a Call no answer, more
-// items may wait, up to 256 KiB of all streams of a connection. Beyond that the
-// client is not read again; and a stream of which its method then reads nothing
-// for Options.ClientTimeout, while others wait, ends with an error.
+// The stream is read at the method's pace: while ten items wait, the hub reads nothing more from the
+// client. While another method waits for an item, or a Call for its result, more items may wait, up to
+// 256 KiB of all streams of a connection. Beyond that the hub reads nothing more from the client; a
+// stream of which its method then reads nothing for Options.ClientTimeout, while others wait, ends with
+// an error.
 //
-// What a method leaves of a stream is forgotten when the method returns, or when
-// its own stream has ended, if its result is one.
-type Incoming[T any] struct{ upload *upload }
+// Unread items are dropped when the method returns, or when the method's own stream has ended if its
+// result is a stream.
+type Incoming[T any] struct{ stream *clientStream }
 
-// All are the items as they come. An error is the last: the client's own, one
-// about an item that is no T, that nobody has read the stream for too long, or
-// that the connection or ctx has ended.
+// All returns the items as they arrive. An error comes last: the client's own error, an item that is no
+// T, a stream that was not read for too long, or the end of the connection or of ctx.
 func (s Incoming[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
 			var item T
-			raw, err := s.upload.next(ctx)
+			raw, err := s.stream.next(ctx)
 			if errors.Is(err, errStreamEnd) {
 				return
 			}
@@ -42,7 +40,7 @@ func (s Incoming[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-func (s *Incoming[T]) attach(u *upload) { s.upload = u }
+func (s *Incoming[T]) attach(stream *clientStream) { s.stream = stream }
 
-// attacher is a parameter that is a stream.
-type attacher interface{ attach(u *upload) }
+// attacher is a parameter that is a client stream.
+type attacher interface{ attach(stream *clientStream) }

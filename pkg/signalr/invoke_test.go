@@ -43,17 +43,13 @@ func calculator() *signalr.Hub {
 		return []any{a, b, c, d}, nil
 	}))
 	h.Handle("After", signalr.Func1(func(ctx context.Context, c *signalr.Conn, fails *bool) (string, error) {
-		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("First") })
-		signalr.AfterCompletion(ctx, func(context.Context) error { panic("the password is x") })
-		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("Second") })
+		c.AfterCompletion(func(context.Context) error { return c.Send("First") })
+		c.AfterCompletion(func(context.Context) error { panic("the password is x") })
+		c.AfterCompletion(func(context.Context) error { return c.Send("Second") })
 		if fails != nil {
 			return "", signalr.HubError("not today")
 		}
 		return "done", c.Send("During")
-	}))
-	h.Handle("AfterNothing", signalr.Action0(func(context.Context, *signalr.Conn) error {
-		signalr.AfterCompletion(context.Background(), func(context.Context) error { return nil })
-		return nil
 	}))
 	h.Handle("Greet", signalr.Func1(func(_ context.Context, c *signalr.Conn, name string) (int, error) {
 		for i := range 3 {
@@ -211,10 +207,6 @@ func TestInvocationsAreAnswered(t *testing.T) {
 			send: `{"type":1,"invocationId":"1","target":"After","arguments":[true]}`,
 			want: []string{failure(unexpected+` HubException: not today`, "After")},
 		},
-		"nor behind a method that is not said": {
-			send: `{"type":1,"invocationId":"1","target":"AfterNothing","arguments":[]}`,
-			want: []string{failure(unexpected, "AfterNothing")},
-		},
 		"nobody waits for a completion, so none is sent, not even of an error": {
 			send: `{"type":1,"target":"Echo","arguments":["hi"]}` + sep +
 				`{"type":1,"target":"Nope","arguments":[]}` + sep +
@@ -311,7 +303,7 @@ func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
 	d.Handle("Leave", signalr.Action0(func(ctx context.Context, c *signalr.Conn) error {
 		large := new([1 << 20]byte)
 		runtime.AddCleanup(large, func(struct{}) { close(gone) }, struct{}{})
-		signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("Told", large[0]) })
+		c.AfterCompletion(func(context.Context) error { return c.Send("Told", large[0]) })
 		return nil
 	}))
 	r := openHub(t, d)

@@ -5,103 +5,106 @@ import (
 	"iter"
 )
 
-// Method is something that clients invoke. Func0 to Func4 make one of a function
-// with a result, Action0 to Action4 of one without, Stream0 to Stream4 of one
-// whose result is a stream.
+// Method is a function that clients invoke. Func0 to Func4 make a Method of a function with a result,
+// Action0 to Action4 of a function without, Stream0 to Stream4 of a function whose result is a stream.
 //
-// A connection's methods run one after the other, in the order of the client's
-// invocations; streams go on beside them, and so do methods that read one
-// (Incoming). Parameters at the end that are a map, a pointer, a slice or an
-// interface such as any may be left out by the client, and are nil then. The
-// context ends with the connection, that of a stream also when its client
-// cancels it. An error that is a HubError is told to the client; any other one,
-// a panic and runtime.Goexit only that something went wrong, and the logger gets
-// the rest.
+// The methods of a connection run one after the other, in the order of the client's invocations. Streams
+// continue beside them, and methods that read a client stream (Incoming) run beside them. The client may
+// leave out parameters at the end that are a map, a pointer, a slice or an interface such as any; they
+// are nil then. The context ends with the connection, and the context of a stream also when the client
+// cancels the stream. The client is told the text of a HubError; of any other error, a panic and
+// runtime.Goexit the client is told that something went wrong, and the details are logged.
 type Method struct {
-	shape  shape
-	call   func(ctx context.Context, in *input) (any, error)
-	stream func(ctx context.Context, in *input) (iter.Seq2[any, error], error) // instead of call
+	parameters parameters
+	call       func(i *invocation) (any, error)
+	streaming  bool // the result of call is an iter.Seq2[any, error]
 }
 
-// boxed is a stream of any items.
-func boxed[R any](items iter.Seq2[R, error]) iter.Seq2[any, error] {
+// streaming makes a streaming method of a method that returns an iter.Seq2[any, error].
+func streaming(m Method) Method {
+	m.streaming = true
+	return m
+}
+
+// anyItems converts the items of a stream.
+func anyItems[R any](items iter.Seq2[R, error], err error) (iter.Seq2[any, error], error) {
 	return func(yield func(any, error) bool) {
 		for item, err := range items {
 			if !yield(item, err) {
 				return
 			}
 		}
-	}
+	}, err
 }
 
 // Func0 makes a Method of a function without parameters.
 func Func0[R any](fn func(context.Context, *Conn) (R, error)) Method {
-	s := shape(nil)
-	return Method{shape: s, call: func(ctx context.Context, in *input) (any, error) {
-		if err := s.bind(in); err != nil {
+	ps := parameters(nil)
+	return Method{parameters: ps, call: func(i *invocation) (any, error) {
+		if err := ps.bind(i); err != nil {
 			return nil, err
 		}
-		return fn(ctx, in.conn)
+		return fn(i.ctx, i.conn)
 	}}
 }
 
 // Func1 makes a Method of a function with one parameter.
 func Func1[A, R any](fn func(context.Context, *Conn, A) (R, error)) Method {
-	s := shape{parameterOf[A]()}
-	return Method{shape: s, call: func(ctx context.Context, in *input) (any, error) {
+	ps := parameters{parameterOf[A]()}
+	return Method{parameters: ps, call: func(i *invocation) (any, error) {
 		var a A
-		if err := s.bind(in, &a); err != nil {
+		if err := ps.bind(i, &a); err != nil {
 			return nil, err
 		}
-		return fn(ctx, in.conn, a)
+		return fn(i.ctx, i.conn, a)
 	}}
 }
 
 // Func2 makes a Method of a function with two parameters.
 func Func2[A, B, R any](fn func(context.Context, *Conn, A, B) (R, error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B]()}
-	return Method{shape: s, call: func(ctx context.Context, in *input) (any, error) {
+	ps := parameters{parameterOf[A](), parameterOf[B]()}
+	return Method{parameters: ps, call: func(i *invocation) (any, error) {
 		var (
 			a A
 			b B
 		)
-		if err := s.bind(in, &a, &b); err != nil {
+		if err := ps.bind(i, &a, &b); err != nil {
 			return nil, err
 		}
-		return fn(ctx, in.conn, a, b)
+		return fn(i.ctx, i.conn, a, b)
 	}}
 }
 
 // Func3 makes a Method of a function with three parameters.
 func Func3[A, B, C, R any](fn func(context.Context, *Conn, A, B, C) (R, error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B](), parameterOf[C]()}
-	return Method{shape: s, call: func(ctx context.Context, in *input) (any, error) {
+	ps := parameters{parameterOf[A](), parameterOf[B](), parameterOf[C]()}
+	return Method{parameters: ps, call: func(i *invocation) (any, error) {
 		var (
 			a A
 			b B
 			c C
 		)
-		if err := s.bind(in, &a, &b, &c); err != nil {
+		if err := ps.bind(i, &a, &b, &c); err != nil {
 			return nil, err
 		}
-		return fn(ctx, in.conn, a, b, c)
+		return fn(i.ctx, i.conn, a, b, c)
 	}}
 }
 
 // Func4 makes a Method of a function with four parameters.
 func Func4[A, B, C, D, R any](fn func(context.Context, *Conn, A, B, C, D) (R, error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B](), parameterOf[C](), parameterOf[D]()}
-	return Method{shape: s, call: func(ctx context.Context, in *input) (any, error) {
+	ps := parameters{parameterOf[A](), parameterOf[B](), parameterOf[C](), parameterOf[D]()}
+	return Method{parameters: ps, call: func(i *invocation) (any, error) {
 		var (
 			a A
 			b B
 			c C
 			d D
 		)
-		if err := s.bind(in, &a, &b, &c, &d); err != nil {
+		if err := ps.bind(i, &a, &b, &c, &d); err != nil {
 			return nil, err
 		}
-		return fn(ctx, in.conn, a, b, c, d)
+		return fn(i.ctx, i.conn, a, b, c, d)
 	}}
 }
 
@@ -140,83 +143,42 @@ func Action4[A, B, C, D any](fn func(context.Context, *Conn, A, B, C, D) error) 
 	})
 }
 
-// Stream0 makes a Method of a function without parameters whose result is a stream. Its
-// error, and one that comes with an item, end the stream.
+// Stream0 makes a Method of a function without parameters whose result is a stream. The error of the
+// function, and an error that comes with an item, end the stream.
 func Stream0[R any](fn func(context.Context, *Conn) (iter.Seq2[R, error], error)) Method {
-	s := shape(nil)
-	return Method{shape: s, stream: func(ctx context.Context, in *input) (iter.Seq2[any, error], error) {
-		if err := s.bind(in); err != nil {
-			return nil, err
-		}
-		items, err := fn(ctx, in.conn)
-		return boxed(items), err
-	}}
+	return streaming(Func0(func(ctx context.Context, conn *Conn) (iter.Seq2[any, error], error) {
+		return anyItems(fn(ctx, conn))
+	}))
 }
 
-// Stream1 makes a Method of a function with one parameter whose result is a stream. Its
-// error, and one that comes with an item, end the stream.
+// Stream1 makes a Method of a function with one parameter whose result is a stream. The error of the
+// function, and an error that comes with an item, end the stream.
 func Stream1[A, R any](fn func(context.Context, *Conn, A) (iter.Seq2[R, error], error)) Method {
-	s := shape{parameterOf[A]()}
-	return Method{shape: s, stream: func(ctx context.Context, in *input) (iter.Seq2[any, error], error) {
-		var a A
-		if err := s.bind(in, &a); err != nil {
-			return nil, err
-		}
-		items, err := fn(ctx, in.conn, a)
-		return boxed(items), err
-	}}
+	return streaming(Func1(func(ctx context.Context, conn *Conn, a A) (iter.Seq2[any, error], error) {
+		return anyItems(fn(ctx, conn, a))
+	}))
 }
 
-// Stream2 makes a Method of a function with two parameters whose result is a stream. Its
-// error, and one that comes with an item, end the stream.
+// Stream2 makes a Method of a function with two parameters whose result is a stream. The error of the
+// function, and an error that comes with an item, end the stream.
 func Stream2[A, B, R any](fn func(context.Context, *Conn, A, B) (iter.Seq2[R, error], error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B]()}
-	return Method{shape: s, stream: func(ctx context.Context, in *input) (iter.Seq2[any, error], error) {
-		var (
-			a A
-			b B
-		)
-		if err := s.bind(in, &a, &b); err != nil {
-			return nil, err
-		}
-		items, err := fn(ctx, in.conn, a, b)
-		return boxed(items), err
-	}}
+	return streaming(Func2(func(ctx context.Context, conn *Conn, a A, b B) (iter.Seq2[any, error], error) {
+		return anyItems(fn(ctx, conn, a, b))
+	}))
 }
 
-// Stream3 makes a Method of a function with three parameters whose result is a stream. Its
-// error, and one that comes with an item, end the stream.
+// Stream3 makes a Method of a function with three parameters whose result is a stream. The error of the
+// function, and an error that comes with an item, end the stream.
 func Stream3[A, B, C, R any](fn func(context.Context, *Conn, A, B, C) (iter.Seq2[R, error], error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B](), parameterOf[C]()}
-	return Method{shape: s, stream: func(ctx context.Context, in *input) (iter.Seq2[any, error], error) {
-		var (
-			a A
-			b B
-			c C
-		)
-		if err := s.bind(in, &a, &b, &c); err != nil {
-			return nil, err
-		}
-		items, err := fn(ctx, in.conn, a, b, c)
-		return boxed(items), err
-	}}
+	return streaming(Func3(func(ctx context.Context, conn *Conn, a A, b B, c C) (iter.Seq2[any, error], error) {
+		return anyItems(fn(ctx, conn, a, b, c))
+	}))
 }
 
-// Stream4 makes a Method of a function with four parameters whose result is a stream. Its
-// error, and one that comes with an item, end the stream.
+// Stream4 makes a Method of a function with four parameters whose result is a stream. The error of the
+// function, and an error that comes with an item, end the stream.
 func Stream4[A, B, C, D, R any](fn func(context.Context, *Conn, A, B, C, D) (iter.Seq2[R, error], error)) Method {
-	s := shape{parameterOf[A](), parameterOf[B](), parameterOf[C](), parameterOf[D]()}
-	return Method{shape: s, stream: func(ctx context.Context, in *input) (iter.Seq2[any, error], error) {
-		var (
-			a A
-			b B
-			c C
-			d D
-		)
-		if err := s.bind(in, &a, &b, &c, &d); err != nil {
-			return nil, err
-		}
-		items, err := fn(ctx, in.conn, a, b, c, d)
-		return boxed(items), err
-	}}
+	return streaming(Func4(func(ctx context.Context, conn *Conn, a A, b B, c C, d D) (iter.Seq2[any, error], error) {
+		return anyItems(fn(ctx, conn, a, b, c, d))
+	}))
 }

@@ -128,7 +128,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.PollTimeout, 90*time.Second)
 	fill(&o.DisconnectTimeout, 15*time.Second)
 	if o.Transports == nil {
-		o.Transports = everyTransport
+		o.Transports = allTransports
 	}
 	if o.Identify == nil {
 		o.Identify = func(*http.Request) (Identity, error) { return Identity{}, nil }

@@ -345,9 +345,9 @@ func TestTheEndOfAGoroutineIsOneCallsError(t *testing.T) {
 		r.Handle("Exit", signalr.Action0(func(context.Context, *signalr.Conn) error { return exit() }))
 		r.Handle("ExitWithStream", signalr.Action1(func(context.Context, *signalr.Conn, signalr.Incoming[int]) error { return exit() }))
 		r.Handle("ExitLater", signalr.Action0(func(ctx context.Context, c *signalr.Conn) error {
-			signalr.AfterCompletion(ctx, func(context.Context) error { return exit() })
-			signalr.AfterCompletion(ctx, func(context.Context) error { return exit() })
-			signalr.AfterCompletion(ctx, func(context.Context) error { return c.Send("Later") })
+			c.AfterCompletion(func(context.Context) error { return exit() })
+			c.AfterCompletion(func(context.Context) error { return exit() })
+			c.AfterCompletion(func(context.Context) error { return c.Send("Later") })
 			return nil
 		}))
 		r.Handle("ExitInStream", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {

@@ -42,7 +42,7 @@ func (h *Hub) join(ctx context.Context, c *signalr.Conn, known map[string]positi
 		return joined{}, told(err)
 	}
 	here := h.lobby.presence.here()
-	signalr.AfterCompletion(ctx, func(ctx context.Context) error {
+	c.AfterCompletion(func(ctx context.Context) error {
 		h.follow(ctx, c, snapshot, here)
 		return nil
 	})

@@ -33,7 +33,7 @@ func admit(t *testing.T, f *fanout.Fanout) *client {
 	synctest.Wait()
 	t.Cleanup(func() {
 		c.readAll()
-		c.Queue.Close()
+		c.Close()
 		c.Remove()
 		f.Wait()
 	})

@@ -2,9 +2,9 @@ package transport
 
 import "syscall"
 
-// PeerClosed reports whether the client has closed its end of a socket, without reading the bytes
+// peerClosed reports whether the client has closed its end of a socket, without reading the bytes
 // sent before. A nil socket is never closed.
-func PeerClosed(socket syscall.RawConn) (closed bool) {
+func peerClosed(socket syscall.RawConn) (closed bool) {
 	const end = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	if socket == nil {
 		return false

@@ -4,5 +4,5 @@ package transport
 
 import "syscall"
 
-// PeerClosed cannot tell on this system: the next write fails instead.
-func PeerClosed(syscall.RawConn) bool { return false }
+// peerClosed cannot tell on this system: the next write fails instead.
+func peerClosed(syscall.RawConn) bool { return false }

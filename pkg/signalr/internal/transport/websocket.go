@@ -161,3 +161,6 @@ func (s *WebSocket) ExpectClose(within time.Duration) { s.SetReadDeadline(time.N
 
 // Close implements Transport.
 func (s *WebSocket) Close() { _ = s.ws.Close() }
+
+// PeerClosed reports whether the client has closed its end, even if bytes sent before are unread.
+func (s *WebSocket) PeerClosed() bool { return peerClosed(s.Socket()) }

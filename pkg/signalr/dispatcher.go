@@ -1,0 +1,240 @@
+package signalr
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// maxWaitingInvocations is the number of invocations of a connection that wait for their turn. Beyond
+// that, or with as many bytes of invocations as a message may have, the hub stops reading from the
+// client until there is room.
+const maxWaitingInvocations = 16
+
+// dispatcher runs the hub's code for a connection: OnConnect, the client's invocations in the order of
+// arrival and one at a time, and OnDisconnect. Invocations that bring client streams run beside the
+// others. The dispatcher has a worker goroutine while there is something to run.
+type dispatcher struct {
+	conn *Conn
+
+	worker sync.WaitGroup
+	beside sync.WaitGroup // streams to the client, and invocations that bring client streams
+
+	mu      sync.Mutex
+	phase   phase
+	refused bool // by OnConnect
+	closing bool // the connection closes
+	working bool // the worker goroutine runs
+	queue   []*invocation
+	bytes   int           // of queue
+	room    chan struct{} // closed when there is room in queue; nil: the reader does not wait
+	early   []*invocation // with client streams, until OnConnect has returned
+	running []*invocation
+	besides int // of running: invocations that bring client streams
+	hooks   []*completionHook
+	idle    chan struct{} // closed when everything has run; nil: no caller waits
+}
+
+// phase is the progress of a dispatcher.
+type phase uint8
+
+const (
+	phaseHandshake  phase = iota // nothing may run
+	phaseConnecting              // OnConnect runs
+	phaseOpen                    // OnConnect has returned
+	phaseEnded                   // OnDisconnect runs or has returned
+)
+
+// start runs OnConnect, after the handshake.
+func (d *dispatcher) start() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.phase = phaseConnecting
+	d.wake()
+}
+
+// close lets the dispatcher end: after the waiting invocations, or at once if the context of the
+// connection is done.
+func (d *dispatcher) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closing = true
+	d.wake()
+}
+
+// wake starts the worker unless it runs. The caller holds mu.
+func (d *dispatcher) wake() {
+	if d.working || d.phase == phaseHandshake || d.phase == phaseEnded {
+		return
+	}
+	d.working = true
+	d.conn.keepAlive.methodStarted()
+	d.worker.Go(d.work)
+}
+
+// work is the worker goroutine.
+func (d *dispatcher) work() {
+	for run := d.next(); run != nil; run = d.next() {
+		run()
+	}
+}
+
+// next returns the next function to run, or nil when there is none.
+func (d *dispatcher) next() func() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.phase == phaseConnecting:
+		return d.connect
+	case d.phase == phaseOpen && d.closing && (len(d.queue)+d.besides == 0 || d.conn.ctx.Err() != nil):
+		d.phase = phaseEnded
+		return d.disconnect
+	case d.phase == phaseOpen && len(d.queue) > 0:
+		i := d.queue[0]
+		d.queue, d.bytes = d.queue[1:], d.bytes-i.bytes
+		if d.room != nil {
+			close(d.room)
+			d.room = nil
+		}
+		d.running = append(d.running, i)
+		d.conn.keepAlive.methodStarted()
+		return i.runInTurn
+	}
+	d.working = false
+	d.conn.keepAlive.methodEnded()
+	if len(d.queue) == 0 {
+		d.queue = nil
+	}
+	if d.phase == phaseEnded && d.idle != nil {
+		close(d.idle)
+		d.idle = nil
+	}
+	return nil
+}
+
+func (d *dispatcher) connect() {
+	connected := d.conn.connect()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.phase, d.refused = phaseOpen, !connected
+	early := d.early
+	d.early = nil
+	for _, i := range early {
+		d.runBeside(i)
+	}
+}
+
+func (d *dispatcher) disconnect() { d.conn.disconnect(!d.refused) }
+
+// schedule queues an invocation, or runs it beside the others if it brings client streams. schedule
+// waits while too many invocations wait; the error means that the invocation will not run.
+func (d *dispatcher) schedule(i *invocation) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(i.message.Streams) > 0 {
+		d.runBeside(i)
+		return nil
+	}
+	for len(d.queue) > 0 && (len(d.queue) >= maxWaitingInvocations || d.bytes+i.bytes > d.conn.hub.options.MaxMessage) {
+		room := make(chan struct{})
+		d.room = room
+		d.mu.Unlock()
+		err := d.conn.pauseReading(func(ctx context.Context) error {
+			select {
+			case <-room:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		})
+		d.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	d.queue = append(d.queue, i)
+	d.bytes += i.bytes
+	d.wake()
+	return nil
+}
+
+// runBeside runs an invocation that brings client streams on a goroutine of its own: it may wait for
+// long for items of the client and must not delay the other invocations. maxStreams bounds their
+// number. The caller holds mu.
+func (d *dispatcher) runBeside(i *invocation) {
+	switch {
+	case d.phase == phaseEnded, d.conn.ctx.Err() != nil:
+	case d.phase != phaseOpen:
+		d.early = append(d.early, i)
+	default:
+		d.running = append(d.running, i)
+		d.besides++
+		d.beside.Go(i.runBeside)
+	}
+}
+
+// besideDone counts an invocation that ran beside the others. The end of the connection may wait for
+// the last of them.
+func (d *dispatcher) besideDone() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.besides--
+	if d.closing {
+		d.wake()
+	}
+}
+
+// done returns a channel that is closed when everything has run.
+func (d *dispatcher) done() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	done := make(chan struct{})
+	if d.phase == phaseEnded && !d.working {
+		close(done)
+	} else {
+		d.idle = done
+	}
+	return done
+}
+
+// wait waits until no goroutine of the dispatcher runs.
+func (d *dispatcher) wait() { d.worker.Wait() }
+
+// completionHook is a function of AfterCompletion.
+type completionHook struct {
+	fn        func(context.Context) error
+	waitFor   []*invocation
+	succeeded bool // any of waitFor
+}
+
+// addHook registers a function for the end of all running invocations. It returns false if there are
+// none.
+func (d *dispatcher) addHook(fn func(context.Context) error) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.running) == 0 {
+		return false
+	}
+	d.hooks = append(d.hooks, &completionHook{fn: fn, waitFor: slices.Clone(d.running)})
+	return true
+}
+
+// completed removes a running invocation and returns the hooks that waited for it alone.
+func (d *dispatcher) completed(i *invocation, succeeded bool) (due []func(context.Context) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	isCompleted := func(other *invocation) bool { return other == i }
+	d.running = slices.DeleteFunc(d.running, isCompleted)
+	d.hooks = slices.DeleteFunc(d.hooks, func(h *completionHook) bool {
+		before := len(h.waitFor)
+		h.waitFor = slices.DeleteFunc(h.waitFor, isCompleted)
+		h.succeeded = h.succeeded || (succeeded && len(h.waitFor) < before)
+		if len(h.waitFor) == 0 && h.succeeded {
+			due = append(due, h.fn)
+		}
+		return len(h.waitFor) == 0
+	})
+	if len(d.hooks) == 0 {
+		d.hooks = nil
+	}
+	return due
+}

@@ -1,0 +1,61 @@
+package signalr
+
+import (
+	"errors"
+	"fmt"
+
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+// HubError is an error with a text for the client. The client is told no other error's text, only that
+// something went wrong.
+type HubError string
+
+// Error returns the text.
+func (e HubError) Error() string { return string(e) }
+
+// ErrUnauthorized makes a method answer that the user may not invoke it.
+var ErrUnauthorized = errors.New("signalr: user is unauthorized")
+
+// errArguments is the error of arguments that do not fit the method.
+var errArguments = errors.New("signalr: arguments do not fit the method")
+
+// The reasons to reject an invocation before its method runs.
+var (
+	errUnknownMethod = errors.New("signalr: no such method")
+	errStreaming     = errors.New("signalr: the method is a stream")
+	errNotStreaming  = errors.New("signalr: the method is no stream")
+	errIDInUse       = errors.New("signalr: the invocation's id is in use")
+)
+
+// errorText returns the text that tells the client of a failed invocation. The texts are the reference
+// server's: clients compare them.
+func errorText(m *wire.Message, err error) string {
+	switch {
+	case errors.Is(err, errUnknownMethod):
+		return fmt.Sprintf("Unknown hub method '%s'", m.Target)
+	case errors.Is(err, errNotStreaming):
+		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
+	case errors.Is(err, errStreaming):
+		return fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
+	case errors.Is(err, errIDInUse):
+		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.ID)
+	case errors.Is(err, errArguments):
+		return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", m.Target)
+	case errors.Is(err, ErrUnauthorized):
+		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Target)
+	default:
+		return withHubError(fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Target), err)
+	}
+}
+
+func closedWithError(err error) string {
+	return withHubError("Connection closed with an error.", err)
+}
+
+func withHubError(text string, err error) string {
+	if told, ok := errors.AsType[HubError](err); ok {
+		return text + " HubException: " + string(told)
+	}
+	return text
+}

@@ -1,0 +1,81 @@
+package signalr
+
+import (
+	"context"
+	"strings"
+
+	"parley.internal/pkg/signalr/internal/fanout"
+	"parley.internal/pkg/signalr/internal/token"
+	"parley.internal/pkg/signalr/internal/transport"
+)
+
+// Hub is a set of methods that clients invoke and a set of connections that the server sends to. A hub
+// is an http.Handler for its own path and for {path}/negotiate:
+//
+//	http.Handle("/hub", hub)
+//	http.Handle("/hub/", hub)
+//
+// Handle, OnConnect and OnDisconnect must be called before the first request; all other methods are
+// safe for concurrent use.
+type Hub struct {
+	options      Options
+	upgrader     *transport.Upgrader
+	tokens       *token.Issuer[*Conn]
+	connections  registry
+	fanout       *fanout.Fanout
+	methods      map[string]Method
+	onConnect    func(context.Context, *Conn) error
+	onDisconnect func(*Conn, error)
+}
+
+// New returns a hub without methods.
+func New(options Options) *Hub {
+	o := options.withDefaults()
+	return &Hub{
+		options:      o,
+		upgrader:     transport.NewUpgrader(o.WriteTimeout, reject),
+		tokens:       token.NewIssuer[*Conn](o.Key),
+		connections:  registry{maxConnections: o.MaxConnections, maxHandshakes: o.MaxHandshakes},
+		fanout:       fanout.New(o.Backlog),
+		methods:      make(map[string]Method),
+		onConnect:    func(context.Context, *Conn) error { return nil },
+		onDisconnect: func(*Conn, error) {},
+	}
+}
+
+// Handle lets clients invoke m under a name, in any case. Handle panics if the name is taken: two
+// methods with the same name are a mistake in the program.
+func (h *Hub) Handle(name string, m Method) {
+	key := strings.ToLower(name)
+	if _, taken := h.methods[key]; taken {
+		panic("signalr: two methods named " + name)
+	}
+	h.methods[key] = m
+	h.methods[name] = m // avoids folding the usual spelling
+}
+
+func (h *Hub) method(name string) (Method, bool) {
+	m, ok := h.methods[name]
+	if !ok {
+		m, ok = h.methods[strings.ToLower(name)]
+	}
+	return m, ok
+}
+
+// OnConnect sets the function that runs after the handshake of a client and before its first
+// invocation. The connection can already be sent to and join groups. An error ends the connection; the
+// client is told the text of a HubError. The client's own start may have succeeded before, because the
+// handshake has.
+func (h *Hub) OnConnect(fn func(context.Context, *Conn) error) { h.onConnect = fn }
+
+// OnDisconnect sets the function that runs after the last invocation of a connection, exactly once for
+// each connection whose OnConnect returned nil. The error is nil when the client closed the connection
+// or the server ended the connection on purpose; otherwise it describes the failure. Messages to the
+// connection are dropped by then, and its context is done.
+func (h *Hub) OnDisconnect(fn func(*Conn, error)) { h.onDisconnect = fn }
+
+// Connections returns the number of open connections, including those before their handshake.
+func (h *Hub) Connections() int { return h.connections.count() }
+
+// ConnectionsBy returns Connections by transport.
+func (h *Hub) ConnectionsBy() map[Transport]int { return h.connections.countBy() }

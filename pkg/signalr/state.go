@@ -1,0 +1,244 @@
+package signalr
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"parley.internal/pkg/signalr/internal/transport"
+	"parley.internal/pkg/signalr/internal/wire"
+)
+
+const (
+	closeTimeout = 5 * time.Second // for the client to answer a close message
+	goneTimeout  = time.Second     // for a client that left to read the last bytes
+)
+
+// state is the state of a connection. It only advances:
+//
+//	handshaking → open     accept: the client's handshake is valid
+//	handshaking → closing  close: the handshake is cancelled
+//	open        → closing  close: by the client, the hub, a limit or an error
+//	closing     → closed   teardown: the last goroutine has ended
+//
+// A connection whose handshake fails goes from handshaking to closed.
+type state uint8
+
+const (
+	stateHandshaking state = iota
+	stateOpen
+	stateClosing
+	stateClosed
+)
+
+// closeReason tells why and how a connection closes.
+type closeReason struct {
+	err            error  // for OnDisconnect; nil: the connection was closed on purpose
+	text           string // for the client
+	allowReconnect bool
+	graceful       bool // invocations may finish within WriteTimeout
+	unreachable    bool // the client cannot be told
+}
+
+// close starts to end the connection. The first reason counts. A later call that is not graceful still
+// cancels the invocations at once.
+func (c *Conn) close(r closeReason) {
+	c.mu.Lock()
+	handshaking := c.state == stateHandshaking
+	if c.state < stateClosing {
+		c.state, c.reason = stateClosing, r
+		c.keepAlive.stopChecks()
+		if r.graceful {
+			c.keepAlive.after(c.hub.options.WriteTimeout, c.cancel)
+		}
+	}
+	if handshaking && c.transport != nil {
+		c.transport.SetReadDeadline(time.Now())
+	}
+	c.mu.Unlock()
+	if handshaking || !r.graceful {
+		c.queue.Seal()
+		c.cancel()
+	}
+	if r.unreachable {
+		c.queue.Discard()
+	}
+	c.dispatcher.close()
+}
+
+// accept opens the connection after a valid handshake, unless close came first. A client that has read
+// the handshake response misses no later broadcast.
+func (c *Conn) accept() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != stateHandshaking {
+		return false
+	}
+	c.queue.Admit(c.format, c.identity.User, c.format.Frame(wire.HandshakeResponse("")))
+	c.transport.Begin(c.format)
+	c.hub.connections.handshakeDone(c)
+	c.state = stateOpen
+	return true
+}
+
+// teardown ends every goroutine of the connection and forgets the connection. The goroutine that serves
+// the connection calls teardown last.
+func (c *Conn) teardown() {
+	if c.transport != nil {
+		c.transport.Close() // a write that waits for the client fails
+	}
+	c.queue.Close()
+	c.dispatcher.wait()
+	c.cancel()
+	c.keepAlive.stop()
+	c.mu.Lock()
+	c.state = stateClosed
+	c.mu.Unlock()
+	c.hub.tokens.Release(c.tokenID)
+	c.hub.connections.remove(c)
+}
+
+// serveAsync is serve on a goroutine of its own. The stack that the handshake needed is freed: an open
+// connection continues on a fresh one.
+func (c *Conn) serveAsync() {
+	if c.handshake() {
+		go c.run() // the registry waits for teardown
+	}
+}
+
+// serve runs the connection from the handshake to its end.
+func (c *Conn) serve() {
+	if c.handshake() {
+		c.run()
+	}
+}
+
+// run serves an open connection to its end. The stack stays small on purpose: decoding a message just
+// fits into 4 KiB, and a stack that had to grow does not shrink.
+func (c *Conn) run() {
+	defer c.teardown()
+	c.endReading(c.receive())
+}
+
+// endReading closes the connection after its last message and waits for the dispatcher.
+func (c *Conn) endReading(err error) {
+	if c.keepAlive.peerClosed.Load() && errors.Is(err, ErrEnded) {
+		err = c.discardInput() // the client's own reason follows the unread bytes
+	}
+	c.streams.close()
+	c.close(closeReasonOf(err))
+	_ = c.discardInput()
+	c.flush(goneTimeout) // of the answer to the client's close frame
+	c.transport.Close()
+	<-c.dispatcher.done()
+}
+
+// discardInput reads until the client or a deadline ends reading, and returns the reason.
+func (c *Conn) discardInput() error {
+	scratch := make([]byte, 512)
+	for {
+		if _, err := c.transport.Read(scratch); err != nil && !errors.Is(err, transport.ErrMessageType) {
+			return err
+		}
+	}
+}
+
+// flush waits until the client has accepted all queued bytes, and reports whether it has.
+func (c *Conn) flush(within time.Duration) bool {
+	timeout := time.NewTimer(within)
+	defer timeout.Stop()
+	return c.queue.Flush(timeout.C)
+}
+
+// closeReasonOf interprets the error that ended reading.
+func closeReasonOf(err error) closeReason {
+	switch {
+	case err == nil, errors.Is(err, ErrEnded):
+		return closeReason{graceful: true}
+	case transport.ClosedByClient(err):
+		return closeReason{graceful: true, unreachable: true}
+	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrTooLarge), errors.Is(err, transport.ErrMessageType):
+		return closeReason{err: err, text: closedWithError(err), allowReconnect: true, graceful: true}
+	default:
+		return closeReason{err: err, graceful: true, unreachable: true}
+	}
+}
+
+// connect runs OnConnect and reports whether the connection may go on.
+func (c *Conn) connect() bool {
+	err := protect(func() error { return c.hub.onConnect(c.ctx, c) })
+	if err != nil {
+		c.logFailure("connect", err)
+		c.close(closeReason{err: err, text: closedWithError(err)})
+	}
+	return err == nil
+}
+
+// disconnect tells the client that the connection ends and, if OnConnect succeeded, runs OnDisconnect.
+func (c *Conn) disconnect(connected bool) {
+	c.close(closeReason{}) // cancels; the reason is known
+	c.dispatcher.beside.Wait()
+	c.queue.Remove()
+	reason := c.reason
+	if !reason.unreachable {
+		m := wire.Message{Kind: wire.Close, Error: reason.text, AllowReconnect: reason.allowReconnect}
+		c.queue.SendLast(c.format.LastFrames(c.format.Encode(&m))...)
+	}
+	if connected {
+		c.runOnDisconnect(reason.err)
+	}
+	c.endWriting(reason.unreachable)
+}
+
+func (c *Conn) runOnDisconnect(reason error) {
+	if reason != nil {
+		c.hub.options.Logger.Debug("connection broke", "connection", c.id, "user", c.identity.User, "error", reason)
+	}
+	err := protect(func() error {
+		c.hub.onDisconnect(c, reason)
+		return nil
+	})
+	if err != nil {
+		c.logFailure("disconnect", err)
+	}
+}
+
+// endWriting waits until the last bytes are sent and then for the client to close: closing at once can
+// cost the client bytes that it has not read.
+func (c *Conn) endWriting(unreachable bool) {
+	if p, ok := c.transport.(*transport.LongPolling); ok {
+		p.ShortenGap()
+	}
+	timeout := c.hub.options.WriteTimeout
+	if unreachable {
+		timeout = goneTimeout
+	}
+	if !c.flush(timeout) || unreachable {
+		c.transport.Close()
+		return
+	}
+	c.transport.ExpectClose(closeTimeout)
+}
+
+// expectedErrors are no failures of the hub: they are logged as Debug.
+var expectedErrors = []error{errArguments, errIDInUse, ErrUnauthorized, context.Canceled, ErrEnded, errClient}
+
+// errClient replaces a ClientError in the log: its text is the client's.
+var errClient = errors.New("the client's own error")
+
+// logFailure logs the error of a method without quoting the client.
+func (c *Conn) logFailure(method string, err error) {
+	log := c.hub.options.Logger
+	if _, ok := errors.AsType[ClientError](err); ok {
+		err = errClient
+	}
+	attrs := []any{"connection", c.id, "user", c.identity.User, "error", err, "method", method}
+	_, told := errors.AsType[HubError](err)
+	_, mismatch := errors.AsType[*typeMismatchError](err)
+	if told || mismatch || slices.ContainsFunc(expectedErrors, func(e error) bool { return errors.Is(err, e) }) {
+		log.Debug("hub method rejected", attrs...)
+		return
+	}
+	log.Error("hub method failed", attrs...)
+}
