@@ -7,8 +7,8 @@ import (
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// Audience selects the receivers of a message: the connections that belong to the audience at the time
-// of sending. The zero Audience is empty.
+// Audience selects the receivers of a message: its connections at the time of sending. The zero Audience
+// is empty.
 type Audience struct {
 	hub    *Hub
 	scope  fanout.Scope
@@ -24,7 +24,7 @@ func (h *Hub) All() Audience { return Audience{hub: h, scope: fanout.All} }
 // User returns the connections of a user; the empty user has none.
 func (h *Hub) User(id string) Audience { return Audience{hub: h, scope: fanout.User, name: id} }
 
-// Group returns the connections that have joined a group.
+// Group returns the members of a group; see Join.
 func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: fanout.Group, name: name} }
 
 // Others returns every connection except c.
@@ -38,8 +38,8 @@ func (a Audience) Except(conns ...*Conn) Audience {
 	return a
 }
 
-// Within returns the audience without lagging connections: those for which more than so many bytes would
-// wait. They stay connected. If the audience is a group they leave the group, so that they get no later
+// Within returns the audience without lagging connections: more than so many bytes would wait for them.
+// Lagging connections stay connected. If the audience is a group they leave the group and get no later
 // message behind the hole, and behind is called for each of them before Send returns. A connection
 // without waiting bytes never lags.
 func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
@@ -48,9 +48,9 @@ func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
 }
 
 // Send calls target at every connection of the audience. The arguments are encoded once, and the error
-// is about arguments that cannot be encoded. Send never waits: a slow consumer with more than
-// Options.Backlog waiting is disconnected and told to reconnect. Messages sent by one goroutine, to
-// any audience, arrive at each connection in the order of sending.
+// is an encoding error. Send never waits: a slow consumer with more than Options.Backlog waiting is
+// disconnected and told to reconnect. Messages of the same goroutine, to any audience, arrive at each
+// connection in the order of sending.
 func (a Audience) Send(target string, args ...any) error {
 	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
@@ -74,7 +74,7 @@ func (a Audience) Send(target string, args ...any) error {
 }
 
 // Join adds the connection to a group, for messages sent from now on. Joining twice equals joining once;
-// a connection that has ended, or of another hub, joins nothing.
+// a closed connection and a connection of another hub join nothing.
 func (h *Hub) Join(c *Conn, group string) {
 	if c.hub == h {
 		c.queue.Join(group)

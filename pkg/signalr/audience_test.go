@@ -15,37 +15,37 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// named lets everyone be who they say.
+// named identifies each client by its User header.
 var named = signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
 	return signalr.Identity{User: r.Header.Get("User")}, nil
 }}
 
 func as(user string) http.Header { return http.Header{"User": {user}} }
 
-func TestAnAudienceIsWhoBelongsToIt(t *testing.T) {
+func TestAudienceReachesItsMembers(t *testing.T) {
 	tests := map[string]struct {
 		to   func(h *signalr.Hub, conns []*signalr.Conn) signalr.Audience
 		want []bool // jim, jim again, anna, nobody
 	}{
-		"all":                      {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All() }, []bool{true, true, true, true}},
-		"a user, on each device":   {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("jim") }, []bool{true, true, false, false}},
-		"a user who is not here":   {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("bob") }, []bool{false, false, false, false}},
-		"nobody by an empty name":  {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("") }, []bool{false, false, false, false}},
-		"a group":                  {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("g") }, []bool{true, false, true, false}},
-		"a group that was left":    {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("left") }, []bool{false, false, false, false}},
-		"a group that nobody made": {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("x") }, []bool{false, false, false, false}},
-		"the others":               {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Others(c[1]) }, []bool{true, false, true, true}},
-		"all but nobody":           {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All().Except(nil) }, []bool{true, true, true, true}},
-		"a group but one":          {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Group("g").Except(c[0], c[1]) }, []bool{false, false, true, false}},
-		"the zero audience":        {func(*signalr.Hub, []*signalr.Conn) signalr.Audience { return signalr.Audience{} }, []bool{false, false, false, false}},
+		"all":                     {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All() }, []bool{true, true, true, true}},
+		"a user, on each device":  {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("jim") }, []bool{true, true, false, false}},
+		"an absent user":          {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("bob") }, []bool{false, false, false, false}},
+		"the empty user":          {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.User("") }, []bool{false, false, false, false}},
+		"a group":                 {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("g") }, []bool{true, false, true, false}},
+		"a group after Leave":     {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("left") }, []bool{false, false, false, false}},
+		"an unknown group":        {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.Group("x") }, []bool{false, false, false, false}},
+		"the others":              {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Others(c[1]) }, []bool{true, false, true, true}},
+		"all except nil":          {func(h *signalr.Hub, _ []*signalr.Conn) signalr.Audience { return h.All().Except(nil) }, []bool{true, true, true, true}},
+		"a group with exceptions": {func(h *signalr.Hub, c []*signalr.Conn) signalr.Audience { return h.Group("g").Except(c[0], c[1]) }, []bool{false, false, true, false}},
+		"the zero audience":       {func(*signalr.Hub, []*signalr.Conn) signalr.Audience { return signalr.Audience{} }, []bool{false, false, false, false}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			keep(t, named, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
 				var clients []*client
 				var conns []*signalr.Conn
 				for _, user := range []string{"jim", "jim", "anna", ""} {
-					clients = append(clients, n.greeted(t, as(user)))
+					clients = append(clients, n.handshaken(t, as(user)))
 					conns = append(conns, <-d.conns)
 				}
 				d.Join(conns[0], "g")
@@ -70,13 +70,13 @@ func TestAnAudienceIsWhoBelongsToIt(t *testing.T) {
 	}
 }
 
-func TestWhoHasLeftBelongsToNothing(t *testing.T) {
-	keep(t, named, func(t *testing.T, d *diary, n *network) {
-		c := n.greeted(t, as("jim"))
+func TestClosedConnectionBelongsToNoAudience(t *testing.T) {
+	withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
+		c := n.handshaken(t, as("jim"))
 		conn := <-d.conns
 		d.Join(conn, "g")
 		c.leave(websocket.CloseNormalClosure)
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 
 		d.Join(conn, "g")
 		d.Leave(conn, "g")
@@ -92,26 +92,26 @@ func TestWhoHasLeftBelongsToNothing(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeEncodedIsTheSendersError(t *testing.T) {
-	keep(t, named, func(t *testing.T, d *diary, n *network) {
-		c := n.greeted(t, as("jim"))
+func TestEncodingErrorIsReturnedToTheSender(t *testing.T) {
+	withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
+		c := n.handshaken(t, as("jim"))
 		if err := d.All().Send("Hello", func() {}); err == nil {
-			t.Error("a function was sent to all")
+			t.Error("got no error for a function sent to all")
 		}
 		if err := (<-d.conns).Send("Hello", make(chan int)); err == nil {
-			t.Error("a channel was sent to one")
+			t.Error("got no error for a channel sent to one client")
 		}
 		c.expectNothing()
 	})
 }
 
-func TestWhatOneSendsArrivesInOrderWhateverItIsSentTo(t *testing.T) {
-	keep(t, named, func(t *testing.T, d *diary, n *network) {
+func TestMessagesOfASenderArriveInOrder(t *testing.T) {
+	withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
 		const senders, messages = 4, 200
 		var clients []*client
 		var conns []*signalr.Conn
 		for range 3 {
-			clients = append(clients, n.greeted(t, as("jim")))
+			clients = append(clients, n.handshaken(t, as("jim")))
 			conns = append(conns, <-d.conns)
 			d.Join(conns[len(conns)-1], "g")
 		}
@@ -152,15 +152,15 @@ func TestWhatOneSendsArrivesInOrderWhateverItIsSentTo(t *testing.T) {
 	})
 }
 
-func TestWhoFallsBehindLeavesTheGroupAndStaysConnected(t *testing.T) {
-	keep(t, named, func(t *testing.T, d *diary, n *network) {
+func TestLaggingClientLeavesTheGroupAndStaysConnected(t *testing.T) {
+	withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
 		slow := n.stalled(t, "/hub", as("slow"))
 		slow.send(`{"protocol":"json","version":1}` + sep)
 		if _, answer, err := slow.ws.ReadMessage(); err != nil || string(answer) != "{}"+sep {
 			t.Fatalf("got %q, error %v", answer, err)
 		}
 		slowConn := <-d.conns
-		fast := n.greeted(t, as("fast"))
+		fast := n.handshaken(t, as("fast"))
 		fastConn := <-d.conns
 		var behind []*signalr.Conn
 		group := d.Group("g").Within(100, func(c *signalr.Conn) { behind = append(behind, c) })
@@ -173,13 +173,13 @@ func TestWhoFallsBehindLeavesTheGroupAndStaysConnected(t *testing.T) {
 				t.Fatal(err)
 			}
 			fast.expect(fmt.Sprintf(`{"type":1,"target":"N","arguments":[%d,%q]}`, i, long))
-			synctest.Wait() // What is being written counts as waiting.
+			synctest.Wait() // Bytes being written count as waiting.
 		}
 		if len(behind) != 1 || behind[0] != slowConn {
-			t.Fatalf("%d connections fell behind, want the slow one, once", len(behind))
+			t.Fatalf("got %d lagging connections, want only the slow one", len(behind))
 		}
 		if fits, err := slowConn.SendWithin(100, "N", long); fits || err != nil {
-			t.Errorf("one more message fits: %t, error %v", fits, err)
+			t.Errorf("another message fits: %t, error %v; want false", fits, err)
 		}
 		if err := slowConn.Send("Behind"); err != nil {
 			t.Fatal(err)
@@ -194,23 +194,22 @@ func TestWhoFallsBehindLeavesTheGroupAndStaysConnected(t *testing.T) {
 		}
 		slow.expect(`{"type":1,"target":"Again","arguments":[]}`)
 		if fits, err := slowConn.SendWithin(100, "Here"); !fits || err != nil {
-			t.Errorf("a message fits: %t, error %v", fits, err)
+			t.Errorf("a message fits: %t, error %v; want true", fits, err)
 		}
 		slow.expect(`{"type":1,"target":"Here","arguments":[]}`)
 	})
 }
 
-// TestThoseBehindAreFoundHoweverFarTheyAre has many clients, of whom each has
-// another amount to read.
-func TestThoseBehindAreFoundHoweverFarTheyAre(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+// TestLaggingClientsAreFoundAtAnyDistance has many clients with different amounts of unread messages.
+func TestLaggingClientsAreFoundAtAnyDistance(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		const clients, step = 40, 1000
 		sockets := make([]*client, clients)
 		size := func(i int) int { return i * 7 % clients * step } // in no order
 		for i := range sockets {
 			c := n.stalled(t, "/hub", nil)
 			c.send(`{"protocol":"json","version":1}` + sep)
-			c.hear()
+			c.readCall()
 			if err := (<-d.conns).Send("Own", strings.Repeat("x", size(i))); err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +225,7 @@ func TestThoseBehindAreFoundHoweverFarTheyAre(t *testing.T) {
 			}
 			audience := d.All().Within(steps*step+step/2, func(*signalr.Conn) { got++ })
 			if err := audience.Send("Probe"); err != nil || got != want {
-				t.Errorf("%d are %d steps behind, want %d; error %v", got, steps, want, err)
+				t.Errorf("got %d clients at least %d steps behind, want %d; error %v", got, steps, want, err)
 			}
 		}
 		synctest.Wait()
@@ -238,7 +237,7 @@ func TestThoseBehindAreFoundHoweverFarTheyAre(t *testing.T) {
 		}
 		for i, c := range sockets {
 			if i%3 == 0 {
-				c.hear()
+				c.readCall()
 			}
 		}
 		synctest.Wait()
@@ -248,25 +247,25 @@ func TestThoseBehindAreFoundHoweverFarTheyAre(t *testing.T) {
 	})
 }
 
-// hear reads one message.
-func (c *client) hear() {
+// readCall reads a message.
+func (c *client) readCall() {
 	c.t.Helper()
 	if _, _, err := c.ws.ReadMessage(); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func TestADissolvedGroupIsEmpty(t *testing.T) {
-	keep(t, named, func(t *testing.T, d *diary, n *network) {
-		c := n.greeted(t, as("jim"))
+func TestDissolvedGroupIsEmpty(t *testing.T) {
+	withRecorder(t, named, func(t *testing.T, d *recorder, n *network) {
+		c := n.handshaken(t, as("jim"))
 		conn := <-d.conns
 		d.Join(conn, "g")
 		d.Join(conn, "other")
 		if who := d.Dissolve("g"); len(who) != 1 || who[0] != conn {
-			t.Errorf("%v were in it", who)
+			t.Errorf("the group had the members %v", who)
 		}
 		if who := d.Dissolve("g"); len(who) != 0 {
-			t.Errorf("then %v were", who)
+			t.Errorf("the dissolved group has the members %v", who)
 		}
 		if err := errors.Join(d.Group("g").Send("Lost"), d.Group("other").Send("Kept")); err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func (ps parameters) streams() (n int) {
 	return n
 }
 
-// bind decodes the arguments of an invocation into the parameters. Their numbers must match, except that
+// bind decodes the arguments of an invocation into the parameters. Their numbers must match, but
 // optional parameters at the end may be left out. Client streams are no arguments: they are bound in the
 // order of their IDs.
 func (ps parameters) bind(i *invocation, into ...any) error {
@@ -76,8 +76,8 @@ func (p parameter) decode(argument json.RawMessage, into any) error {
 	return decode(argument, into)
 }
 
-// typeMismatchError is the error of a client's value that does not fit the Go type. Its text may be
-// logged, so the text does not quote the client; the wrapped error may.
+// typeMismatchError is the error of a client's value that does not fit the Go type. The text is logged
+// and thus does not quote the client; the wrapped error may.
 type typeMismatchError struct {
 	want  reflect.Type
 	cause error

@@ -9,19 +9,18 @@ import (
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// ClientError is the error of a call that failed at the client.
+// ClientError is the error of a call from the client's side.
 type ClientError string
 
 // Error returns the client's text.
 func (e ClientError) Error() string { return string(e) }
 
-// ErrEnded is the error of a call to a client whose connection has ended, and of a client stream that
-// the end of the connection cut off.
+// ErrEnded is the error of calls to a client and of client streams once the connection has ended.
 var ErrEnded = errors.New("signalr: the connection has ended")
 
-// Call calls target at a client and returns its result. A client without such a handler answers with a
+// Call calls target at a client and returns the result. A client without the handler answers with a
 // ClientError; a client older than .NET 7 does not answer: give ctx a deadline. A method may call its
-// own client, whose result overtakes the waiting invocations as long as these are fewer than 16.
+// own client: the result overtakes waiting invocations while these are fewer than 16.
 func Call[R any](ctx context.Context, c *Conn, target string, args ...any) (R, error) {
 	var result R
 	answer, err := c.call(ctx, target, args)

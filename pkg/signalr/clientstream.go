@@ -22,7 +22,7 @@ var (
 	errUnreadLong = HubError("The stream was not read for too long, and others had to wait.")
 )
 
-// clientStream is a stream from a client to a method. streams.mu guards its fields.
+// clientStream is a stream from a client to a method. Guarded by streams.mu.
 type clientStream struct {
 	streams *streams
 	items   []json.RawMessage // unread
@@ -73,7 +73,7 @@ func (u *clientStream) take() (item json.RawMessage, changed <-chan struct{}, er
 	return nil, u.changed, nil
 }
 
-// stopWaiting is called by a method that no longer waits. Other waiting goroutines look again.
+// stopWaiting is called by a method that gives up. Other waiting goroutines look again.
 func (u *clientStream) stopWaiting(changed <-chan struct{}) {
 	u.streams.mu.Lock()
 	defer u.streams.mu.Unlock()
@@ -109,8 +109,8 @@ func (u *clientStream) drop() {
 	u.streams.wakeReader()
 }
 
-// fits reports whether another item may be buffered. An item that is read at once, or not kept at all,
-// always fits.
+// fits reports whether another item may be buffered. An item for a waiting method, or for a stream that
+// has ended, always fits.
 func (s *streams) fits(u *clientStream, item json.RawMessage) bool {
 	switch {
 	case len(u.items) == 0, u.err != nil:
@@ -122,7 +122,7 @@ func (s *streams) fits(u *clientStream, item json.RawMessage) bool {
 	}
 }
 
-// awaited reports whether a method or a call waits for messages that the client has yet to send.
+// awaited reports whether a method or a call waits for later messages of the client.
 func (s *streams) awaited() bool {
 	for _, u := range s.incoming {
 		if u.changed != nil {
@@ -156,8 +156,8 @@ func (s *streams) receiveItem(m *wire.Message) error {
 	return nil
 }
 
-// waitForRoom waits until an item fits. It ends a stream that its method does not read for ClientTimeout
-// while others wait.
+// waitForRoom waits until an item fits. A stream that the method does not read for ClientTimeout while
+// others wait is ended.
 func (s *streams) waitForRoom(ctx context.Context, u *clientStream, item json.RawMessage) error {
 	timeout := time.NewTicker(s.conn.hub.options.ClientTimeout)
 	defer timeout.Stop()
@@ -182,7 +182,7 @@ func (s *streams) waitForRoom(ctx context.Context, u *clientStream, item json.Ra
 	}
 }
 
-// overdue returns the number of the item that a method has to read before others can go on, or 0 if no
+// overdue returns the number of the item that blocks others until the method reads the item, or 0 if no
 // method or call waits.
 func (s *streams) overdue(u *clientStream) int {
 	s.mu.Lock()

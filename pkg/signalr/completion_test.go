@@ -10,7 +10,7 @@ import (
 // TestAfterCompletionBesideOtherMethods registers functions while a method that reads a client stream
 // runs beside the methods that take turns.
 func TestAfterCompletionBesideOtherMethods(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Upload", signalr.Func1(func(ctx context.Context, c *signalr.Conn, items signalr.Incoming[int]) (int, error) {
 			c.AfterCompletion(func(context.Context) error { return c.Send("AfterUpload") })
 			sum := 0
@@ -29,7 +29,7 @@ func TestAfterCompletionBesideOtherMethods(t *testing.T) {
 			}
 			return nil
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.send(`{"type":1,"invocationId":"1","target":"Upload","arguments":[],"streamIds":["a"]}` + sep)
 		c.send(`{"type":2,"invocationId":"a","item":1}` + sep)
 		c.expectNothing()
@@ -47,8 +47,8 @@ func TestAfterCompletionBesideOtherMethods(t *testing.T) {
 }
 
 func TestAfterCompletionOutsideOfAMethodRunsAtOnce(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
-		c := n.greeted(t, nil)
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		conn := <-r.conns
 		ran := false
 		conn.AfterCompletion(func(context.Context) error {

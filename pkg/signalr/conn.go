@@ -19,10 +19,10 @@ var errSlowConsumer = errors.New("client reads too slowly")
 // Conn is the connection of a client. All methods are safe for concurrent use, and without effect once
 // the connection has ended.
 //
-// A single goroutine serves an idle connection: serve until the handshake, then run, which reads
-// messages and ends last. Over server-sent events that is the goroutine of the request. The dispatcher
-// has a goroutine while there are invocations to run, each stream and each method that reads a client
-// stream has its own, and the send queue has one while the client must read before more can be sent.
+// A single goroutine serves an idle connection: serve until the handshake, and then run, until the end.
+// Over server-sent events this is the goroutine of the request. The dispatcher has a goroutine while
+// there are invocations to run, each stream and each method with a client stream has a goroutine, and
+// the send queue has a goroutine while the socket buffer of a slow client is full.
 type Conn struct {
 	hub      *Hub
 	tokenID  token.ID
@@ -74,8 +74,8 @@ func (c *Conn) attach(t transport.Transport) {
 	c.hub.tokens.Attach(c.tokenID, c)
 }
 
-// ID returns the public name of the connection, which gives no power over the connection. A client that
-// negotiates version 1 or later knows the name as its connectionId.
+// ID returns the public name of the connection: the name gives no power over the connection. Clients
+// since negotiate version 1 know the name as their connectionId.
 func (c *Conn) ID() string { return c.id }
 
 // User returns Identity().User.
@@ -84,11 +84,10 @@ func (c *Conn) User() string { return c.identity.User }
 // Identity returns the result of Options.Identify for the first request of the connection.
 func (c *Conn) Identity() Identity { return c.identity }
 
-// Context returns a context that ends with the connection.
+// Context ends with the connection.
 func (c *Conn) Context() context.Context { return c.ctx }
 
-// Send calls target at this client. Send never waits; the error is about arguments that cannot be
-// encoded.
+// Send calls target at this client. Send never waits; the error is an encoding error.
 func (c *Conn) Send(target string, args ...any) error {
 	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
@@ -126,9 +125,9 @@ func (c *Conn) Close(why string, allowReconnect bool) {
 	c.close(closeReason{text: why, allowReconnect: allowReconnect})
 }
 
-// SetExpiry sets the time when the connection ends by itself, with allowReconnect, so that the client
+// SetExpiry sets the time when the connection ends by itself, with allowReconnect, and the client
 // reconnects with a new token. The zero time and any time after the year 2261 mean never. Times up to
-// 1970 all count as the same past instant, and Expiry returns that instant. Where the client sends
+// 1970 all count as the same past instant, and Expiry returns this instant. Where the client sends
 // messages in requests, the connection ends with the newest token of these requests at the latest,
 // because the next request would be rejected; a newer token than all before postpones the end.
 func (c *Conn) SetExpiry(t time.Time) {
@@ -139,15 +138,15 @@ func (c *Conn) SetExpiry(t time.Time) {
 // Expiry returns the time when the connection ends by itself. The zero time means never.
 func (c *Conn) Expiry() time.Time { return c.expiry.time() }
 
-// AfterCompletion runs fn once the calling method has succeeded and its completion is queued, before the
-// next method takes its turn: messages that fn sends to this connection arrive right behind the result.
+// AfterCompletion runs fn once the calling method has succeeded and the completion is queued, before the
+// next method takes its turn: messages from fn to this connection arrive right behind the result.
 // If the result is a stream, fn runs beside the stream, from when the method has returned. Functions of
 // the same method run in the order of registration. An error of fn is only logged.
 //
-// The connection cannot tell its running methods apart. While a method that takes turns is the only
-// running method, AfterCompletion belongs to that method. While other methods run beside it (see
-// Incoming), fn waits for the completions of all methods that run at the time of the call, and runs if
-// any of them succeeded: the promised order still holds, with a delay. Called while no method runs,
+// The connection cannot tell the running methods apart. Usually a single method runs, and fn belongs to
+// this method. While other methods run beside it (see Incoming), fn waits for the completions of all
+// methods running at the time of the call, and runs if any of them succeeded: the promised order still
+// holds, with a delay. Called while no method runs,
 // AfterCompletion runs fn at once.
 func (c *Conn) AfterCompletion(fn func(context.Context) error) {
 	if !c.dispatcher.addHook(fn) {
@@ -155,7 +154,7 @@ func (c *Conn) AfterCompletion(fn func(context.Context) error) {
 	}
 }
 
-// queueOwner is a Conn in the role of the owner of its send queue.
+// queueOwner is a Conn in the role of the owner of a send queue.
 type queueOwner Conn
 
 // WriteWait implements fanout.Connection.
@@ -163,7 +162,7 @@ func (o *queueOwner) WriteWait(batch [][]byte, wrote func(bytes int)) error {
 	return o.transport.WriteWait(batch, wrote)
 }
 
-// WriteFailed closes a connection that cannot be written to.
+// WriteFailed closes the connection after a failed write.
 func (o *queueOwner) WriteFailed(err error) {
 	c := (*Conn)(o)
 	reason := closeReason{err: err, unreachable: true, graceful: true}
@@ -172,7 +171,7 @@ func (o *queueOwner) WriteFailed(err error) {
 		c.transport.Close()
 		return
 	}
-	// The client's close frame may be unread yet; it explains the end better than the failed write.
+	// The client's close frame may be unread yet, and explains the end better than the failed write.
 	c.transport.ExpectClose(time.Second)
 	c.keepAlive.after(closeTimeout, func() { c.close(reason) })
 }

@@ -6,19 +6,18 @@ import (
 	"sync"
 )
 
-// maxWaitingInvocations is the number of invocations of a connection that wait for their turn. Beyond
-// that, or with as many bytes of invocations as a message may have, the hub stops reading from the
-// client until there is room.
+// maxWaitingInvocations is the number of waiting invocations of a connection. Beyond this number, or with
+// as many bytes of invocations as a message may have, the hub stops reading from the client until there
+// is room: backpressure.
 const maxWaitingInvocations = 16
 
-// dispatcher runs the hub's code for a connection: OnConnect, the client's invocations in the order of
-// arrival and one at a time, and OnDisconnect. Invocations that bring client streams run beside the
-// others. The dispatcher has a worker goroutine while there is something to run.
+// dispatcher runs the hub's code for a connection: OnConnect, the client's invocations sequentially
+// and in the order of arrival, and OnDisconnect. Invocations with client streams run beside the others. The dispatcher has a worker goroutine while there is something to run.
 type dispatcher struct {
 	conn *Conn
 
 	worker sync.WaitGroup
-	beside sync.WaitGroup // streams to the client, and invocations that bring client streams
+	beside sync.WaitGroup // streams to the client, and invocations with client streams
 
 	mu      sync.Mutex
 	phase   phase
@@ -30,7 +29,7 @@ type dispatcher struct {
 	room    chan struct{} // closed when there is room in queue; nil: the reader does not wait
 	early   []*invocation // with client streams, until OnConnect has returned
 	running []*invocation
-	besides int // of running: invocations that bring client streams
+	besides int // of running: invocations with client streams
 	hooks   []*completionHook
 	idle    chan struct{} // closed when everything has run; nil: no caller waits
 }
@@ -62,7 +61,7 @@ func (d *dispatcher) close() {
 	d.wake()
 }
 
-// wake starts the worker unless it runs. The caller holds mu.
+// wake starts the worker unless the worker runs. The caller holds mu.
 func (d *dispatcher) wake() {
 	if d.working || d.phase == phaseHandshake || d.phase == phaseEnded {
 		return
@@ -126,8 +125,8 @@ func (d *dispatcher) connect() {
 
 func (d *dispatcher) disconnect() { d.conn.disconnect(!d.refused) }
 
-// schedule queues an invocation, or runs it beside the others if it brings client streams. schedule
-// waits while too many invocations wait; the error means that the invocation will not run.
+// schedule queues an invocation, or runs an invocation with client streams beside the others. schedule
+// waits while too many invocations wait; after an error the invocation does not run.
 func (d *dispatcher) schedule(i *invocation) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -157,7 +156,7 @@ func (d *dispatcher) schedule(i *invocation) error {
 	return nil
 }
 
-// runBeside runs an invocation that brings client streams on a goroutine of its own: it may wait for
+// runBeside runs an invocation with client streams on a goroutine of its own: the method may wait for
 // long for items of the client and must not delay the other invocations. maxStreams bounds their
 // number. The caller holds mu.
 func (d *dispatcher) runBeside(i *invocation) {
@@ -172,8 +171,8 @@ func (d *dispatcher) runBeside(i *invocation) {
 	}
 }
 
-// besideDone counts an invocation that ran beside the others. The end of the connection may wait for
-// the last of them.
+// besideDone ends an invocation beside the others. The end of the connection may wait for the last of
+// them.
 func (d *dispatcher) besideDone() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -183,7 +182,7 @@ func (d *dispatcher) besideDone() {
 	}
 }
 
-// done returns a channel that is closed when everything has run.
+// done returns a channel that is closed after OnDisconnect.
 func (d *dispatcher) done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -206,8 +205,8 @@ type completionHook struct {
 	succeeded bool // any of waitFor
 }
 
-// addHook registers a function for the end of all running invocations. It returns false if there are
-// none.
+// addHook registers a function for the end of all running invocations. Without running
+// invocations addHook returns false.
 func (d *dispatcher) addHook(fn func(context.Context) error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -218,7 +217,7 @@ func (d *dispatcher) addHook(fn func(context.Context) error) bool {
 	return true
 }
 
-// completed removes a running invocation and returns the hooks that waited for it alone.
+// completed removes a running invocation and returns the hooks for which this was the last one.
 func (d *dispatcher) completed(i *invocation, succeeded bool) (due []func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

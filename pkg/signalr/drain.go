@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Drain admits no more connections, with 503 as the answer, and closes the open ones, telling their
-// clients to reconnect: one after the other, spread evenly over the given time to spare the node that
-// takes the clients over. Running methods may finish within WriteTimeout. When ctx is done the remaining
+// Drain answers new connections with 503, and closes the open connections, telling their clients to
+// reconnect: in sequence, spread evenly over the given time to spare the node that takes the clients
+// over. Running methods may finish within WriteTimeout. When ctx is done the remaining
 // connections are closed at once. Drain does not wait for the connections to end: Wait does. Drain
 // cannot be undone.
 func (h *Hub) Drain(ctx context.Context, over time.Duration) {

@@ -17,18 +17,18 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-const comeBack = `{"type":7,"allowReconnect":true}`
+const reconnectMessage = `{"type":7,"allowReconnect":true}`
 
-func TestDrainSpreadsTheEnds(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestDrainSpreadsTheClosing(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		const count = 5
 		ends := make(chan time.Duration, count)
 		start := time.Now()
 		for range count {
-			c := n.greeted(t, nil)
+			c := n.handshaken(t, nil)
 			c.reading.Go(func() {
-				if got := <-c.records; got != comeBack {
-					t.Errorf("got %s, want %s", got, comeBack)
+				if got := <-c.records; got != reconnectMessage {
+					t.Errorf("got %s, want %s", got, reconnectMessage)
 				}
 				ends <- time.Since(start)
 			})
@@ -39,9 +39,9 @@ func TestDrainSpreadsTheEnds(t *testing.T) {
 		}
 		for i := range count {
 			if got, want := <-ends, time.Duration(i)*2*time.Second; got != want {
-				t.Errorf("end %d after %s, want %s", i, got, want)
+				t.Errorf("connection %d ended after %s, want %s", i, got, want)
 			}
-			if err := <-d.endings; err != nil {
+			if err := <-d.ended; err != nil {
 				t.Errorf("a drained connection ended with %v", err)
 			}
 		}
@@ -52,35 +52,35 @@ func TestDrainSpreadsTheEnds(t *testing.T) {
 	})
 }
 
-func TestDrainHurriesWhenItsContextIsDone(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestDrainClosesAtOnceWhenItsContextIsDone(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		for range 5 {
-			n.greeted(t, nil)
+			n.handshaken(t, nil)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
 		d.Drain(ctx, time.Hour)
 		if got := time.Since(start); got != 3*time.Second {
-			t.Errorf("it took %s, want 3s", got)
+			t.Errorf("the drain took %s, want 3s", got)
 		}
 	})
 }
 
 func TestDrainLetsMethodsFinish(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
-		c := n.greeted(t, nil)
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
+		c := n.handshaken(t, nil)
 		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["x"]}` + sep)
 		synctest.Wait()
 		d.Drain(t.Context(), 0)
-		c.expect(`{"type":3,"invocationId":"1","result":null}`, comeBack)
+		c.expect(`{"type":3,"invocationId":"1","result":null}`, reconnectMessage)
 		c.expectEnd()
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 	})
 }
 
 func TestDrainDoesNotWaitForAHandshake(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		c := n.open(t, "/hub", nil)
 		start := time.Now()
 		d.Drain(t.Context(), 0)
@@ -94,20 +94,20 @@ func TestDrainDoesNotWaitForAHandshake(t *testing.T) {
 	})
 }
 
-func TestWaitGivesUpWithItsContext(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
-		n.greeted(t, nil)
+func TestWaitEndsWithItsContext(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
+		n.handshaken(t, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := d.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want the context's error", err)
+			t.Errorf("got error %v, want the context's", err)
 		}
 	})
 }
 
-// TestADrainMeetsHandshakes drains in the middle of many: whoever is let in at all
-// hears the handshake's answer first.
-func TestADrainMeetsHandshakes(t *testing.T) {
+// TestDrainDuringHandshakes drains during many handshakes: an admitted client gets the handshake
+// response first.
+func TestDrainDuringHandshakes(t *testing.T) {
 	for i := range 200 {
 		h := signalr.New(signalr.Options{Logger: quiet})
 		h.OnConnect(func(_ context.Context, c *signalr.Conn) error { return c.Send("Hello") })
@@ -126,7 +126,7 @@ func TestADrainMeetsHandshakes(t *testing.T) {
 				_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"protocol":"json","version":1}`+sep))
 				_, first, err := ws.ReadMessage()
 				if strings.HasPrefix(string(first), `{"type"`) {
-					t.Errorf("%q came before the handshake's answer", first)
+					t.Errorf("got %q before the handshake response", first)
 				}
 				for err == nil {
 					_, _, err = ws.ReadMessage()
@@ -134,7 +134,7 @@ func TestADrainMeetsHandshakes(t *testing.T) {
 			})
 		}
 		close(ready)
-		for range i % 50 { // some moment of the handshakes
+		for range i % 50 { // a moment during the handshakes
 			runtime.Gosched()
 		}
 		h.Drain(t.Context(), 0)

@@ -12,7 +12,7 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// nested is a list in a list, so many in all.
+// nested returns a list of a given depth.
 func nested(depth int) any {
 	var v any
 	for range depth {
@@ -21,9 +21,9 @@ func nested(depth int) any {
 	return v
 }
 
-// TestWhatIsNestedTooDeepIsTheSendersError has a hub send what encoders write and
-// decoders do not read, which is found when it is made another protocol's.
-func TestWhatIsNestedTooDeepIsTheSendersError(t *testing.T) {
+// TestTooDeepValueIsAnErrorForTheSender sends values that encoding/json encodes and does not decode: the
+// MessagePack codec has to decode them.
+func TestTooDeepValueIsAnErrorForTheSender(t *testing.T) {
 	const most = 10_000
 	hub := func() *signalr.Hub {
 		h := signalr.New(signalr.Options{Logger: quiet})
@@ -61,16 +61,16 @@ func TestWhatIsNestedTooDeepIsTheSendersError(t *testing.T) {
 			return <-c.records
 		}
 		if got := call(1, "Wrap", most); !strings.Contains(got, strings.Repeat("\x91", most)) {
-			t.Errorf("the deepest result there may be is %d bytes", len(got))
+			t.Errorf("the deepest possible result has %d bytes", len(got))
 		}
 		if got := call(1, "Wrap", most+1); !strings.Contains(got, "An unexpected error occurred invoking 'Wrap' on the server.") {
-			t.Errorf("one too deep is %d bytes: %.100q", len(got), got)
+			t.Errorf("a result too deep has %d bytes: %.100q", len(got), got)
 		}
 		if got := call(4, "Flow", most+1); !strings.Contains(got, "An error occurred on the server while streaming results.") {
-			t.Errorf("an item too deep is %d bytes: %.100q", len(got), got)
+			t.Errorf("an item too deep has %d bytes: %.100q", len(got), got)
 		}
 		if got := call(1, "Push", most+1); !strings.HasSuffix(got, "\x03\x04") {
-			t.Errorf("four who send such an argument have %q", got)
+			t.Errorf("four senders of an argument too deep got %q, want 4 errors", got)
 		}
 	})
 }

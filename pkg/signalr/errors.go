@@ -7,20 +7,20 @@ import (
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// HubError is an error with a text for the client. The client is told no other error's text, only that
-// something went wrong.
+// HubError is an error with a text for the client. The text of any other error stays on the server: the
+// client is told of an unexpected error.
 type HubError string
 
 // Error returns the text.
 func (e HubError) Error() string { return string(e) }
 
-// ErrUnauthorized makes a method answer that the user may not invoke it.
+// ErrUnauthorized is the error of a method for users without the right to invoke the method.
 var ErrUnauthorized = errors.New("signalr: user is unauthorized")
 
-// errArguments is the error of arguments that do not fit the method.
+// errArguments is the error of arguments for a method with other parameters.
 var errArguments = errors.New("signalr: arguments do not fit the method")
 
-// The reasons to reject an invocation before its method runs.
+// The reasons to reject an invocation before the method runs.
 var (
 	errUnknownMethod = errors.New("signalr: no such method")
 	errStreaming     = errors.New("signalr: the method is a stream")

@@ -54,7 +54,7 @@ func ExampleStream1() {
 			return nil, signalr.HubError("from zero or more")
 		}
 		return func(yield func(int, error) bool) {
-			// It goes no faster than the client reads, and ends when that cancels.
+			// The stream follows the pace of the client and ends when the client cancels.
 			for i := from; i >= 0 && ctx.Err() == nil && yield(i, nil); i-- {
 			}
 		}, nil
@@ -123,9 +123,9 @@ func ExampleAudience() {
 	hub := signalr.New(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
 		return signalr.Identity{User: r.URL.Query().Get("access_token")}, nil // Yours looks at the token.
 	}})
-	hub.Handle("Enter", signalr.Action1(func(_ context.Context, c *signalr.Conn, room string) error {
-		hub.Join(c, room)
-		return hub.Group(room).Except(c).Send("Entered", c.User())
+	hub.Handle("Enter", signalr.Action1(func(_ context.Context, c *signalr.Conn, liveHub string) error {
+		hub.Join(c, liveHub)
+		return hub.Group(liveHub).Except(c).Send("Entered", c.User())
 	}))
 	hub.Handle("Whisper", signalr.Action2(func(_ context.Context, c *signalr.Conn, user, text string) error {
 		return hub.User(user).Send("Whispered", c.User(), text) // on all of the user's devices
@@ -162,10 +162,10 @@ func ExampleOptions() {
 			return signalr.Identity{User: user, Expires: time.Now().Add(15 * time.Minute)}, nil
 		},
 		MaxConnections: 10_000,
-		MaxHandshakes:  1_000,     // of which say nothing yet
-		CallRate:       50,        // a second, of one client
-		MaxMessage:     8 << 10,   // bytes of one message
-		Backlog:        256 << 10, // bytes that may wait for a client that reads slowly
+		MaxHandshakes:  1_000,     // of these, before the handshake
+		CallRate:       50,        // per second and client
+		MaxMessage:     8 << 10,   // bytes of a message
+		Backlog:        256 << 10, // waiting bytes of a slow consumer
 	})
 	for _, token := range []string{"guessed", "s3cret"} {
 		answer := httptest.NewRecorder()
@@ -184,8 +184,8 @@ func ExampleHub_Drain() {
 	client := enter(os.Stdout, server.URL)
 	defer hangUp(client)
 
-	// As when the program is told to stop. Nobody is let in any more, and clients are
-	// told to come back, to another node, spread over some seconds.
+	// The program stops: new connections are rejected, and clients are told to reconnect,
+	// to another node, spread over some seconds.
 	hub.Drain(context.Background(), 5*time.Second)
 	next(os.Stdout, client)
 	late := httptest.NewRecorder()
@@ -203,8 +203,7 @@ func ExampleHub_Drain() {
 	// 503 shutting down
 }
 
-// talk does what an official client does, byte by byte: it sends a record, and
-// prints what comes, until so many have come.
+// talk acts as a client byte by byte: it sends records and prints the received records up to a number.
 func talk(out io.Writer, url string, answers int, records ...string) {
 	ws := dial(out, url)
 	if ws == nil {

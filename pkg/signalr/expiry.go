@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// expiry is the time when a connection ends by itself: the earlier one of a settable time and, where the
+// expiry is the time when a connection ends by itself: the earlier of a settable time and, where the
 // client sends messages in requests, the expiry of the newest token of these requests. Both are Unix
 // nanoseconds; 0 means never.
 type expiry struct {
@@ -45,7 +45,7 @@ func (e *expiry) renew(expires time.Time) bool {
 	return true
 }
 
-// postpone moves an instant to a later one and reports whether it moved. 0 is never.
+// postpone moves an instant and reports whether the new instant is later. 0 is never.
 func postpone(from *atomic.Int64, to int64) bool {
 	for {
 		at := from.Load()

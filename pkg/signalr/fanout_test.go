@@ -18,9 +18,8 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// connect shakes hands over TCP. The client's socket holds so many bytes, so
-// that a client that does not read stops the server soon; zero is the system's
-// choice.
+// connect connects over TCP and completes the handshake. buffer is the size of the client's receive buffer:
+// a client that does not read soon blocks the server's writes. Zero is the system's default.
 func connect(t *testing.T, url, user string, buffer int) *websocket.Conn {
 	t.Helper()
 	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -45,24 +44,24 @@ func connect(t *testing.T, url, user string, buffer int) *websocket.Conn {
 	return ws
 }
 
-// hangUp spares the hub to wait for a goodbye.
+// hangUp closes the socket: the hub need not wait for a close frame.
 func hangUp(ws *websocket.Conn) { _ = ws.Close() }
 
-// told is what a client hears: the how manieth message of which sender.
-type told struct {
+// call is a message to a client: its sender and the number of the sender's message.
+type call struct {
 	Target    string
 	Arguments [2]int
 }
 
-func hear(ws *websocket.Conn) (told, error) {
+func readCall(ws *websocket.Conn) (call, error) {
 	for {
 		_, frame, err := ws.ReadMessage()
 		if err != nil {
-			return told{}, err
+			return call{}, err
 		}
-		var m told
+		var m call
 		if err := json.Unmarshal([]byte(strings.TrimSuffix(string(frame), sep)), &m); err != nil {
-			return told{}, fmt.Errorf("%q: %w", frame, err)
+			return call{}, fmt.Errorf("%q: %w", frame, err)
 		}
 		if m.Target != "" {
 			return m, nil
@@ -70,13 +69,12 @@ func hear(ws *websocket.Conn) (told, error) {
 	}
 }
 
-// TestOrderHoldsOverTCPWhoeverJoinsAndStalls has clients in several groups, which
-// they join and leave meanwhile, some of whom read only now and then. Each hears
-// a sender's messages in their order, and all that were meant for all.
-func TestOrderHoldsOverTCPWhoeverJoinsAndStalls(t *testing.T) {
+// TestOrderHoldsWhileClientsJoinAndStall has clients that join and leave several groups, and some of them
+// read with pauses. Each client gets a sender's messages in order, and each message to all.
+func TestOrderHoldsWhileClientsJoinAndStall(t *testing.T) {
 	const senders, clients, messages = 4, 12, 3000
 	options := named
-	options.Backlog = 64 << 20 // Nobody is cut.
+	options.Backlog = 64 << 20 // no client lags
 	options.Logger = quiet
 	conns := make(chan *signalr.Conn, clients)
 	h := signalr.New(options)
@@ -125,7 +123,7 @@ func end(t *testing.T, h *signalr.Hub) {
 	}
 }
 
-// target is one way or another to send to some.
+// target returns varying audiences.
 func target(h *signalr.Hub, all []*signalr.Conn, i int) interface {
 	Send(target string, args ...any) error
 } {
@@ -143,33 +141,33 @@ func target(h *signalr.Hub, all []*signalr.Conn, i int) interface {
 	}
 }
 
-// listen reads until the end of each sender, if lazy with pauses.
+// listen reads until the last message of each sender, with pauses if lazy.
 func listen(t *testing.T, ws *websocket.Conn, lazy bool, senders, messages int) {
 	defer hangUp(ws)
-	next := make([]int, senders)    // at the least, of any message
-	nextAll := make([]int, senders) // of those to all
+	next := make([]int, senders)    // lower bound for any message
+	nextAll := make([]int, senders) // of the messages to all
 	for n, ended := 0, 0; ended < senders; n++ {
-		m, err := hear(ws)
+		m, err := readCall(ws)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		s, i := m.Arguments[0], m.Arguments[1]
 		if i < next[s] {
-			t.Errorf("sender %d: %s %d came behind %d", s, m.Target, i, next[s])
+			t.Errorf("sender %d: got %s %d behind %d", s, m.Target, i, next[s])
 			return
 		}
 		next[s] = i
 		switch m.Target {
 		case "All":
 			if i != nextAll[s] {
-				t.Errorf("sender %d: to all came %d, want %d", s, i, nextAll[s])
+				t.Errorf("sender %d: got message %d to all, want %d", s, i, nextAll[s])
 				return
 			}
 			nextAll[s] += 10
 		case "End":
 			if nextAll[s] != messages {
-				t.Errorf("sender %d: ended before %d", s, nextAll[s])
+				t.Errorf("sender %d: ended before message %d", s, nextAll[s])
 			}
 			ended++
 		}
@@ -179,9 +177,9 @@ func listen(t *testing.T, ws *websocket.Conn, lazy bool, senders, messages int) 
 	}
 }
 
-// TestSomeWhoStopReadingCostTheOthersNothing has one in ten read nothing while
-// everyone is sent more than their sockets hold.
-func TestSomeWhoStopReadingCostTheOthersNothing(t *testing.T) {
+// TestSlowConsumersDoNotDelayOthers has clients that read nothing, a tenth of all, while everyone is sent
+// more than a socket buffer holds.
+func TestSlowConsumersDoNotDelayOthers(t *testing.T) {
 	const clients, messages = 20, 500
 	options := signalr.Options{Logger: quiet, Backlog: 128 << 10, WriteTimeout: time.Minute}
 	h := signalr.New(options)
@@ -223,24 +221,23 @@ func TestSomeWhoStopReadingCostTheOthersNothing(t *testing.T) {
 			select {
 			case <-heard:
 			case <-ctx.Done():
-				t.Fatalf("message %d does not reach all who read", n)
+				t.Fatalf("message %d did not reach all reading clients", n)
 			}
 		}
 	}
 	reading.Wait()
 	for _, ws := range stalled {
-		if n := drainTo(t, ws); n == 0 || n >= messages {
-			t.Errorf("who stopped reading got %d of %d messages", n, messages)
+		if n := readToClose(t, ws); n == 0 || n >= messages {
+			t.Errorf("a slow consumer got %d of %d messages", n, messages)
 		}
 		if err := within(t, ended); err == nil {
-			t.Error("it is said to have left of itself")
+			t.Error("the client counts as having left by itself")
 		}
 	}
 }
 
-// drainTo reads what is left for a client that was cut: whole messages, then
-// why.
-func drainTo(t *testing.T, ws *websocket.Conn) (messages int) {
+// readToClose reads the remaining messages of a disconnected client and its Close message.
+func readToClose(t *testing.T, ws *websocket.Conn) (messages int) {
 	t.Helper()
 	for {
 		_, frame, err := ws.ReadMessage()
@@ -264,7 +261,7 @@ func drainTo(t *testing.T, ws *websocket.Conn) (messages int) {
 			messages++
 		case 7:
 			if !m.AllowReconnect {
-				t.Error("it is not told to come back")
+				t.Error("the client is not told to reconnect")
 			}
 			return messages
 		}

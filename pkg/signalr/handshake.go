@@ -10,7 +10,7 @@ import (
 
 const handshakeCancelled = "Handshake was canceled."
 
-// handshake agrees with the client on a protocol. If that fails, handshake tears the connection down and
+// handshake agrees with the client on a protocol. After a failure handshake tears the connection down and
 // returns false.
 func (c *Conn) handshake() bool {
 	if !c.shakeHands() {
@@ -54,7 +54,7 @@ func (c *Conn) limitHandshake() {
 }
 
 // readHandshake reads the client's request and chooses the format. A non-empty text rejects the client;
-// an error means that the client has gone.
+// after an error the client has gone.
 func (c *Conn) readHandshake() (text string, err error) {
 	record, err := c.records.Next()
 	switch {

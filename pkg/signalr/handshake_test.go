@@ -11,37 +11,37 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-func TestTheHandshakeChoosesTheProtocol(t *testing.T) {
+func TestHandshakeChoosesTheProtocol(t *testing.T) {
 	const unexpected = `{"error":"An unexpected error occurred during connection handshake."}`
 	tests := map[string]struct {
 		send, want string
 		binary     bool
 		refused    bool
 	}{
-		"version 1":                     {send: `{"protocol":"json","version":1}`, want: `{}`},
-		"version 2":                     {send: `{"protocol":"json","version":2}`, want: `{}`},
-		"in a binary frame":             {send: `{"protocol":"json","version":1}`, want: `{}`, binary: true},
-		"with fields that nobody knows": {send: `{"x":1,"version":1,"protocol":"json"}`, want: `{}`},
-		"another protocol":              {send: `{"protocol":"messagepack","version":1}`, want: `{}`, binary: true},
-		"a protocol that nobody knows":  {send: `{"protocol":"xml","version":1}`, want: `{"error":"The protocol 'xml' is not supported."}`, refused: true},
-		"a version to come":             {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, refused: true},
-		"a version that never was":      {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, refused: true},
-		"no version":                    {send: `{"protocol":"json"}`, want: unexpected, refused: true},
-		"no protocol":                   {send: `{"version":1}`, want: unexpected, refused: true},
-		"a message instead":             {send: `{"type":6}`, want: unexpected, refused: true},
-		"no JSON":                       {send: `GET / HTTP/1.1`, want: unexpected, refused: true},
-		"nothing":                       {send: ``, want: unexpected, refused: true},
-		"too much":                      {send: strings.Repeat("x", 40_000), want: unexpected, refused: true},
+		"version 1":           {send: `{"protocol":"json","version":1}`, want: `{}`},
+		"version 2":           {send: `{"protocol":"json","version":2}`, want: `{}`},
+		"in a binary frame":   {send: `{"protocol":"json","version":1}`, want: `{}`, binary: true},
+		"with unknown fields": {send: `{"x":1,"version":1,"protocol":"json"}`, want: `{}`},
+		"another protocol":    {send: `{"protocol":"messagepack","version":1}`, want: `{}`, binary: true},
+		"an unknown protocol": {send: `{"protocol":"xml","version":1}`, want: `{"error":"The protocol 'xml' is not supported."}`, refused: true},
+		"a later version":     {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, refused: true},
+		"version 0":           {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, refused: true},
+		"no version":          {send: `{"protocol":"json"}`, want: unexpected, refused: true},
+		"no protocol":         {send: `{"version":1}`, want: unexpected, refused: true},
+		"a message instead":   {send: `{"type":6}`, want: unexpected, refused: true},
+		"invalid JSON":        {send: `GET / HTTP/1.1`, want: unexpected, refused: true},
+		"an empty record":     {send: ``, want: unexpected, refused: true},
+		"too large":           {send: strings.Repeat("x", 40_000), want: unexpected, refused: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+			serve(t, methodHub, func(t *testing.T, _ *signalr.Hub, n *network) {
 				c := n.open(t, "/hub", nil)
 				kind := websocket.TextMessage
 				if tt.binary {
 					kind = websocket.BinaryMessage
 				}
-				_ = c.ws.WriteMessage(kind, []byte(tt.send+sep)) // too much is refused before its end
+				_ = c.ws.WriteMessage(kind, []byte(tt.send+sep)) // too large, and rejected before the end
 				c.expect(tt.want)
 				if tt.refused {
 					c.expectEnd()
@@ -54,8 +54,8 @@ func TestTheHandshakeChoosesTheProtocol(t *testing.T) {
 	}
 }
 
-func TestAClientThatNeverShakesHandsIsLeft(t *testing.T) {
-	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
+func TestHandshakeTimesOut(t *testing.T) {
+	serve(t, methodHub, func(t *testing.T, h *signalr.Hub, n *network) {
 		start := time.Now()
 		c := n.open(t, "/hub", nil)
 		pass(14 * time.Second)
@@ -63,17 +63,17 @@ func TestAClientThatNeverShakesHandsIsLeft(t *testing.T) {
 		c.expect(`{"error":"Handshake was canceled."}`)
 		c.expectEnd()
 		if got := time.Since(start); got != 15*time.Second {
-			t.Errorf("left after %s, want 15s", got)
+			t.Errorf("disconnected after %s, want 15s", got)
 		}
 		synctest.Wait()
 		if got := h.Connections(); got != 0 {
-			t.Errorf("%d connections are left", got)
+			t.Errorf("got %d connections, want 0", got)
 		}
 	})
 }
 
-func TestAClientThatGoesDuringTheHandshakeLeavesNothing(t *testing.T) {
-	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
+func TestClientMayLeaveDuringTheHandshake(t *testing.T) {
+	serve(t, methodHub, func(t *testing.T, h *signalr.Hub, n *network) {
 		c := n.open(t, "/hub", nil)
 		_ = c.ws.Close()
 		if err := h.Wait(t.Context()); err != nil {

@@ -26,14 +26,13 @@ const sep = "\x1e"
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// network is a listener without a network: its connections do not buffer, so
-// that a client that does not read stalls the server's very next write, and
-// synctest's clock goes on when everyone waits.
+// network is an in-memory listener. Its connections do not buffer: a client that does not read blocks the
+// server's next write, and the clock of synctest advances when all goroutines wait.
 type network struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
-	loss  *loss // of the connections that are made; nil: there will be none
+	loss  *loss // of connections; nil: none
 }
 
 func newNetwork() *network {
@@ -61,7 +60,7 @@ func (n *network) dial(context.Context, string, string) (net.Conn, error) {
 	select {
 	case n.conns <- there:
 		if n.loss != nil {
-			here = &doomed{Conn: here, loss: n.loss, closed: make(chan struct{})}
+			here = &lossyConn{Conn: here, loss: n.loss, closed: make(chan struct{})}
 		}
 		return here, nil
 	case <-n.done:
@@ -69,13 +68,13 @@ func (n *network) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// serve runs fn against the hub in a bubble of synctest, where time passes only
-// when nothing else can happen. When fn is done, nothing of the hub may be left.
+// serve runs fn against the hub in a synctest bubble, where time advances only when all goroutines wait.
+// Afterwards the hub must have no goroutines.
 func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signalr.Hub, n *network)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h, n := hub(), newNetwork()
-		// Timeouts as in a service: they must not end what takes its time.
+		// Timeouts as in a service: they must not end long-lived requests.
 		server := http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(n) })
@@ -94,7 +93,7 @@ func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signa
 	})
 }
 
-// request does one HTTP request without following or keeping anything.
+// request sends an HTTP request and reads the whole response.
 func (n *network) request(t *testing.T, method, path string, header http.Header) *http.Response {
 	t.Helper()
 	answer, err := n.ask(t.Context(), method, path, header, "")
@@ -110,7 +109,7 @@ func (n *network) request(t *testing.T, method, path string, header http.Header)
 	return answer
 }
 
-// ask does one HTTP request and leaves the answer's body to be read.
+// ask sends an HTTP request and leaves the body of the response to the caller.
 func (n *network) ask(ctx context.Context, method, path string, header http.Header, body string) (*http.Response, error) {
 	transport := &http.Transport{DialContext: n.dial, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
@@ -137,16 +136,16 @@ func bodyOf(t *testing.T, answer *http.Response) string {
 type client struct {
 	t      *testing.T
 	ws     *websocket.Conn
-	post   func(body string) int // nil: it sends over ws
-	hangUp func()                // if it sends by requests
+	post   func(body string) int // nil: messages are sent over ws
+	hangUp func()                // without a WebSocket
 
 	reading sync.WaitGroup
-	records chan string // what came, pings left out; closed when the socket ended
+	records chan string // received records without pings; closed with the socket
 	pings   chan time.Time
 	ended   error
 }
 
-// dial connects and reads whatever comes.
+// open connects and reads all messages.
 func (n *network) open(t *testing.T, path string, header http.Header) *client {
 	t.Helper()
 	c := n.stalled(t, path, header)
@@ -175,8 +174,8 @@ func (n *network) stalled(t *testing.T, path string, header http.Header) *client
 	return c
 }
 
-// greeted connects and shakes hands.
-func (n *network) greeted(t *testing.T, header http.Header) *client {
+// handshaken connects and completes the handshake.
+func (n *network) handshaken(t *testing.T, header http.Header) *client {
 	t.Helper()
 	c := n.open(t, "/hub", header)
 	c.send(`{"protocol":"json","version":1}` + sep)
@@ -200,7 +199,7 @@ func (c *client) read() {
 	}
 }
 
-// take notes the records of a frame.
+// take records the records of a frame.
 func (c *client) take(frame string) {
 	text, whole := strings.CutSuffix(frame, sep)
 	if !whole {
@@ -219,7 +218,7 @@ func (c *client) send(frame string) {
 	c.t.Helper()
 	if c.post != nil {
 		if status := c.post(frame); status != http.StatusOK {
-			c.t.Fatalf("sending %q is answered with %d", frame, status)
+			c.t.Fatalf("send %q: got status %d, want 200", frame, status)
 		}
 		return
 	}
@@ -228,7 +227,7 @@ func (c *client) send(frame string) {
 	}
 }
 
-// attempt sends what may be refused.
+// attempt sends a frame that may be rejected.
 func (c *client) attempt(frame string) {
 	if c.post != nil {
 		c.post(frame)
@@ -237,13 +236,13 @@ func (c *client) attempt(frame string) {
 	_ = c.ws.WriteMessage(websocket.TextMessage, []byte(frame))
 }
 
-// expect wants these records next, as JSON.
+// expect checks the next records as JSON.
 func (c *client) expect(records ...string) {
 	c.t.Helper()
 	for _, want := range records {
 		got, open := <-c.records
 		if !open {
-			c.t.Fatalf("the socket ended (%v), want %s", c.ended, want)
+			c.t.Fatalf("the socket closed (%v), want %s", c.ended, want)
 		}
 		if !sameJSON(c.t, got, want) {
 			c.t.Fatalf("got %s, want %s", got, want)
@@ -251,7 +250,7 @@ func (c *client) expect(records ...string) {
 	}
 }
 
-// expectNothing wants silence once everyone has done what there is to do.
+// expectNothing checks that no record arrives once all goroutines wait.
 func (c *client) expectNothing() {
 	c.t.Helper()
 	synctest.Wait()
@@ -262,7 +261,7 @@ func (c *client) expectNothing() {
 	}
 }
 
-// expectEnd wants the socket closed by the server in the orderly way.
+// expectEnd checks that the server closes the socket with a normal closure.
 func (c *client) expectEnd() {
 	c.t.Helper()
 	for record := range c.records {
@@ -296,5 +295,5 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return string(one) == string(other)
 }
 
-// pass lets time pass on a bubble's clock. Nobody waits for it in earnest.
+// pass advances the clock of a bubble.
 func pass(d time.Duration) { <-time.After(d) }

@@ -87,7 +87,7 @@ func (h *Hub) identify(w http.ResponseWriter, r *http.Request) (Identity, bool) 
 	return identity, true
 }
 
-// find returns the connection of a request, nil if its token is valid and unused, or rejects the
+// find returns the connection of a request, nil if the token is valid and unused, or rejects the
 // request.
 func (h *Hub) find(w http.ResponseWriter, r *http.Request, identity Identity) (*Conn, bool) {
 	id := r.URL.Query().Get("id")
@@ -106,7 +106,7 @@ func (h *Hub) find(w http.ResponseWriter, r *http.Request, identity Identity) (*
 	return c, true
 }
 
-// serveConnect starts a connection, or answers a poll of an existing one.
+// serveConnect starts a connection, or answers a poll of an existing connection.
 func (h *Hub) serveConnect(w http.ResponseWriter, r *http.Request, identity Identity) {
 	via := transportOf(r)
 	var c *Conn
@@ -130,7 +130,7 @@ func (h *Hub) serveConnect(w http.ResponseWriter, r *http.Request, identity Iden
 	}
 }
 
-// startConnection claims the token, admits the connection, and starts its transport.
+// startConnection claims the token, admits the connection, and starts the transport.
 func (h *Hub) startConnection(w http.ResponseWriter, r *http.Request, identity Identity, via Transport) {
 	if !h.options.AllowConnect(r) {
 		rejectBusy(w, errConnectRate)
@@ -165,6 +165,7 @@ func (h *Hub) startConnection(w http.ResponseWriter, r *http.Request, identity I
 		t.ServeFirst(w)
 		go c.serveAsync() // the registry waits for teardown
 	default:
+		h.tokens.Attach(id, c) // the client may send the next request before attach
 		t, err := h.upgrader.Upgrade(w, r)
 		if err != nil {
 			c.teardown()
@@ -186,12 +187,12 @@ func (h *Hub) claim(r *http.Request, identity Identity) (token.ID, error) {
 	return h.tokens.Claim(id, identity.User, time.Now())
 }
 
-// receiver is a transport whose client sends messages in requests of their own.
+// receiver is a transport with messages from the client in requests of their own.
 type receiver interface {
 	Receive(r *http.Request, control *http.ResponseController, timeout time.Duration) error
 }
 
-// serveMessage passes the body of a request to its connection.
+// serveMessage passes the body of a request to the connection.
 func (h *Hub) serveMessage(w http.ResponseWriter, r *http.Request, identity Identity) {
 	c, ok := h.find(w, r, identity)
 	switch {

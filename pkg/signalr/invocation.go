@@ -15,7 +15,7 @@ type invocation struct {
 	conn    *Conn
 	message *wire.Message
 	bytes   int             // of the record
-	ctx     context.Context //nolint:containedctx // of the method, from before its turn; a CancelInvocation ends it
+	ctx     context.Context //nolint:containedctx // of the method, from before the turn; CancelInvocation ends the context
 }
 
 // runInTurn runs a method that takes turns.
@@ -30,8 +30,8 @@ func (i *invocation) runBeside() {
 	i.run()
 }
 
-// run runs the method and queues its completion, behind all messages that the method sent to this
-// connection. A stream is completed later.
+// run runs the method and queues the completion, behind all messages of the method to this connection.
+// A stream is completed later.
 func (i *invocation) run() {
 	var completion *wire.Message
 	method, err := i.method()
@@ -102,7 +102,7 @@ func (c *Conn) runHook(hook func(context.Context) error, method string) {
 
 var errGoexit = errors.New("runtime.Goexit")
 
-// protect runs a function of the program on a goroutine of its own and waits for it: a panic and
+// protect runs a function of the program on a goroutine of its own and waits for the result: a panic and
 // runtime.Goexit become errors and end neither the process nor the caller.
 func protect(fn func() error) error {
 	done := make(chan error, 1)

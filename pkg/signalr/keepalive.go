@@ -15,13 +15,13 @@ var errSilent = errors.New("client is silent")
 const pausedCheck = time.Second
 
 // keepAlive has the timers of a connection: pings to the client, the timeout of a silent client and the
-// expiry of the connection. A single timer serves all three; it fires at the earliest of them.
+// expiry of the connection. A single timer serves all three and fires at the earliest of them.
 type keepAlive struct {
 	conn    *Conn
 	started time.Time
 
 	lastRead   atomic.Int64 // nanoseconds since started
-	expecting  atomic.Bool  // the client sends pings, so that its silence counts
+	expecting  atomic.Bool  // the client sends pings: silence counts
 	running    atomic.Bool  // a method runs: silence does not count
 	paused     atomic.Bool  // reading is paused: silence does not count
 	peerClosed atomic.Bool  // the client has closed the socket, and unread bytes precede the close frame
@@ -63,7 +63,7 @@ func (k *keepAlive) checkWithin(d time.Duration) {
 	}
 }
 
-// tick runs a check and schedules the next one.
+// tick runs a check and schedules the next check.
 func (k *keepAlive) tick() {
 	k.mu.Lock()
 	k.next = 0 // a call of checkWithin from here on sets the timer
@@ -82,12 +82,12 @@ func (k *keepAlive) checkPing(now time.Time) time.Duration {
 	if left := every - now.Sub(k.conn.queue.LastWrite()); left > 0 {
 		return left
 	}
-	k.conn.queue.Offer(k.conn.format.Ping(), 0) // frames that wait serve as a ping
+	k.conn.queue.Offer(k.conn.format.Ping(), 0) // waiting frames serve as a ping
 	return every
 }
 
-// checkTimeouts closes a connection that has expired or is silent for too long, and soon cancels the
-// methods of a client that has closed its socket. It returns the time until the next check.
+// checkTimeouts closes an expired connection and a connection of a silent client, soon cancels the
+// methods of a client with a closed socket, and returns the time until the next check.
 func (k *keepAlive) checkTimeouts(now time.Time) time.Duration {
 	o := &k.conn.hub.options
 	wait := o.ClientTimeout

@@ -17,14 +17,14 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-func TestAFloodOfCallsIsReadAtItsRate(t *testing.T) {
+func TestInvocationRateIsLimited(t *testing.T) {
 	flooded := func() *signalr.Hub {
 		h := signalr.New(signalr.Options{Logger: quiet, CallRate: 10})
 		h.Handle("Echo", signalr.Func1(echo))
 		return h
 	}
 	serve(t, flooded, func(t *testing.T, _ *signalr.Hub, n *network) {
-		c, other := n.greeted(t, nil), n.greeted(t, nil)
+		c, other := n.handshaken(t, nil), n.handshaken(t, nil)
 		start := time.Now()
 		for i := range 50 {
 			c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Echo","arguments":["x"]}`, i) + sep)
@@ -32,7 +32,7 @@ func TestAFloodOfCallsIsReadAtItsRate(t *testing.T) {
 		other.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["x"]}` + sep)
 		other.expect(`{"type":3,"invocationId":"1","result":"x"}`)
 		if waited := time.Since(start); waited > 4*time.Second {
-			t.Errorf("another client waited %s", waited)
+			t.Errorf("another client waited %s, want 0s", waited)
 		}
 		for i := range 50 {
 			c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":"x"}`, i))
@@ -43,7 +43,7 @@ func TestAFloodOfCallsIsReadAtItsRate(t *testing.T) {
 	})
 }
 
-func TestThoseWhoSayNothingDoNotKeepOthersOut(t *testing.T) {
+func TestSilentClientsDoNotBlockAdmission(t *testing.T) {
 	crowded := func() *signalr.Hub {
 		return signalr.New(signalr.Options{Logger: quiet, MaxHandshakes: 2})
 	}
@@ -51,26 +51,26 @@ func TestThoseWhoSayNothingDoNotKeepOthersOut(t *testing.T) {
 		first, second := n.open(t, "/hub", nil), n.open(t, "/hub", nil)
 		synctest.Wait()
 		if got := n.request(t, http.MethodPost, "/hub/negotiate?negotiateVersion=1", nil).StatusCode; got != http.StatusServiceUnavailable {
-			t.Errorf("one more is answered with %d, want 503", got)
+			t.Errorf("another connection: got status %d, want 503", got)
 		}
 		first.send(`{"protocol":"json","version":1}` + sep)
 		first.expect(`{}`)
-		n.greeted(t, nil)
+		n.handshaken(t, nil)
 		_ = second.ws.Close()
 		synctest.Wait()
 		for range 3 {
-			n.greeted(t, nil)
+			n.handshaken(t, nil)
 		}
 		if got := h.Connections(); got != 5 {
-			t.Errorf("%d are connected, want 5", got)
+			t.Errorf("got %d connections, want 5", got)
 		}
 	})
 }
 
-func TestOneUserWhoSaysNothingDoesNotKeepOthersOut(t *testing.T) {
+func TestSilentUserDoesNotBlockAdmission(t *testing.T) {
 	o := named
 	o.MaxHandshakes = 50
-	keep(t, o, func(t *testing.T, _ *diary, n *network) {
+	withRecorder(t, o, func(t *testing.T, _ *recorder, n *network) {
 		status := func(user string) int {
 			return n.request(t, http.MethodPost, "/hub/negotiate?negotiateVersion=1", as(user)).StatusCode
 		}
@@ -80,25 +80,25 @@ func TestOneUserWhoSaysNothingDoesNotKeepOthersOut(t *testing.T) {
 		}
 		synctest.Wait()
 		if got := status("silent"); got != http.StatusServiceUnavailable {
-			t.Errorf("one more of theirs is answered with %d, want 503", got)
+			t.Errorf("another connection of the user: got status %d, want 503", got)
 		}
 		_, answer, err := (&websocket.Dialer{NetDialContext: n.dial}).DialContext(t.Context(), "ws://hub.test/hub", as("silent"))
 		if err == nil || answer == nil || answer.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("and one without negotiation: %v", err)
+			t.Errorf("a connection without negotiation: got error %v", err)
 		}
-		n.greeted(t, as("other"))
+		n.handshaken(t, as("other"))
 		silent.send(`{"protocol":"json","version":1}` + sep)
 		silent.expect(`{}`)
 		if got := status("silent"); got != http.StatusOK {
-			t.Errorf("after a handshake, one more is answered with %d", got)
+			t.Errorf("another connection after a handshake: got status %d", got)
 		}
 	})
 }
 
-func TestOneConnectionHasSoManyRequestsWaitOnly(t *testing.T) {
+func TestWaitingRequestsAreLimited(t *testing.T) {
 	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
 		t.Run(string(via), func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				c := n.over(t, via, nil)
 				const requests = 200
 				var taken, refused atomic.Int64
@@ -114,24 +114,24 @@ func TestOneConnectionHasSoManyRequestsWaitOnly(t *testing.T) {
 				}
 				synctest.Wait()
 				if got := refused.Load(); got == 0 || got > requests/2 {
-					t.Errorf("%d of %d requests were refused", got, requests)
+					t.Errorf("%d of %d requests were rejected", got, requests)
 				}
 				for range requests - refused.Load() {
 					<-d.calls
 				}
 				synctest.Wait()
 				if taken, refused := taken.Load(), refused.Load(); taken+refused != requests {
-					t.Errorf("%d requests were taken and %d refused", taken, refused)
+					t.Errorf("%d requests were accepted and %d rejected", taken, refused)
 				}
 			})
 		})
 	}
 }
 
-func TestOnlyNewConnectionsAreLimited(t *testing.T) {
+func TestAllowConnectSeesOnlyNewConnections(t *testing.T) {
 	for name, o := range map[string]func() signalr.Options{
-		"by their number": func() signalr.Options { return signalr.Options{MaxConnections: 1} },
-		"by the program": func() signalr.Options {
+		"MaxConnections": func() signalr.Options { return signalr.Options{MaxConnections: 1} },
+		"AllowConnect": func() signalr.Options {
 			var asked atomic.Int64
 			return signalr.Options{AllowConnect: func(*http.Request) bool { return asked.Add(1) == 1 }}
 		},
@@ -139,7 +139,7 @@ func TestOnlyNewConnectionsAreLimited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, via := range every {
 				t.Run(string(via), func(t *testing.T) {
-					keep(t, o(), func(t *testing.T, d *diary, n *network) {
+					withRecorder(t, o(), func(t *testing.T, d *recorder, n *network) {
 						c := n.over(t, via, nil)
 						for i := range 5 {
 							c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Note","arguments":["x"]}`, i) + sep)
@@ -147,7 +147,7 @@ func TestOnlyNewConnectionsAreLimited(t *testing.T) {
 						}
 						n.wantRefusal(t, "", "", http.StatusServiceUnavailable)
 						if got := d.Connections(); got != 1 {
-							t.Errorf("%d connections, want 1", got)
+							t.Errorf("got %d connections, want 1", got)
 						}
 					})
 				})
@@ -156,9 +156,9 @@ func TestOnlyNewConnectionsAreLimited(t *testing.T) {
 	}
 }
 
-func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
-	flow(t, func(t *testing.T, _ *river, n *network) {
-		c := n.greeted(t, nil)
+func TestStreamsOfAConnectionAreLimited(t *testing.T) {
+	withStreams(t, func(t *testing.T, _ *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		refused := 0
 		for i := range 40 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
@@ -167,7 +167,7 @@ func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
 			}
 		}
 		if refused != 8 {
-			t.Errorf("%d of 40 streams were refused, want 8", refused)
+			t.Errorf("%d of 40 streams were rejected, want 8", refused)
 		}
 		c.send(`{"type":1,"invocationId":"note","target":"Note","arguments":["no stream"]}` + sep)
 		c.expect(`{"type":3,"invocationId":"note","result":null}`)
@@ -181,7 +181,7 @@ func TestAConnectionHasSoManyStreamsOnly(t *testing.T) {
 	})
 }
 
-func TestAStreamTooManyIsLogged(t *testing.T) {
+func TestRejectedStreamIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	hub := func() *signalr.Hub {
 		h := signalr.New(signalr.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -191,22 +191,21 @@ func TestAStreamTooManyIsLogged(t *testing.T) {
 		return h
 	}
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		for i := range 33 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Hang","arguments":[]}`, i) + sep)
 		}
 		c.expect(`{"type":3,"invocationId":"32","error":"An unexpected error occurred invoking 'Hang' on the server. HubException: too many streams at once"}`)
 		if got := strings.Count(log.String(), "too many streams"); got != 1 {
-			t.Errorf("it is logged %d times, want once:\n%s", got, &log)
+			t.Errorf("the rejection is logged %d times, want once:\n%s", got, &log)
 		}
 	})
 }
 
-// TestACancelledStreamMakesRoom has a client begin one stream after the other, and
-// cancel each before it begins the next one, without waiting for answers.
-func TestACancelledStreamMakesRoom(t *testing.T) {
-	flow(t, func(t *testing.T, _ *river, n *network) {
-		c := n.greeted(t, nil)
+// TestCancelledStreamMakesRoom begins and cancels streams in turn, without waiting for completions.
+func TestCancelledStreamMakesRoom(t *testing.T) {
+	withStreams(t, func(t *testing.T, _ *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		for i := range 90 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`+sep+`{"type":5,"invocationId":"%d"}`+sep, i, i))
 		}
@@ -225,9 +224,9 @@ func TestACancelledStreamMakesRoom(t *testing.T) {
 	})
 }
 
-// TestAStreamThatDoesNotEndKeepsItsPlace has a client whose streams do not heed that
-// they are cancelled: it is refused in the end, and read on.
-func TestAStreamThatDoesNotEndKeepsItsPlace(t *testing.T) {
+// TestRunningStreamKeepsItsSlot has streams that ignore their cancellation: further streams are rejected,
+// and reading continues.
+func TestRunningStreamKeepsItsSlot(t *testing.T) {
 	over := make(chan struct{})
 	hub := func() *signalr.Hub {
 		h := signalr.New(signalr.Options{Logger: quiet})
@@ -239,7 +238,7 @@ func TestAStreamThatDoesNotEndKeepsItsPlace(t *testing.T) {
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
 		over = make(chan struct{})
 		defer close(over)
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		for i := range 32 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Deaf","arguments":[]}`+sep+`{"type":5,"invocationId":"%d"}`+sep, i, i))
 		}
@@ -247,7 +246,7 @@ func TestAStreamThatDoesNotEndKeepsItsPlace(t *testing.T) {
 		c.send(`{"type":4,"invocationId":"last","target":"Deaf","arguments":[]}` + sep)
 		c.expect(`{"type":3,"invocationId":"last","error":"An unexpected error occurred invoking 'Deaf' on the server. HubException: too many streams at once"}`)
 		if waited := time.Since(start); waited != time.Second {
-			t.Errorf("it was refused after %s, want a second", waited)
+			t.Errorf("the stream was rejected after %s, want 1s", waited)
 		}
 	})
 }

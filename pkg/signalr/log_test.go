@@ -12,9 +12,8 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// TestTheLogDoesNotQuoteAClient has clients send what does not fit, which decoders
-// quote in their errors.
-func TestTheLogDoesNotQuoteAClient(t *testing.T) {
+// TestLogDoesNotQuoteTheClient sends values of other types, which decoders quote in their errors.
+func TestLogDoesNotQuoteTheClient(t *testing.T) {
 	const said = "1234567890"
 	tests := map[string]struct {
 		sent string
@@ -32,11 +31,11 @@ func TestTheLogDoesNotQuoteAClient(t *testing.T) {
 			sent: `{"type":1,"target":"Sum","arguments":[],"streamIds":["a"]}` + sep + `{"type":3,"invocationId":"a","error":"` + said + `"}` + sep,
 			want: "the client's own error",
 		},
-		"an answer": {
+		"the result of a call": {
 			sent: `{"type":1,"target":"Ask","arguments":[]}` + sep + `{"type":3,"invocationId":"s1","result":` + said + `}` + sep,
 			want: "decode the result: of another type than int8",
 		},
-		"the error of an answer": {
+		"the error of a call": {
 			sent: `{"type":1,"target":"Ask","arguments":[]}` + sep + `{"type":3,"invocationId":"s1","error":"` + said + `"}` + sep,
 			want: "the client's own error",
 		},
@@ -60,14 +59,14 @@ func TestTheLogDoesNotQuoteAClient(t *testing.T) {
 				return h
 			}
 			serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
-				c := n.greeted(t, nil)
+				c := n.handshaken(t, nil)
 				for frame := range strings.SplitAfterSeq(tt.sent, sep) {
 					c.send(frame)
 					synctest.Wait()
 				}
 				got := log.String()
 				if !strings.Contains(got, tt.want) || strings.Contains(got, said) || strings.Contains(got, "level=ERROR") {
-					t.Errorf("logged %q, want %q, of what is nobody's fault but the client's", got, tt.want)
+					t.Errorf("logged %q, want %q below the level ERROR", got, tt.want)
 				}
 			})
 		})

@@ -6,21 +6,21 @@ import (
 )
 
 // Method is a function that clients invoke. Func0 to Func4 make a Method of a function with a result,
-// Action0 to Action4 of a function without, Stream0 to Stream4 of a function whose result is a stream.
+// Action0 to Action4 of a function without, Stream0 to Stream4 of a function with a stream as result.
 //
-// The methods of a connection run one after the other, in the order of the client's invocations. Streams
-// continue beside them, and methods that read a client stream (Incoming) run beside them. The client may
-// leave out parameters at the end that are a map, a pointer, a slice or an interface such as any; they
-// are nil then. The context ends with the connection, and the context of a stream also when the client
-// cancels the stream. The client is told the text of a HubError; of any other error, a panic and
-// runtime.Goexit the client is told that something went wrong, and the details are logged.
+// The methods of a connection run sequentially, in the order of the client's invocations. Streams
+// continue beside them, and methods with a client stream (Incoming) run beside them. The client may leave
+// out parameters at the end of type map, pointer, slice or interface (any, for example); they are nil
+// then. The context ends with the connection, and the context of a stream also when the client
+// cancels the stream. The client is told the text of a HubError; any other error, a panic and
+// runtime.Goexit are logged, and the client is told of an unexpected error.
 type Method struct {
 	parameters parameters
 	call       func(i *invocation) (any, error)
 	streaming  bool // the result of call is an iter.Seq2[any, error]
 }
 
-// streaming makes a streaming method of a method that returns an iter.Seq2[any, error].
+// streaming makes a streaming method of a method with an iter.Seq2[any, error] as result.
 func streaming(m Method) Method {
 	m.streaming = true
 	return m
@@ -143,40 +143,40 @@ func Action4[A, B, C, D any](fn func(context.Context, *Conn, A, B, C, D) error) 
 	})
 }
 
-// Stream0 makes a Method of a function without parameters whose result is a stream. The error of the
-// function, and an error that comes with an item, end the stream.
+// Stream0 makes a Method of a function without parameters and with a stream as result. The error of the
+// function, and an error beside an item, end the stream.
 func Stream0[R any](fn func(context.Context, *Conn) (iter.Seq2[R, error], error)) Method {
 	return streaming(Func0(func(ctx context.Context, conn *Conn) (iter.Seq2[any, error], error) {
 		return anyItems(fn(ctx, conn))
 	}))
 }
 
-// Stream1 makes a Method of a function with one parameter whose result is a stream. The error of the
-// function, and an error that comes with an item, end the stream.
+// Stream1 makes a Method of a function with one parameter and a stream as result. The error of the
+// function, and an error beside an item, end the stream.
 func Stream1[A, R any](fn func(context.Context, *Conn, A) (iter.Seq2[R, error], error)) Method {
 	return streaming(Func1(func(ctx context.Context, conn *Conn, a A) (iter.Seq2[any, error], error) {
 		return anyItems(fn(ctx, conn, a))
 	}))
 }
 
-// Stream2 makes a Method of a function with two parameters whose result is a stream. The error of the
-// function, and an error that comes with an item, end the stream.
+// Stream2 makes a Method of a function with two parameters and a stream as result. The error of the
+// function, and an error beside an item, end the stream.
 func Stream2[A, B, R any](fn func(context.Context, *Conn, A, B) (iter.Seq2[R, error], error)) Method {
 	return streaming(Func2(func(ctx context.Context, conn *Conn, a A, b B) (iter.Seq2[any, error], error) {
 		return anyItems(fn(ctx, conn, a, b))
 	}))
 }
 
-// Stream3 makes a Method of a function with three parameters whose result is a stream. The error of the
-// function, and an error that comes with an item, end the stream.
+// Stream3 makes a Method of a function with three parameters and a stream as result. The error of the
+// function, and an error beside an item, end the stream.
 func Stream3[A, B, C, R any](fn func(context.Context, *Conn, A, B, C) (iter.Seq2[R, error], error)) Method {
 	return streaming(Func3(func(ctx context.Context, conn *Conn, a A, b B, c C) (iter.Seq2[any, error], error) {
 		return anyItems(fn(ctx, conn, a, b, c))
 	}))
 }
 
-// Stream4 makes a Method of a function with four parameters whose result is a stream. The error of the
-// function, and an error that comes with an item, end the stream.
+// Stream4 makes a Method of a function with four parameters and a stream as result. The error of the
+// function, and an error beside an item, end the stream.
 func Stream4[A, B, C, D, R any](fn func(context.Context, *Conn, A, B, C, D) (iter.Seq2[R, error], error)) Method {
 	return streaming(Func4(func(ctx context.Context, conn *Conn, a A, b B, c C, d D) (iter.Seq2[any, error], error) {
 		return anyItems(fn(ctx, conn, a, b, c, d))

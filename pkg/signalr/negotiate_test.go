@@ -35,7 +35,7 @@ func (n *network) negotiate(t *testing.T, query string, header http.Header) nego
 	return got
 }
 
-// tokenHub knows jim and anna by their tokens.
+// tokenHub returns a hub that knows the tokens of jim and anna.
 func tokenHub() *signalr.Hub {
 	h := signalr.New(signalr.Options{Logger: quiet, Identify: func(r *http.Request) (signalr.Identity, error) {
 		switch r.Header.Get("Authorization") {
@@ -54,7 +54,7 @@ func tokenHub() *signalr.Hub {
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
-func TestNegotiateAnswersInTheVersionOfTheClient(t *testing.T) {
+func TestNegotiateAnswersInTheClientsVersion(t *testing.T) {
 	one := 1
 	transports := []map[string]any{
 		{"transport": "WebSockets", "transferFormats": []any{"Text", "Binary"}},
@@ -73,20 +73,20 @@ func TestNegotiateAnswersInTheVersionOfTheClient(t *testing.T) {
 		"version 0":                          {query: "?negotiateVersion=0", want: negotiated{AvailableTransports: transports}},
 		"version 1":                          {query: "?negotiateVersion=1", want: negotiated{NegotiateVersion: &one, AvailableTransports: transports}},
 		"a newer version is answered with 1": {query: "?negotiateVersion=9&useStatefulReconnect=true", want: negotiated{NegotiateVersion: &one, AvailableTransports: transports}},
-		"a version that is no number":        {query: "?negotiateVersion=x", want: notANumber},
+		"a version without a number":         {query: "?negotiateVersion=x", want: notANumber},
 		"an empty version":                   {query: "?negotiateVersion=", want: notANumber},
-		"a version beyond all numbers":       {query: "?negotiateVersion=99999999999", want: notANumber},
+		"a version out of range":             {query: "?negotiateVersion=99999999999", want: notANumber},
 		"a version before the first":         {query: "?negotiateVersion=-1", want: refused("-1")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+			serve(t, methodHub, func(t *testing.T, _ *signalr.Hub, n *network) {
 				got := n.negotiate(t, tt.query, nil)
 				if got.Error == "" && got.ConnectionID == "" {
-					t.Error("no connection id")
+					t.Error("got no connection id")
 				}
 				if got.NegotiateVersion != nil && (got.ConnectionToken == "" || got.ConnectionToken == got.ConnectionID) {
-					t.Errorf("token %q for id %q, want a secret one", got.ConnectionToken, got.ConnectionID)
+					t.Errorf("got token %q for id %q, want a secret token", got.ConnectionToken, got.ConnectionID)
 				}
 				got.ConnectionID, got.ConnectionToken = "", ""
 				if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -97,7 +97,7 @@ func TestNegotiateAnswersInTheVersionOfTheClient(t *testing.T) {
 	}
 }
 
-func TestRequestsAreRefusedBeforeTheUpgrade(t *testing.T) {
+func TestRequestsAreRejectedBeforeTheUpgrade(t *testing.T) {
 	upgrade := func(h http.Header) http.Header {
 		h.Set("Connection", "Upgrade")
 		h.Set("Upgrade", "websocket")
@@ -120,7 +120,7 @@ func TestRequestsAreRefusedBeforeTheUpgrade(t *testing.T) {
 		"negotiate without a token":       {method: "POST", path: "/hub/negotiate", header: http.Header{}, status: 401, body: "Unauthorized"},
 		"negotiate with an expired token": {method: "POST", path: "/hub/negotiate", header: bearer("old"), status: 401, body: "Unauthorized"},
 		"negotiate from a foreign page":   {method: "POST", path: "/hub/negotiate", header: from("http://evil.test"), status: 403, body: "Origin not allowed"},
-		"negotiate from no page at all":   {method: "POST", path: "/hub/negotiate", header: from("null"), status: 403, body: "Origin not allowed"},
+		"negotiate from origin null":      {method: "POST", path: "/hub/negotiate", header: from("null"), status: 403, body: "Origin not allowed"},
 		"negotiate with GET":              {method: "GET", path: "/hub/negotiate", header: bearer("jim"), status: 405, body: "Method Not Allowed", allow: "POST"},
 		"negotiate with OPTIONS":          {method: "OPTIONS", path: "/hub/negotiate", header: bearer("jim"), status: 405, body: "Method Not Allowed", allow: "POST"},
 		"connect without a token":         {method: "GET", path: "/hub", header: upgrade(http.Header{}), status: 401, body: "Unauthorized"},
@@ -133,44 +133,44 @@ func TestRequestsAreRefusedBeforeTheUpgrade(t *testing.T) {
 		"a plain POST":                    {method: "POST", path: "/hub", header: bearer("jim"), status: 400, body: "Connection ID required"},
 		"a POST with an unknown id":       {method: "POST", path: "/hub?id=nope", header: bearer("jim"), status: 404, body: "No Connection with that ID"},
 		"a DELETE with an unknown id":     {method: "DELETE", path: "/hub?id=nope", header: bearer("jim"), status: 404, body: "No Connection with that ID"},
-		"an id that is not even base64":   {method: "GET", path: "/hub?id=%00%ff", header: upgrade(bearer("jim")), status: 404, body: "No Connection with that ID"},
+		"an id outside base64":            {method: "GET", path: "/hub?id=%00%ff", header: upgrade(bearer("jim")), status: 404, body: "No Connection with that ID"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			serve(t, tokenHub, func(t *testing.T, h *signalr.Hub, n *network) {
 				answer := n.request(t, tt.method, tt.path, tt.header)
 				if answer.StatusCode != tt.status {
-					t.Errorf("status %s, want %d", answer.Status, tt.status)
+					t.Errorf("got status %s, want %d", answer.Status, tt.status)
 				}
 				if got := bodyOf(t, answer); got != tt.body {
-					t.Errorf("body %q, want %q", got, tt.body)
+					t.Errorf("got body %q, want %q", got, tt.body)
 				}
 				if got := answer.Header.Get("Allow"); got != tt.allow {
-					t.Errorf("Allow %q, want %q", got, tt.allow)
+					t.Errorf("got Allow %q, want %q", got, tt.allow)
 				}
 				if got := answer.Header.Get("Cache-Control"); got != "no-store" {
-					t.Errorf("Cache-Control %q, want no-store", got)
+					t.Errorf("got Cache-Control %q, want no-store", got)
 				}
 				if got := h.Connections(); got != 0 {
-					t.Errorf("%d connections are left", got)
+					t.Errorf("got %d connections, want 0", got)
 				}
 			})
 		})
 	}
 }
 
-func TestUpgradesThatAreNoneAreBadRequests(t *testing.T) {
-	serve(t, calculator, func(t *testing.T, h *signalr.Hub, n *network) {
+func TestInvalidUpgradeIsABadRequest(t *testing.T) {
+	serve(t, methodHub, func(t *testing.T, h *signalr.Hub, n *network) {
 		answer := n.request(t, http.MethodGet, "/hub", http.Header{
 			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"12"},
 		})
 		if answer.StatusCode != http.StatusBadRequest || h.Connections() != 0 {
-			t.Errorf("answered %s with %d connections, want 400 with none", answer.Status, h.Connections())
+			t.Errorf("got %s and %d connections, want 400 and none", answer.Status, h.Connections())
 		}
 	})
 }
 
-func TestATokenIsForOneConnectionOfOneUser(t *testing.T) {
+func TestTokenIsForOneConnectionOfOneUser(t *testing.T) {
 	for name, query := range map[string]string{"version 0": "", "version 1": "?negotiateVersion=1"} {
 		t.Run(name, func(t *testing.T) {
 			serve(t, tokenHub, func(t *testing.T, h *signalr.Hub, n *network) {
@@ -188,7 +188,7 @@ func TestATokenIsForOneConnectionOfOneUser(t *testing.T) {
 					"POST": http.StatusMethodNotAllowed, "DELETE": http.StatusBadRequest, "GET": http.StatusBadRequest,
 				} {
 					if answer := n.request(t, method, "/hub?id="+id, bearer("jim")); answer.StatusCode != status {
-						t.Errorf("%s answered %s, want %d", method, answer.Status, status)
+						t.Errorf("%s: got %s, want %d", method, answer.Status, status)
 					}
 				}
 
@@ -204,7 +204,7 @@ func TestATokenIsForOneConnectionOfOneUser(t *testing.T) {
 	}
 }
 
-func TestATokenExpires(t *testing.T) {
+func TestTokenExpires(t *testing.T) {
 	serve(t, tokenHub, func(t *testing.T, _ *signalr.Hub, n *network) {
 		id := n.negotiate(t, "?negotiateVersion=1", bearer("jim")).ConnectionToken
 		pass(time.Minute)
@@ -212,27 +212,27 @@ func TestATokenExpires(t *testing.T) {
 	})
 }
 
-func TestAClientMaySkipNegotiation(t *testing.T) {
+func TestClientMaySkipNegotiation(t *testing.T) {
 	serve(t, tokenHub, func(t *testing.T, h *signalr.Hub, n *network) {
-		c := n.greeted(t, bearer("jim"))
+		c := n.handshaken(t, bearer("jim"))
 		if got := h.Connections(); got != 1 {
-			t.Errorf("%d connections, want 1", got)
+			t.Errorf("got %d connections, want 1", got)
 		}
 		c.leave(websocket.CloseNormalClosure)
 	})
 }
 
-func TestTooManyConnectionsAreRefused(t *testing.T) {
+func TestConnectionsAreLimited(t *testing.T) {
 	hub := func() *signalr.Hub { return signalr.New(signalr.Options{Logger: quiet, MaxConnections: 1}) }
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		n.wantRefusal(t, "", "", http.StatusServiceUnavailable)
 		if answer := n.request(t, "POST", "/hub/negotiate", nil); answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("negotiate answered %s, want 503", answer.Status)
 		}
 		c.leave(websocket.CloseNormalClosure)
 		synctest.Wait()
-		n.greeted(t, nil)
+		n.handshaken(t, nil)
 	})
 }
 
@@ -251,6 +251,6 @@ func (n *network) wantRefusal(t *testing.T, id, user string, status int) {
 	dialer := websocket.Dialer{NetDialContext: n.dial}
 	_, answer, err := dialer.DialContext(t.Context(), "ws://hub.test/hub?id="+id, bearer(user))
 	if err == nil || answer == nil || answer.StatusCode != status {
-		t.Errorf("connect answered %v (%v), want status %d", answer, err, status)
+		t.Errorf("connect: got %v (%v), want status %d", answer, err, status)
 	}
 }

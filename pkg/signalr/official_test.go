@@ -16,7 +16,7 @@ import (
 
 var officials = []signalrtest.Package{signalrtest.Microsoft, signalrtest.AspNet}
 
-// ways are the transports, each by name, as an official client is told of them.
+// ways are the transports as options of an official client, by name.
 var ways = map[string]signalrtest.Options{
 	"WebSockets":       {Transport: "WebSockets"},
 	"ServerSentEvents": {Transport: "ServerSentEvents"},
@@ -26,14 +26,14 @@ var ways = map[string]signalrtest.Options{
 	"LongPolling in MessagePack": {Transport: "LongPolling", MessagePack: true},
 }
 
-// official is a client that has to work, and how it is to.
+// official is a supported client with its options.
 type official struct {
 	name string
 	signalrtest.Package
 	signalrtest.Options
 }
 
-// clients are the official ones, in Node and in Chromium, each in these ways.
+// clients returns the official clients, in Node and in Chromium, with each of the given options.
 func clients(t *testing.T, ways ...map[string]signalrtest.Options) (all []official) {
 	t.Helper()
 	places := map[string]*signalrtest.Browser{"Node": nil, "Chromium": signalrtest.OpenBrowser(t)}
@@ -42,7 +42,7 @@ func clients(t *testing.T, ways ...map[string]signalrtest.Options) (all []offici
 			for _, some := range ways {
 				for way, o := range some {
 					if p == signalrtest.AspNet && (o.MessagePack || o.Reconnect != nil) {
-						continue // Its package for the one is another major's; it does not do the other.
+						continue // its MessagePack package has another major version, and it cannot reconnect
 					}
 					o.Browser = browser
 					all = append(all, official{strings.Join([]string{place, string(p), way}, " "), p, o})
@@ -61,16 +61,16 @@ func officially(t *testing.T, fn func(t *testing.T, p signalrtest.Package, o sig
 	}
 }
 
-// direct is a client that does not ask first.
+// direct is a client without negotiation.
 var direct = map[string]signalrtest.Options{"skipping negotiation": {SkipNegotiation: true}}
 
-// free is one that takes the best transport that works.
+// free is a client that chooses the best working transport.
 var free = map[string]signalrtest.Options{"the best way": {}}
 
 func TestOfficialClients(t *testing.T) {
 	for _, client := range clients(t, ways, free, direct) {
 		t.Run(client.name, func(t *testing.T) {
-			r := openRoom(t)
+			r := openLiveHub(t)
 			c := r.enter(t, client.Package, "jim", client.Options)
 
 			var sum int
@@ -116,7 +116,7 @@ func TestOfficialClients(t *testing.T) {
 				t.Error(err)
 			}
 			wantEvent(t, c, signalrtest.Closed, "closed ")
-			if err := r.ending(t); err != nil {
+			if err := r.end(t); err != nil {
 				t.Errorf("the connection ended with %v, want cleanly", err)
 			}
 		})
@@ -125,8 +125,8 @@ func TestOfficialClients(t *testing.T) {
 
 func TestOfficialClientsStream(t *testing.T) {
 	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
-		river := newRiver()
-		r := openHub(t, river.diary)
+		streamHub := newStreamHub()
+		r := openHub(t, streamHub.recorder)
 		c := r.enter(t, p, "jim", o)
 		items, err := c.Stream(soon(t), 0, "Count", 1000)
 		if err != nil || len(items) != 1000 || string(items[999]) != "999" {
@@ -138,26 +138,26 @@ func TestOfficialClientsStream(t *testing.T) {
 		if items, err = c.Stream(soon(t), 20, "Endless", "more"); err != nil || len(items) != 20 {
 			t.Errorf("got %d items, error %v", len(items), err)
 		}
-		if err := within(t, river.stopped); err == nil {
-			t.Error("a stream that was cancelled does not know")
+		if err := within(t, streamHub.stopped); err == nil {
+			t.Error("the context of a cancelled stream is not done")
 		}
 		if p == signalrtest.AspNet {
-			return // it has only one of the ways
+			return // the client supports a subset
 		}
 		var sum int
 		if err := c.Upload(soon(t), &sum, []any{1, 2, 3}, "Sum", 100); err != nil || sum != 106 {
-			t.Errorf("the sum is %d, error %v", sum, err)
+			t.Errorf("got sum %d, error %v", sum, err)
 		}
 		var answer string
 		if err := errors.Join(c.Reply(soon(t), "Answer", "because"), c.Invoke(soon(t), &answer, "AskBack", "why")); err != nil || answer != "because" {
-			t.Errorf("the answer is %q, error %v", answer, err)
+			t.Errorf("got answer %q, error %v", answer, err)
 		}
 	})
 }
 
-func TestOfficialClientsHearWhatIsMeantForThem(t *testing.T) {
+func TestOfficialClientsGetMessagesForTheirAudience(t *testing.T) {
 	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
-		r := openRoom(t)
+		r := openLiveHub(t)
 		jim, anna := r.enter(t, p, "jim", o), r.enter(t, p, "anna", o)
 		if err := anna.Invoke(soon(t), nil, "Join", "g"); err != nil {
 			t.Fatal(err)
@@ -177,9 +177,9 @@ func TestOfficialClientsHearWhatIsMeantForThem(t *testing.T) {
 	})
 }
 
-func TestOfficialClientsHearALotInOrder(t *testing.T) {
+func TestOfficialClientsGetManyMessagesInOrder(t *testing.T) {
 	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
-		r := openRoom(t)
+		r := openLiveHub(t)
 		c := r.enter(t, p, "jim", o)
 		const messages = 500
 		for i := range messages {
@@ -199,8 +199,8 @@ func TestOfficialClientsHearALotInOrder(t *testing.T) {
 	})
 }
 
-// TestOfficialClientsFallBack has servers that do not offer WebSockets, and one
-// whose proxy blocks what they do offer.
+// TestOfficialClientsFallBack has servers without WebSockets, and a proxy that blocks the offered
+// transports.
 func TestOfficialClientsFallBack(t *testing.T) {
 	all := clients(t, free)
 	for name, tt := range map[string]struct {
@@ -216,7 +216,7 @@ func TestOfficialClientsFallBack(t *testing.T) {
 	} {
 		for _, client := range all {
 			t.Run(client.name+" "+name, func(t *testing.T) {
-				r := openRoom(t, tt.transports...)
+				r := openLiveHub(t, tt.transports...)
 				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 					if tt.blocked != nil && tt.blocked(q) {
 						w.WriteHeader(http.StatusForbidden)
@@ -239,60 +239,60 @@ func TestOfficialClientsFallBack(t *testing.T) {
 	}
 }
 
-func TestOfficialClientsAreRefusedWithoutAToken(t *testing.T) {
+func TestOfficialClientsNeedAToken(t *testing.T) {
 	for _, client := range clients(t, ways, direct) {
 		t.Run(client.name, func(t *testing.T) {
-			r := openRoom(t)
+			r := openLiveHub(t)
 			c := signalrtest.Start(t, client.Package, r.url, "stranger", client.Options)
 			if err := c.Connect(soon(t)); err == nil {
-				t.Error("a stranger was let in")
+				t.Error("a client without a valid token was admitted")
 			}
 			if got := r.Connections(); got != 0 {
-				t.Errorf("%d connections are left", got)
+				t.Errorf("got %d connections, want 0", got)
 			}
 		})
 	}
 }
 
-func TestOfficialClientsAreToldWhyTheyAreLeft(t *testing.T) {
+func TestOfficialClientsGetTheCloseReason(t *testing.T) {
 	officially(t, func(t *testing.T, p signalrtest.Package, o signalrtest.Options) {
-		r := openRoom(t)
+		r := openLiveHub(t)
 		c := r.enter(t, p, "jim", o)
 		(<-r.conns).Close("revoked", false)
 		wantEvent(t, c, signalrtest.Closed, "closed Server returned an error on close: revoked")
-		if err := r.ending(t); err != nil {
+		if err := r.end(t); err != nil {
 			t.Errorf("the connection ended with %v, want cleanly", err)
 		}
 	})
 }
 
-func TestAKilledClientIsABrokenConnection(t *testing.T) {
-	r := openRoom(t)
+func TestKilledClientIsABrokenConnection(t *testing.T) {
+	r := openLiveHub(t)
 	t.Run("client", func(t *testing.T) {
 		c := signalrtest.Start(t, signalrtest.Microsoft, r.url, "jim", signalrtest.Options{})
 		if err := c.Connect(soon(t)); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if err := r.ending(t); err == nil {
+	if err := r.end(t); err == nil {
 		t.Error("the connection ended cleanly")
 	}
 }
 
-// TestAClosedPageIsAConnectionThatEnds has nobody wait for the client's timeout.
-// A page that polls says nothing when it goes.
-func TestAClosedPageIsAConnectionThatEnds(t *testing.T) {
+// TestClosedPageEndsTheConnection closes pages: the hub notices before the client timeout. A page that polls
+// sends nothing when it closes.
+func TestClosedPageEndsTheConnection(t *testing.T) {
 	for _, client := range clients(t, ways) {
 		if client.Browser == nil {
 			continue
 		}
 		t.Run(client.name, func(t *testing.T) {
-			r := openRoom(t)
+			r := openLiveHub(t)
 			c := r.enter(t, client.Package, "jim", client.Options)
 			if err := errors.Join(c.Invoke(soon(t), nil, "Who"), c.Leave(soon(t))); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.ending(t); (err != nil) != (client.Transport == "LongPolling") {
+			if err := r.end(t); (err != nil) != (client.Transport == "LongPolling") {
 				t.Errorf("the connection ended with %v", err)
 			}
 		})

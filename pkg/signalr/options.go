@@ -9,113 +9,102 @@ import (
 	"time"
 )
 
-// Options of a hub. The zero value works: everyone from the hub's own origin is
-// let in, anonymously, with the limits of the reference server.
+// Options configure a hub. The zero value works: every client from the hub's own origin is admitted,
+// anonymously, with the limits of the reference server.
 type Options struct {
-	// Identify says who asks, on each request of a connection; an error is
-	// answered with 401. All of them must name the same user; the connection keeps
-	// what the first one said, and lives as long as the newest. Nil: everyone is
-	// anonymous. Browsers cannot set headers on a WebSocket or on server-sent events,
-	// their token comes in the query as access_token: keep query strings out of the
-	// access log.
+	// Identify returns the identity of the client, for each request of a connection; an error is answered
+	// with 401. All requests of a connection must have the same user; the connection keeps the identity of
+	// the first request and lives as long as the newest token allows. Nil: all clients are anonymous.
+	// Browsers cannot set headers on a WebSocket or on server-sent events, so their token is the query
+	// parameter access_token: keep query strings out of the access log.
 	Identify func(*http.Request) (Identity, error)
 
-	// AllowOrigin says whether a page from this request's origin may connect;
-	// false is answered with 403. Nil: only pages from the request's own host,
-	// and requests without an Origin header, which no browser sends. Returning
-	// true for all lets any page on the web connect with its visitor's cookies.
-	// Allowing another origin is not enough for its browser, which reads no answer
-	// without CORS headers, and the hub sends none: put a CORS handler in front that
-	// answers OPTIONS, echoes the origin, and allows credentials and the headers
-	// authorization, content-type, x-requested-with and x-signalr-user-agent. Only a
-	// WebSocket without negotiation needs none.
+	// AllowOrigin reports whether a page from the request's origin may connect; false is answered with
+	// 403. Nil: only pages from the request's own host, and requests without an Origin header, because
+	// every browser sends the header. Returning true for all origins lets any page on the web connect with
+	// the cookies of its visitors. A browser also needs CORS headers to read answers for another origin,
+	// and the hub sends none: put a CORS handler in front that answers OPTIONS, echoes the origin, and
+	// allows credentials and the headers authorization, content-type, x-requested-with and
+	// x-signalr-user-agent. Only a WebSocket without negotiation works without CORS headers.
 	AllowOrigin func(*http.Request) bool
 
-	// Transports are those that clients may use; nil: all, in the order WebSockets,
-	// ServerSentEvents, LongPolling. A WebSocket is one request, and may reach any
-	// node with the same Key. With the other two, each message of the client is a
-	// request of its own that must reach the node which has the connection: behind
-	// a load balancer they need sticky sessions, or half of them get 404. Without
-	// those, leave WebSockets alone here.
+	// Transports are the transports for clients; nil: all, in the order WebSockets, ServerSentEvents,
+	// LongPolling. A WebSocket is a single request and may reach any node with the same Key. With the
+	// other two, each message of the client is a request of its own and must reach the node that has the
+	// connection: behind a load balancer they need sticky sessions, or half of the requests get 404.
+	// Without sticky sessions, allow WebSockets alone.
 	Transports []Transport
 
-	// KeepAlive is how long a connection may be silent before it is sent a ping,
-	// 15 s by default. Clients give up after 30 s of silence, and proxies often
-	// after 60: longer than half of that breaks idle connections.
+	// KeepAlive is the time without messages after which the hub sends a ping, 15 s by default. Clients
+	// give up after 30 s of silence, and proxies often after 60 s: more than half of that breaks idle
+	// connections.
 	KeepAlive time.Duration
 
-	// ClientTimeout is how long a client that pings may be silent, 30 s by
-	// default. Clients ping every 15 s: less than twice that ends connections
-	// over one late packet. It also is how long a method may leave a stream of the
-	// client's unread while others wait for what is behind it.
+	// ClientTimeout is the longest silence of a client that sends pings, 30 s by default. Clients send a
+	// ping every 15 s: less than twice that ends connections over a single late packet. ClientTimeout is
+	// also the time for which a method may leave a client stream unread while others wait behind it.
 	ClientTimeout time.Duration
 
-	// HandshakeTimeout is how long a client may take for the handshake, 15 s by
-	// default. Until then a socket costs memory and does nothing.
+	// HandshakeTimeout is the time for the handshake, 15 s by default. A socket before its handshake costs
+	// memory and does nothing.
 	HandshakeTimeout time.Duration
 
-	// WriteTimeout is how long one write may take before the connection counts
-	// as broken, 10 s by default. It also is the time that methods have left
-	// when their client is gone or the hub drains.
+	// WriteTimeout is the time for a single write, 10 s by default; after that the connection is broken.
+	// WriteTimeout is also the time that running methods have left when their client has gone or the hub
+	// drains.
 	WriteTimeout time.Duration
 
-	// PollTimeout is how long a long poll may wait before it is answered with
-	// nothing, 90 s by default. It must be below the 100 s after which clients give
-	// up, and with what a proxy on the way allows, often 60: what answers a poll at
-	// the moment it is given up is lost.
+	// PollTimeout is the time after which a long poll without messages is answered, 90 s by default. It
+	// must be shorter than the 100 s after which clients give up, and shorter than the timeout of every
+	// proxy on the way, often 60 s: an answer to a poll that has just been given up is lost.
 	PollTimeout time.Duration
 
-	// DisconnectTimeout is how long a client may leave between two polls, 15 s by
-	// default. What is sent meanwhile waits; then the connection is broken.
+	// DisconnectTimeout is the longest gap between two polls, 15 s by default. Messages wait during the
+	// gap; after a longer gap the connection is broken.
 	DisconnectTimeout time.Duration
 
-	// MaxMessage is the largest message in bytes that a client may send, 32 KiB
-	// by default; a larger one ends the connection. Each connection may hold
-	// twice that.
+	// MaxMessage is the largest message from a client in bytes, 32 KiB by default; a larger message ends
+	// the connection. Each connection may hold twice that in memory.
 	MaxMessage int
 
-	// Backlog is how many bytes may wait for a client to read them, 1 MiB by
-	// default. A client that falls further behind is disconnected and told to
-	// reconnect. What went to a group is held once, however many have yet to read
-	// it; what went to one client is that client's own.
+	// Backlog is the number of bytes that may wait for a client, 1 MiB by default. A slow consumer with
+	// more waiting bytes is disconnected and told to reconnect. A message to a group is stored once for
+	// all members that have yet to read it; a message to a single client is stored for that client.
 	Backlog int
 
-	// MaxConnections is how many connections may be open at once; more are
-	// answered with 503. Zero: no limit but the process's file descriptors.
+	// MaxConnections is the number of open connections; one more is answered with 503. Zero: no limit
+	// except the process's file descriptors.
 	MaxConnections int
 
-	// MaxHandshakes is how many of them may not have shaken hands yet, and a tenth
-	// of it (4 at least) how many of one user's; with more, one more is answered with
-	// 503. It keeps those who connect and say nothing from taking all of
-	// MaxConnections. Zero: no limit.
+	// MaxHandshakes is the number of connections before their handshake, and a tenth of it (at least 4) is
+	// the number of these connections per user; one more is answered with 503. The limit keeps silent
+	// clients from using up MaxConnections. Zero: no limit.
 	MaxHandshakes int
 
-	// CallRate is how many invocations a second one client may begin in the long
-	// run, and twice as many at once. A faster client is read no faster than that,
-	// which stops its sending. Zero: no limit.
+	// CallRate is the number of invocations per second that a client may begin in the long run, with
+	// bursts of twice that. The hub reads no faster from a faster client, which slows the client down:
+	// backpressure. Zero: no limit.
 	CallRate float64
 
-	// AllowConnect says whether this request may make one more connection; false
-	// is answered with 503. It is not asked about requests of a connection that is
-	// there. Nil: any may.
+	// AllowConnect reports whether a request may start another connection; false is answered with 503.
+	// AllowConnect is not called for requests of existing connections. Nil: all requests may.
 	AllowConnect func(*http.Request) bool
 
-	// Key signs connection tokens. Nil: a random one, which is right for one
-	// process; behind a load balancer every node needs the same, or a client that
-	// negotiates on one and connects to another gets 404.
+	// Key signs connection tokens. Nil: a random key, right for a single process. Behind a load balancer
+	// every node needs the same key: otherwise a client that negotiates on one node and connects to
+	// another gets 404.
 	Key []byte
 
-	// Logger is told of failing methods and broken connections, never of what
-	// was said, unless a method's own error quotes it. What is a client's fault is
-	// Debug. Nil: slog.Default.
+	// Logger receives failing methods and broken connections, never the contents of messages, unless a
+	// method's own error quotes them. Mistakes of clients are logged as Debug. Nil: slog.Default.
 	Logger *slog.Logger
 }
 
-// Identity is who is at the other end of a connection.
+// Identity identifies the client of a connection.
 type Identity struct {
-	User    string    // whom Hub.User reaches; empty: anonymous
-	Expires time.Time // when the connection ends unless this is put off; zero: never
-	Value   any       // whatever else Identify knows
+	User    string    // the user for Hub.User; empty: anonymous
+	Expires time.Time // when the connection ends unless postponed; zero: never
+	Value   any       // for the program's own use
 }
 
 func (o Options) withDefaults() Options {
@@ -141,7 +130,7 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Key == nil {
 		o.Key = make([]byte, 32)
-		_, _ = rand.Read(o.Key) // never fails: it ends the process instead
+		_, _ = rand.Read(o.Key) // never fails: the process ends instead
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

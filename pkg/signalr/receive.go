@@ -7,8 +7,8 @@ import (
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// receive reads and handles the client's messages until there are no more. A nil error means that the
-// client sent a Close message, and ErrEnded that the connection has ended.
+// receive reads and handles the client's messages until there are no more. The error is nil after
+// a Close message of the client, and ErrEnded once the connection has ended.
 func (c *Conn) receive() error {
 	for {
 		record, err := c.records.Next()
@@ -42,7 +42,7 @@ func (c *Conn) handle(m *wire.Message, bytes int) error {
 		c.streams.cancel(m.ID)
 	case wire.Ping:
 		c.keepAlive.expectPings()
-	default: // Ack and Sequence belong to stateful reconnect, which this server does not offer
+	default: // Ack and Sequence belong to stateful reconnect, a feature that this server does not offer
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (c *Conn) pauseReading(fn func(context.Context) error) error {
 	}
 }
 
-// maxWaitingForPong is the number of bytes that may wait for a client that is still sent pongs.
+// maxWaitingForPong is the number of waiting bytes up to which a client is sent pongs.
 const maxWaitingForPong = 4 << 10
 
 // sendPong answers a ping of the WebSocket.

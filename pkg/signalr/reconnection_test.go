@@ -16,7 +16,7 @@ import (
 	"parley.internal/pkg/signalr/signalrtest"
 )
 
-// reconnecting are the ways of a client that comes back after so long.
+// reconnecting returns the transports for a client that reconnects after a delay.
 func reconnecting(after ...time.Duration) map[string]signalrtest.Options {
 	again := maps.Clone(ways)
 	for way, o := range again {
@@ -26,18 +26,17 @@ func reconnecting(after ...time.Duration) map[string]signalrtest.Options {
 	return again
 }
 
-// TestADrainedClientComesBack lets the client's next attempt reach another
-// node, as a load balancer would.
-func TestADrainedClientComesBack(t *testing.T) {
+// TestDrainedClientReconnects routes the client's next attempt to another node, like a load balancer.
+func TestDrainedClientReconnects(t *testing.T) {
 	for _, client := range clients(t, reconnecting(0, 100*time.Millisecond)) {
-		t.Run(client.name, func(t *testing.T) { comesBack(t, client.Options) })
+		t.Run(client.name, func(t *testing.T) { reconnects(t, client.Options) })
 	}
 }
 
-func comesBack(t *testing.T, o signalrtest.Options) {
+func reconnects(t *testing.T, o signalrtest.Options) {
 	t.Helper()
 	var (
-		first, second *room
+		first, second *liveHub
 		draining      atomic.Bool
 		old           sync.Map // the connections of the first node
 	)
@@ -50,14 +49,14 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 		}
 		second.ServeHTTP(w, r)
 	}))
-	t.Cleanup(balancer.Close) // when the rooms have ended what waits
-	first, second = openRoom(t), openRoom(t)
+	t.Cleanup(balancer.Close) // after the hubs have ended the connections
+	first, second = openLiveHub(t), openLiveHub(t)
 
 	c := signalrtest.Start(t, signalrtest.Microsoft, balancer.URL+"/hub", "jim", o)
 	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {
 		t.Fatal(err)
 	}
-	// A result says that the connection is in the diary.
+	// After a result the connection has been recorded.
 	if err := c.Invoke(soon(t), nil, "Who"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +65,7 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 	first.Drain(t.Context(), 0)
 	wantEvent(t, c, signalrtest.Reconnecting, "reconnecting ")
 	wantEvent(t, c, signalrtest.Reconnected, "reconnected ")
-	if err := first.ending(t); err != nil {
+	if err := first.end(t); err != nil {
 		t.Errorf("the drained connection ended with %v", err)
 	}
 	if err := c.Invoke(soon(t), nil, "Tell", "back"); err != nil {
@@ -75,15 +74,15 @@ func comesBack(t *testing.T, o signalrtest.Options) {
 	wantEvent(t, c, signalrtest.Call, `Told("jim","avatar.svg","back")`)
 }
 
-func TestAnExpiredClientComesBackWithANewToken(t *testing.T) {
+func TestExpiredClientReconnectsWithANewToken(t *testing.T) {
 	for _, client := range clients(t, reconnecting(0)) {
-		t.Run(client.name, func(t *testing.T) { comesBackWithANewToken(t, client.Options) })
+		t.Run(client.name, func(t *testing.T) { reconnectsWithANewToken(t, client.Options) })
 	}
 }
 
-func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
+func reconnectsWithANewToken(t *testing.T, o signalrtest.Options) {
 	t.Helper()
-	r := openRoom(t)
+	r := openLiveHub(t)
 	c := r.enter(t, signalrtest.Microsoft, "jim", o)
 	if err := c.SetToken(soon(t), "jim-again"); err != nil {
 		t.Fatal(err)
@@ -96,10 +95,9 @@ func comesBackWithANewToken(t *testing.T, o signalrtest.Options) {
 	}
 }
 
-// TestANewTokenOfARequestKeepsAConnection has each request ask for a token. The
-// newer client does so only when it is told to: it keeps the one that it connected
-// with.
-func TestANewTokenOfARequestKeepsAConnection(t *testing.T) {
+// TestNewTokenOfARequestKeepsTheConnection sends a new token with a request. The newer client does so only
+// with TokenPerRequest; otherwise it keeps the token of the connection.
+func TestNewTokenOfARequestKeepsTheConnection(t *testing.T) {
 	byRequests := maps.Clone(ways)
 	maps.DeleteFunc(byRequests, func(_ string, o signalrtest.Options) bool { return o.Transport == "WebSockets" })
 	for _, client := range clients(t, byRequests) {
@@ -110,9 +108,9 @@ func TestANewTokenOfARequestKeepsAConnection(t *testing.T) {
 
 func keepsItsConnection(t *testing.T, client official) {
 	t.Helper()
-	var refused atomic.Bool // the old token, of what is sent: a poll may be on its way
+	var refused atomic.Bool // the old token of a sent message: a poll may be in flight
 	end := map[string]time.Time{"old": time.Now().Add(time.Hour), "new": time.Now().Add(2 * time.Hour)}
-	r := openHub(t, newDiary(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
+	r := openHub(t, newRecorder(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
@@ -134,6 +132,6 @@ func keepsItsConnection(t *testing.T, client official) {
 		t.Errorf("connection %s is now %q, %v", conn.ID(), id, err)
 	}
 	if got := conn.Expiry(); !got.Equal(end["new"]) {
-		t.Errorf("it ends at %s, want when its new token does: %s", got, end["new"])
+		t.Errorf("the connection ends at %s, want the expiry of the new token %s", got, end["new"])
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-func TestAClientThatIsRefusedIsToldOnEachTransport(t *testing.T) {
+func TestRejectedHandshakeIsAnsweredOnEachTransport(t *testing.T) {
 	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
 		t.Run(string(via), func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				connect := n.listen
 				if via == signalr.LongPolling {
 					connect = n.poll
@@ -30,15 +30,15 @@ func TestAClientThatIsRefusedIsToldOnEachTransport(t *testing.T) {
 				silent.expect(`{"error":"Handshake was canceled."}`)
 				silent.expectEnd()
 				if got := time.Since(start); got != 15*time.Second {
-					t.Errorf("left after %s, want 15s", got)
+					t.Errorf("disconnected after %s, want 15s", got)
 				}
 			})
 		})
 	}
 }
 
-func TestEventsCarryNoBinaryProtocol(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestServerSentEventsRejectMessagePack(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		c := n.listen(t, nil)
 		c.send(`{"protocol":"messagepack","version":1}` + sep)
 		c.expect(`{"error":"Cannot use the 'messagepack' protocol on the current transport. ` +
@@ -47,16 +47,16 @@ func TestEventsCarryNoBinaryProtocol(t *testing.T) {
 	})
 }
 
-func TestTransportsThatAreNotAllowedAreNeitherOfferedNorServed(t *testing.T) {
+func TestDisallowedTransportsAreNotServed(t *testing.T) {
 	for _, allowed := range every {
 		t.Run("only "+string(allowed), func(t *testing.T) {
-			keep(t, signalr.Options{Transports: []signalr.Transport{allowed}}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{Transports: []signalr.Transport{allowed}}, func(t *testing.T, d *recorder, n *network) {
 				var offered []string
 				for _, o := range n.negotiate(t, "?negotiateVersion=1", nil).AvailableTransports {
 					offered = append(offered, fmt.Sprint(o["transport"]))
 				}
 				if diff := cmp.Diff([]string{string(allowed)}, offered); diff != "" {
-					t.Errorf("offered (-want +got):\n%s", diff)
+					t.Errorf("transports (-want +got):\n%s", diff)
 				}
 				for via, header := range map[signalr.Transport]http.Header{
 					signalr.WebSockets:       {"Connection": {"Upgrade"}, "Upgrade": {"websocket"}},
@@ -69,7 +69,7 @@ func TestTransportsThatAreNotAllowedAreNeitherOfferedNorServed(t *testing.T) {
 					answer := n.request(t, http.MethodGet, "/hub?id="+n.token(t, nil), header)
 					want := string(via) + " transport not supported by this end point type"
 					if got := bodyOf(t, answer); answer.StatusCode != http.StatusNotFound || got != want {
-						t.Errorf("%s answered %s %q", via, answer.Status, got)
+						t.Errorf("%s: got %s %q", via, answer.Status, got)
 					}
 				}
 				n.over(t, allowed, nil)
@@ -78,7 +78,7 @@ func TestTransportsThatAreNotAllowedAreNeitherOfferedNorServed(t *testing.T) {
 	}
 }
 
-func TestRequestsOfAnotherUserReachNoConnection(t *testing.T) {
+func TestRequestOfAnotherUserIsRejected(t *testing.T) {
 	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
 		t.Run(string(via), func(t *testing.T) {
 			serve(t, tokenHub, func(t *testing.T, h *signalr.Hub, n *network) {
@@ -96,15 +96,15 @@ func TestRequestsOfAnotherUserReachNoConnection(t *testing.T) {
 				defer func() { _ = answer.Body.Close() }()
 				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 					if answer := n.request(t, method, "/hub?id="+id, bearer("anna")); answer.StatusCode != http.StatusNotFound {
-						t.Errorf("%s of another user answered %s", method, answer.Status)
+						t.Errorf("%s of another user: got %s", method, answer.Status)
 					}
 					if answer := n.request(t, method, "/hub?id="+id, nil); answer.StatusCode != http.StatusUnauthorized {
-						t.Errorf("%s of nobody answered %s", method, answer.Status)
+						t.Errorf("%s without a user: got %s", method, answer.Status)
 					}
 				}
 				n.wantRefusal(t, id, "jim", http.StatusBadRequest) // for WebSockets
 				if got := h.Connections(); got != 1 {
-					t.Errorf("%d connections, want 1", got)
+					t.Errorf("got %d connections, want 1", got)
 				}
 			})
 		})

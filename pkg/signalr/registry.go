@@ -16,22 +16,22 @@ var (
 	errDraining           = errors.New("shutting down")
 )
 
-// registry contains every connection from before its upgrade until its last goroutine has ended. It
-// limits the admission of connections and admits none while the hub drains.
+// registry contains every connection from before the upgrade until the last goroutine has ended. The
+// registry limits the admission of connections and admits none while the hub drains.
 type registry struct {
 	maxConnections int // 0: no limit
 	maxHandshakes  int // 0: no limit
 
 	mu          sync.Mutex
-	connections map[*Conn]bool // whether the connection has yet to complete its handshake
+	connections map[*Conn]bool // true: before the handshake
 	handshakes  int            // connections without a handshake
 	byUser      map[string]int // the same by user
 	draining    bool
 	empty       chan struct{} // closed when the last connection leaves; nil: there is none
 }
 
-// minHandshakes is the number of connections without a handshake that a user may always have: a
-// browser opens the connections of its tabs at once.
+// minHandshakes is the guaranteed number of connections of a user without a handshake: a browser opens
+// the connections of all tabs at once.
 const minHandshakes = 4
 
 // admissible returns the reason why a connection of a user would not be admitted, if any.
@@ -41,7 +41,7 @@ func (r *registry) admissible(user string) error {
 	return r.rejection(user)
 }
 
-// rejection is admissible for callers that hold mu.
+// rejection is admissible for callers holding mu.
 func (r *registry) rejection(user string) error {
 	switch {
 	case r.draining:
@@ -83,7 +83,7 @@ func (r *registry) handshakeDone(c *Conn) {
 	r.endHandshake(c)
 }
 
-// endHandshake is for callers that hold mu.
+// endHandshake is for callers holding mu.
 func (r *registry) endHandshake(c *Conn) {
 	if !r.connections[c] {
 		return
@@ -107,7 +107,7 @@ func (r *registry) remove(c *Conn) {
 	}
 }
 
-// drain admits no more connections and returns the present ones.
+// drain admits no more connections and returns the present connections.
 func (r *registry) drain() []*Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()

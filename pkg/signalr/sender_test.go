@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// token negotiates.
+// token negotiates and returns the connection token.
 func (n *network) token(t *testing.T, header http.Header) string {
 	t.Helper()
 	return n.negotiate(t, "?negotiateVersion=1", header).ConnectionToken
@@ -27,7 +27,7 @@ func accept(header http.Header) http.Header {
 	return header
 }
 
-// sender is a client that sends by requests.
+// sender is a client that sends messages in requests.
 func (n *network) sender(t *testing.T, id string, header http.Header) *client {
 	t.Helper()
 	c := &client{t: t, records: make(chan string, 10_000), pings: make(chan time.Time, 10_000)}
@@ -43,7 +43,7 @@ func (n *network) sender(t *testing.T, id string, header http.Header) *client {
 	return c
 }
 
-// listen connects by server-sent events.
+// listen connects over server-sent events.
 func (n *network) listen(t *testing.T, header http.Header) *client {
 	t.Helper()
 	id := n.token(t, header)
@@ -89,13 +89,13 @@ func (c *client) events(body io.Reader) error {
 	}
 }
 
-// poll connects by long polling.
+// poll connects over long polling.
 func (n *network) poll(t *testing.T, header http.Header) *client {
 	t.Helper()
 	id := n.token(t, header)
 	c := n.sender(t, id, header)
 	if answer := n.request(t, http.MethodGet, "/hub?id="+id, header); answer.StatusCode != http.StatusOK || bodyOf(t, answer) != "" {
-		t.Fatalf("the first poll was answered with %s", answer.Status)
+		t.Fatalf("first poll: got %s", answer.Status)
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	c.reading.Go(func() {
@@ -112,7 +112,7 @@ func (n *network) poll(t *testing.T, header http.Header) *client {
 	return c
 }
 
-// next polls once. io.EOF: the server says that it was the last time.
+// next polls once. io.EOF means that the server ended polling.
 func (c *client) next(ctx context.Context, n *network, id string, header http.Header) error {
 	answer, err := n.ask(ctx, http.MethodGet, "/hub?id="+id, header, "")
 	if err != nil {

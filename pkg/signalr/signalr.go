@@ -9,13 +9,13 @@
 // connection. Behind a load balancer without sticky sessions, allow WebSockets alone with
 // Options.Transports.
 //
-// Over server-sent events a client leaves by ending its request, and so does a broken network
-// connection: both count as leaving. Over long polling the client sends a DELETE request; a client that
-// does not poll for Options.DisconnectTimeout is broken, and a client that froze during a poll is found
-// once Options.PollTimeout has ended that poll.
+// Over server-sent events a client leaves by ending the request, and so does a broken network
+// connection: both count as leaving. Over long polling the client sends a DELETE request; a client
+// without a poll for Options.DisconnectTimeout is broken, and a client frozen during a poll is found once
+// Options.PollTimeout has ended the poll.
 //
 // The ReadTimeout and WriteTimeout of an http.Server do not end long-lived requests. Set ReadTimeout:
-// otherwise a request whose body never arrives never ends.
+// otherwise a request without the end of its body never ends.
 //
 // A hub sends no CORS headers: pages of another origin need a handler in front of the hub; see
 // Options.AllowOrigin.
@@ -30,8 +30,8 @@
 // clients reconnect elsewhere.
 //
 // Besides the limits in Options, a connection has at most 32 streams, of both directions together; one
-// more waits up to a second for streams to end that the client has cancelled, and is then rejected with
-// an error for the client. 16 invocations wait for their turn, or as many bytes of invocations as
+// more waits up to a second for the end of cancelled streams, and is then rejected with an error for the
+// client. 16 invocations wait for their turn, or as many bytes of invocations as
 // MaxMessage; 10 items of a client stream wait for their method, or more as Incoming describes. Beyond
 // these limits the hub stops reading from the client until there is room. A stream to the client
 // continues while less than 64 KiB wait for the client. 128 requests of a client wait to be read; one
@@ -39,6 +39,6 @@
 //
 // The package promises: messages to a connection arrive in the order of sending and without a hole, or
 // the connection ends; no client delays another client; and no input from a client ends the process.
-// Long polling has one exception: when the network has accepted an answer, its arrival is unknown. A
-// client that drops a poll at that moment and polls again misses the messages of that answer.
+// Long polling has an exception: once the network has accepted an answer, the arrival is unknown. A
+// client dropping the poll at this moment and polling again misses the messages of the answer.
 package signalr

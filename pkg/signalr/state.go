@@ -12,17 +12,17 @@ import (
 
 const (
 	closeTimeout = 5 * time.Second // for the client to answer a close message
-	goneTimeout  = time.Second     // for a client that left to read the last bytes
+	goneTimeout  = time.Second     // for a client to read the last bytes after leaving
 )
 
-// state is the state of a connection. It only advances:
+// state is the state of a connection. A connection only advances:
 //
 //	handshaking → open     accept: the client's handshake is valid
 //	handshaking → closing  close: the handshake is cancelled
 //	open        → closing  close: by the client, the hub, a limit or an error
 //	closing     → closed   teardown: the last goroutine has ended
 //
-// A connection whose handshake fails goes from handshaking to closed.
+// A failed handshake leads from handshaking to closed.
 type state uint8
 
 const (
@@ -41,7 +41,7 @@ type closeReason struct {
 	unreachable    bool // the client cannot be told
 }
 
-// close starts to end the connection. The first reason counts. A later call that is not graceful still
+// close starts to end the connection. The first reason counts. A later call without graceful still
 // cancels the invocations at once.
 func (c *Conn) close(r closeReason) {
 	c.mu.Lock()
@@ -67,8 +67,8 @@ func (c *Conn) close(r closeReason) {
 	c.dispatcher.close()
 }
 
-// accept opens the connection after a valid handshake, unless close came first. A client that has read
-// the handshake response misses no later broadcast.
+// accept opens the connection after a valid handshake, unless close came first. After the handshake
+// response the client misses no broadcast.
 func (c *Conn) accept() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,11 +82,11 @@ func (c *Conn) accept() bool {
 	return true
 }
 
-// teardown ends every goroutine of the connection and forgets the connection. The goroutine that serves
-// the connection calls teardown last.
+// teardown ends every goroutine of the connection and forgets the connection. The serving goroutine calls
+// teardown last.
 func (c *Conn) teardown() {
 	if c.transport != nil {
-		c.transport.Close() // a write that waits for the client fails
+		c.transport.Close() // interrupts a waiting write
 	}
 	c.queue.Close()
 	c.dispatcher.wait()
@@ -99,8 +99,8 @@ func (c *Conn) teardown() {
 	c.hub.connections.remove(c)
 }
 
-// serveAsync is serve on a goroutine of its own. The stack that the handshake needed is freed: an open
-// connection continues on a fresh one.
+// serveAsync is serve on a goroutine of its own. The stack of the handshake is freed: an open connection
+// continues on a fresh stack.
 func (c *Conn) serveAsync() {
 	if c.handshake() {
 		go c.run() // the registry waits for teardown
@@ -114,14 +114,14 @@ func (c *Conn) serve() {
 	}
 }
 
-// run serves an open connection to its end. The stack stays small on purpose: decoding a message just
-// fits into 4 KiB, and a stack that had to grow does not shrink.
+// run serves an open connection to the end. The stack stays small on purpose: decoding a message just
+// fits into 4 KiB, and a grown stack does not shrink.
 func (c *Conn) run() {
 	defer c.teardown()
 	c.endReading(c.receive())
 }
 
-// endReading closes the connection after its last message and waits for the dispatcher.
+// endReading closes the connection after the last message and waits for the dispatcher.
 func (c *Conn) endReading(err error) {
 	if c.keepAlive.peerClosed.Load() && errors.Is(err, ErrEnded) {
 		err = c.discardInput() // the client's own reason follows the unread bytes
@@ -144,14 +144,14 @@ func (c *Conn) discardInput() error {
 	}
 }
 
-// flush waits until the client has accepted all queued bytes, and reports whether it has.
+// flush waits until the client has accepted all queued bytes. It returns false after the timeout.
 func (c *Conn) flush(within time.Duration) bool {
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	return c.queue.Flush(timeout.C)
 }
 
-// closeReasonOf interprets the error that ended reading.
+// closeReasonOf interprets the error at the end of reading.
 func closeReasonOf(err error) closeReason {
 	switch {
 	case err == nil, errors.Is(err, ErrEnded):
@@ -175,7 +175,7 @@ func (c *Conn) connect() bool {
 	return err == nil
 }
 
-// disconnect tells the client that the connection ends and, if OnConnect succeeded, runs OnDisconnect.
+// disconnect tells the client of the end and, if OnConnect succeeded, runs OnDisconnect.
 func (c *Conn) disconnect(connected bool) {
 	c.close(closeReason{}) // cancels; the reason is known
 	c.dispatcher.beside.Wait()
@@ -205,7 +205,7 @@ func (c *Conn) runOnDisconnect(reason error) {
 }
 
 // endWriting waits until the last bytes are sent and then for the client to close: closing at once can
-// cost the client bytes that it has not read.
+// cost the client unread bytes.
 func (c *Conn) endWriting(unreachable bool) {
 	if p, ok := c.transport.(*transport.LongPolling); ok {
 		p.ShortenGap()
@@ -224,7 +224,7 @@ func (c *Conn) endWriting(unreachable bool) {
 // expectedErrors are no failures of the hub: they are logged as Debug.
 var expectedErrors = []error{errArguments, errIDInUse, ErrUnauthorized, context.Canceled, ErrEnded, errClient}
 
-// errClient replaces a ClientError in the log: its text is the client's.
+// errClient replaces a ClientError in the log: the text comes from the client.
 var errClient = errors.New("the client's own error")
 
 // logFailure logs the error of a method without quoting the client.

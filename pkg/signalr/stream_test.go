@@ -52,7 +52,7 @@ func TestStreams(t *testing.T) {
 			send: []string{`{"type":4,"invocationId":"1","target":"Panic","arguments":[]}`},
 			want: []string{`{"type":3,"invocationId":"1","error":"` + streaming + `"}`},
 		},
-		"a refusal before the stream": {
+		"an error instead of a stream": {
 			send: []string{`{"type":4,"invocationId":"1","target":"Refuse","arguments":[]}`},
 			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Refuse' on the server. HubException: not today"}`},
 		},
@@ -71,7 +71,7 @@ func TestStreams(t *testing.T) {
 			},
 			want: []string{`{"type":2,"invocationId":"1","item":0}`, `{"type":3,"invocationId":"1","error":"Invocation ID '1' is already in use."}`},
 		},
-		"an id that was in use": {
+		"an id that is free again": {
 			send: []string{
 				`{"type":4,"invocationId":"1","target":"Count","arguments":[0]}`,
 				`{"type":6}`,
@@ -83,7 +83,7 @@ func TestStreams(t *testing.T) {
 			send: []string{`{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}`, `{"type":5,"invocationId":"1"}`, `{"type":5,"invocationId":"1"}`},
 			want: []string{`{"type":2,"invocationId":"1","item":0}`, `{"type":3,"invocationId":"1"}`},
 		},
-		"a stream that is not there is not cancelled": {
+		"cancelling an unknown stream": {
 			send: []string{`{"type":5,"invocationId":"9"}`, `{"type":1,"invocationId":"2","target":"Sum","arguments":[1],"streamIds":["a"]}`, `{"type":3,"invocationId":"a"}`},
 			want: []string{`{"type":3,"invocationId":"2","result":1}`},
 		},
@@ -105,7 +105,7 @@ func TestStreams(t *testing.T) {
 			send: []string{`{"type":1,"invocationId":"1","target":"First","arguments":[],"streamIds":["a"]}`, `{"type":2,"invocationId":"a","item":"one"}`},
 			want: []string{`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'First' on the server."}`},
 		},
-		"items that nobody wants any more": {
+		"items after the method has returned": {
 			send: []string{
 				`{"type":1,"invocationId":"1","target":"First","arguments":[],"streamIds":["a"]}`,
 				strings.Repeat(`{"type":2,"invocationId":"a","item":5}`+sep, 30) + `{"type":3,"invocationId":"a"}`,
@@ -117,7 +117,7 @@ func TestStreams(t *testing.T) {
 				`{"type":3,"invocationId":"2","error":"An unexpected error occurred invoking 'First' on the server. HubException: there was none"}`,
 			},
 		},
-		"a stream there and one back": {
+		"a client stream and a stream as result": {
 			send: []string{
 				`{"type":4,"invocationId":"1","target":"Double","arguments":[],"streamIds":["a"]}`,
 				`{"type":2,"invocationId":"a","item":4}`, `{"type":3,"invocationId":"a"}`,
@@ -132,7 +132,7 @@ func TestStreams(t *testing.T) {
 			send: []string{`{"type":1,"invocationId":"1","target":"Sum","arguments":[1],"streamIds":["a","a"]}`},
 			want: []string{`{"type":3,"invocationId":"1","error":"Failed to invoke 'Sum' due to an error on the server."}`},
 		},
-		"a call to the client overtakes what waits": {
+		"a call to the client overtakes waiting invocations": {
 			send: []string{
 				`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}`,
 				`{"type":1,"invocationId":"2","target":"Sum","arguments":[1]}`,
@@ -168,8 +168,8 @@ func TestStreams(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			flow(t, func(t *testing.T, _ *river, n *network) {
-				c := n.greeted(t, nil)
+			withStreams(t, func(t *testing.T, _ *streamHub, n *network) {
+				c := n.handshaken(t, nil)
 				for _, frame := range tt.send {
 					c.send(frame + sep)
 					synctest.Wait()
@@ -181,8 +181,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-func TestAStreamGoesNoFasterThanItsClient(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestStreamFollowsThePaceOfItsClient(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		c := n.stalled(t, "/hub", nil)
 		c.send(`{"protocol":"json","version":1}` + sep)
 		if _, answer, err := c.ws.ReadMessage(); err != nil || string(answer) != "{}"+sep {
@@ -192,7 +192,7 @@ func TestAStreamGoesNoFasterThanItsClient(t *testing.T) {
 		c.send(`{"type":4,"invocationId":"1","target":"Endless","arguments":["` + long + `"]}` + sep)
 		synctest.Wait()
 		if n := r.produced.Load(); n < 10 || n > 70 {
-			t.Errorf("%d items of 1 kB were made for a client that reads none", n)
+			t.Errorf("%d items of 1 kB were produced for a client that reads none", n)
 		}
 		for range 200 {
 			if _, _, err := c.ws.ReadMessage(); err != nil {
@@ -201,38 +201,38 @@ func TestAStreamGoesNoFasterThanItsClient(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := r.produced.Load(); n < 200 || n > 270 {
-			t.Errorf("%d items were made for a client that has read 200", n)
+			t.Errorf("%d items were produced for a client that has read 200", n)
 		}
 		_ = c.ws.Close()
 		if err := <-r.stopped; err == nil {
-			t.Error("the stream's context goes on without its client")
+			t.Error("the context of the stream is not done after the client left")
 		}
 	})
 }
 
-func TestAConnectionHasEndedWhenItsStreamsHave(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
-		c := n.greeted(t, nil)
+func TestStreamsEndBeforeOnDisconnect(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		c.send(`{"type":4,"invocationId":"1","target":"Slowly","arguments":[]}` + sep)
 		c.expect(`{"type":2,"invocationId":"1","item":0}`)
 		c.leave(websocket.CloseNormalClosure)
-		if err := <-r.endings; err != nil {
-			t.Errorf("it ended with %v, want cleanly", err)
+		if err := <-r.ended; err != nil {
+			t.Errorf("the connection ended with %v, want cleanly", err)
 		}
 		select {
 		case err := <-r.stopped:
 			if err == nil {
-				t.Error("the stream's context goes on")
+				t.Error("the context of the stream is not done")
 			}
 		default:
-			t.Error("a stream runs behind OnDisconnect")
+			t.Error("a stream runs after OnDisconnect")
 		}
 	})
 }
 
-func TestACallToAClientThatGoesEnds(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
-		c := n.greeted(t, nil)
+func TestCallEndsWhenTheClientLeaves(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		conn := <-r.conns
 		asked := make(chan error, 1)
 		go func() {
@@ -242,36 +242,35 @@ func TestACallToAClientThatGoesEnds(t *testing.T) {
 		c.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
 		_ = c.ws.Close()
 		if err := <-asked; !errors.Is(err, signalr.ErrEnded) {
-			t.Errorf("got %v, want that it has ended", err)
+			t.Errorf("got error %v, want ErrEnded", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		other := n.greeted(t, nil)
+		other := n.handshaken(t, nil)
 		if _, err := signalr.Call[string](ctx, <-r.conns, "Answer", "why"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want that its time is over", err)
+			t.Errorf("got error %v, want a missed deadline", err)
 		}
 		other.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
 	})
 }
 
-func TestACallToAClientThatIsNoLongerReadEnds(t *testing.T) {
-	flow(t, func(t *testing.T, _ *river, n *network) {
-		c := n.greeted(t, nil)
+func TestCallEndsWhenReadingEnds(t *testing.T) {
+	withStreams(t, func(t *testing.T, _ *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		start := time.Now()
 		c.send(`{"type":1,"invocationId":"1","target":"AskBack","arguments":["why"]}` + sep)
 		c.expect(`{"type":1,"invocationId":"s1","target":"Answer","arguments":["why"]}`)
 		c.send(`{"type":7}` + sep)
 		c.reading.Wait()
 		if took := time.Since(start); took != 0 {
-			t.Errorf("it waited %s for an answer that cannot come", took)
+			t.Errorf("the call waited %s for a result that cannot arrive", took)
 		}
 	})
 }
 
-// TestAStreamEndsWithTheClient has a client go that has read a part, while another
-// method of its still runs.
-func TestAStreamEndsWithTheClient(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+// TestStreamEndsWithTheClient has a client leave in the middle of a stream, while another method runs.
+func TestStreamEndsWithTheClient(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		c := n.stalled(t, "/hub", nil)
 		c.send(`{"protocol":"json","version":1}` + sep)
 		if _, _, err := c.ws.ReadMessage(); err != nil {
@@ -289,7 +288,7 @@ func TestAStreamEndsWithTheClient(t *testing.T) {
 			t.Errorf("the stream ended with %v after %s", err, time.Since(start))
 		}
 		if n := r.produced.Load() - before; n > 10_000 {
-			t.Errorf("%d items were made for nobody", n)
+			t.Errorf("%d items were produced after the client left", n)
 		}
 	})
 }

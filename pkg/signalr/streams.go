@@ -12,7 +12,7 @@ import (
 
 const (
 	maxStreams   = 32          // of a connection, in both directions
-	streamWindow = 64 << 10    // bytes that may wait for a client before its streams pause
+	streamWindow = 64 << 10    // waiting bytes from which on the streams to a client pause
 	slotTimeout  = time.Second // for cancelled streams to end when there are too many
 )
 
@@ -40,7 +40,7 @@ type serverStream struct {
 	cancelled bool
 }
 
-// slots returns the number of streams that an invocation begins.
+// slots returns the number of streams of an invocation.
 func (i *invocation) slots() int {
 	if i.message.Kind == wire.StreamInvocation {
 		return len(i.message.Streams) + 1
@@ -84,7 +84,7 @@ func (s *streams) waitForSlots(i *invocation) error {
 }
 
 // changedUnless returns nil if a condition holds, else a channel that is closed at the next change. Only
-// the reader calls it. The condition is called with mu held.
+// the reader calls changedUnless. The condition is called with mu held.
 func (s *streams) changedUnless(condition func() bool) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *streams) changedUnless(condition func() bool) <-chan struct{} {
 	return s.changed
 }
 
-// wakeReader is called after changes that may let the reader go on. The caller holds mu.
+// wakeReader is called after changes in favour of a waiting reader. The caller holds mu.
 func (s *streams) wakeReader() {
 	if s.changed != nil {
 		close(s.changed)
@@ -163,7 +163,7 @@ func (s *streams) release(i *invocation) {
 	}
 }
 
-// find returns a client stream, or nil if it is unknown.
+// find returns a client stream, or nil for an unknown ID.
 func (s *streams) find(id string) *clientStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +176,7 @@ func (s *streams) complete(m *wire.Message) {
 	defer s.mu.Unlock()
 	if result, pending := s.results[m.ID]; pending {
 		delete(s.results, m.ID)
-		result <- m // has a buffer for one message
+		result <- m // has a buffer for the message
 		return
 	}
 	if stream := s.incoming[m.ID]; stream != nil {
@@ -213,7 +213,7 @@ func (s *streams) close() {
 	}
 }
 
-// stream sends the items of a stream at the pace of the client, and its completion.
+// stream sends the items of a stream at the pace of the client, and the completion.
 func (i *invocation) stream(items iter.Seq2[any, error]) {
 	err := protect(func() error {
 		for item, err := range items {

@@ -21,19 +21,19 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// ghosts are clients that are gone without having closed anything.
-type ghosts struct {
+// deadClients are clients that have gone without closing their sockets.
+type deadClients struct {
 	mu  sync.Mutex
 	all []func()
 }
 
-func (g *ghosts) add(bury func()) {
+func (g *deadClients) add(bury func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.all = append(g.all, bury)
 }
 
-func (g *ghosts) bury() {
+func (g *deadClients) bury() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, bury := range g.all {
@@ -41,10 +41,9 @@ func (g *ghosts) bury() {
 	}
 }
 
-// TestNothingIsLeftOfManyClients comes and goes on a real network in every way
-// at once, while others send, and drains in the middle of it. Some never go, and
-// say nothing any more.
-func TestNothingIsLeftOfManyClients(t *testing.T) {
+// TestManyClientsLeaveNothingBehind connects and leaves on a real network in every way at once, while others
+// send, and drains in the middle. Some clients stay and become silent.
+func TestManyClientsLeaveNothingBehind(t *testing.T) {
 	var connected, disconnected atomic.Int64
 	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second, ClientTimeout: time.Second, DisconnectTimeout: time.Second})
 	h.OnConnect(func(_ context.Context, c *signalr.Conn) error {
@@ -86,7 +85,7 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 	defer server.Close()
 	address := "ws" + strings.TrimPrefix(server.URL, "http")
 
-	var gone ghosts
+	var gone deadClients
 	defer gone.bury()
 	var clients sync.WaitGroup
 	for range 40 {
@@ -108,11 +107,11 @@ func TestNothingIsLeftOfManyClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c, d := connected.Load(), disconnected.Load(); c != d || c == 0 {
-		t.Errorf("%d connected and %d disconnected", c, d)
+		t.Errorf("OnConnect ran %d times and OnDisconnect %d times", c, d)
 	}
 }
 
-// uploads are two streams, of which one may not be ended.
+// uploads are two client streams, maybe without the end of one.
 func uploads() string {
 	var all strings.Builder
 	for _, id := range []string{"a", "b"} {
@@ -124,8 +123,8 @@ func uploads() string {
 	return all.String() + last("a")
 }
 
-// visit connects, says something, and leaves somehow.
-func visit(address string, gone *ghosts) {
+// visit connects, sends messages, and leaves in a random way.
+func visit(address string, gone *deadClients) {
 	ws, _, err := websocket.DefaultDialer.Dial(address, nil)
 	if err != nil {
 		return
@@ -160,7 +159,7 @@ func visit(address string, gone *ghosts) {
 }
 
 // visitByRequests is visit without a WebSocket.
-func visitByRequests(ctx context.Context, address string, gone *ghosts) {
+func visitByRequests(ctx context.Context, address string, gone *deadClients) {
 	ctx, leave := context.WithCancel(ctx)
 	defer func() { leave() }()
 	transport := &http.Transport{}
@@ -195,7 +194,7 @@ func visitByRequests(ctx context.Context, address string, gone *ghosts) {
 	defer func() { leave() }()
 	if rand.IntN(2) == 0 {
 		do(http.MethodGet, id, "")
-		for range 1 + rand.IntN(2) { // the second one ends the first
+		for range 1 + rand.IntN(2) { // the second poll ends the first
 			reading.Go(func() {
 				for range 5 {
 					do(http.MethodGet, id, "")

@@ -53,7 +53,7 @@ func available(allowed []Transport) (all []wire.AvailableTransport) {
 	return all
 }
 
-// transportOf returns the transport that a GET request asks for.
+// transportOf returns the requested transport of a GET request.
 func transportOf(r *http.Request) Transport {
 	switch {
 	case websocket.IsWebSocketUpgrade(r):
@@ -65,6 +65,6 @@ func transportOf(r *http.Request) Transport {
 	}
 }
 
-// needsPings reports whether a proxy may end a silent connection. A poll ends by itself, and a missing
-// poll shows that the client has gone.
+// needsPings reports whether a proxy may end a silent connection. A poll ends by itself, and a client
+// without a poll has gone.
 func (t Transport) needsPings() bool { return t != LongPolling }

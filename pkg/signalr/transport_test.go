@@ -14,12 +14,12 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// every transport that a client may use.
+// every lists the transports.
 var every = []signalr.Transport{signalr.WebSockets, signalr.ServerSentEvents, signalr.LongPolling}
 
 const hello = `{"protocol":"json","version":1}` + sep
 
-// over connects by a transport, and shakes hands.
+// over connects over a transport and completes the handshake.
 func (n *network) over(t *testing.T, via signalr.Transport, header http.Header) *client {
 	t.Helper()
 	var c *client
@@ -29,25 +29,25 @@ func (n *network) over(t *testing.T, via signalr.Transport, header http.Header) 
 	case signalr.LongPolling:
 		c = n.poll(t, header)
 	default:
-		return n.greeted(t, header)
+		return n.handshaken(t, header)
 	}
 	c.send(hello)
 	c.expect(`{}`)
 	return c
 }
 
-// onEach runs fn against a diary over each transport.
-func onEach(t *testing.T, o signalr.Options, fn func(t *testing.T, d *diary, n *network, via signalr.Transport)) {
+// onEach runs fn against a recorder over each transport.
+func onEach(t *testing.T, o signalr.Options, fn func(t *testing.T, d *recorder, n *network, via signalr.Transport)) {
 	t.Helper()
 	for _, via := range every {
 		t.Run(string(via), func(t *testing.T) {
-			keep(t, o, func(t *testing.T, d *diary, n *network) { fn(t, d, n, via) })
+			withRecorder(t, o, func(t *testing.T, d *recorder, n *network) { fn(t, d, n, via) })
 		})
 	}
 }
 
 func TestEachTransportCarriesCallsBothWays(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["one"]}` + sep +
 			`{"type":1,"invocationId":"2","target":"Note","arguments":["t`)
@@ -66,7 +66,7 @@ func TestEachTransportCarriesCallsBothWays(t *testing.T) {
 }
 
 func TestLongMessagesArriveOnEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		text := strings.Repeat("long ", 40_000)
 		if err := errors.Join(d.All().Send("Said", text), d.All().Send("Said", "line\r\nbreak")); err != nil {
@@ -76,8 +76,8 @@ func TestLongMessagesArriveOnEachTransport(t *testing.T) {
 	})
 }
 
-func TestAConnectionLivesThroughSilenceOnEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+func TestIdleConnectionStaysOpenOnEachTransport(t *testing.T) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		pass(10 * time.Minute)
 		c.send(`{"type":1,"invocationId":"1","target":"Note","arguments":["x"]}` + sep)
@@ -87,13 +87,13 @@ func TestAConnectionLivesThroughSilenceOnEachTransport(t *testing.T) {
 			want = 0 // The polls are enough.
 		}
 		if got := len(c.pings); got != want {
-			t.Errorf("%d pings, want %d", got, want)
+			t.Errorf("got %d pings, want %d", got, want)
 		}
 	})
 }
 
-func TestTheServerTellsWhyItClosesOnEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+func TestCloseReasonReachesTheClientOnEachTransport(t *testing.T) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		start := time.Now()
 		conn := <-d.conns
@@ -103,58 +103,58 @@ func TestTheServerTellsWhyItClosesOnEachTransport(t *testing.T) {
 		conn.Close("revoked", true)
 		c.expect(`{"type":1,"target":"Last","arguments":[]}`, `{"type":7,"error":"revoked","allowReconnect":true}`)
 		c.expectEnd()
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 		if got := time.Since(start); got != 0 {
 			t.Errorf("it took %s", got)
 		}
 	})
 }
 
-func TestWhatAClientBreaksIsItsOwnConnectionOnEachTransport(t *testing.T) {
+func TestMalformedMessageClosesOneConnectionOnEachTransport(t *testing.T) {
 	for name, message := range map[string]string{
-		"no JSON":             `{"type":`,
+		"invalid JSON":        `{"type":`,
 		"a message too large": `{"type":6,"x":"` + strings.Repeat("x", 32<<10) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+			onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 				other, c := n.over(t, via, nil), n.over(t, via, nil)
-				c.attempt(message + sep) // too much is refused before its end
-				d.wantBrokenAlone(t, c, other)
+				c.attempt(message + sep) // too large, and rejected before the end
+				d.wantOnlyThisBroken(t, c, other)
 			})
 		})
 	}
 }
 
-func TestAClientThatPingsMustGoOnOnEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+func TestClientTimeoutOnEachTransport(t *testing.T) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		c.send(ping)
 		start := time.Now()
 		c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
 		if got := time.Since(start); got != 30*time.Second {
-			t.Errorf("left after %s, want 30s", got)
+			t.Errorf("disconnected after %s, want 30s", got)
 		}
-		d.wantEnding(t, false)
+		d.wantEnd(t, false)
 	})
 }
 
-func TestDrainEndsEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+func TestDrainClosesEachTransport(t *testing.T) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		c.send(`{"type":1,"target":"Note","arguments":["a slow one"]}` + sep)
 		synctest.Wait()
 		d.Drain(t.Context(), 0)
-		c.expect(comeBack)
+		c.expect(reconnectMessage)
 		c.expectEnd()
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 		if got := <-d.calls; got != "a slow one" {
-			t.Errorf("done: %q", got)
+			t.Errorf("ran %q", got)
 		}
 	})
 }
 
-func TestAClientThatSendsTooMuchWaitsOnEachTransport(t *testing.T) {
-	onEach(t, signalr.Options{}, func(t *testing.T, d *diary, n *network, via signalr.Transport) {
+func TestBackpressureOnEachTransport(t *testing.T) {
+	onEach(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		const calls = 40
 		start := time.Now()
@@ -167,7 +167,7 @@ func TestAClientThatSendsTooMuchWaitsOnEachTransport(t *testing.T) {
 		})
 		synctest.Wait()
 		if got := sent.Load(); got >= calls/2+1 {
-			t.Errorf("%d calls were taken while the first one runs", got)
+			t.Errorf("%d calls were read while the first one ran", got)
 		}
 		for i := range calls {
 			if got := <-d.calls; got != fmt.Sprint(i) {
@@ -180,10 +180,10 @@ func TestAClientThatSendsTooMuchWaitsOnEachTransport(t *testing.T) {
 	})
 }
 
-func TestAStalledClientIsLeftAfterWriteTimeoutOnEachTransport(t *testing.T) {
+func TestStalledWriteTimesOutOnEachTransport(t *testing.T) {
 	for _, via := range []signalr.Transport{signalr.ServerSentEvents, signalr.LongPolling} {
 		t.Run(string(via), func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				id := n.token(t, nil)
 				header := http.Header{}
 				if via == signalr.ServerSentEvents {
@@ -198,7 +198,7 @@ func TestAStalledClientIsLeftAfterWriteTimeoutOnEachTransport(t *testing.T) {
 				conn := <-d.conns
 				if via == signalr.LongPolling { // The greeting is the answer to a poll.
 					if got := bodyOf(t, n.request(t, http.MethodGet, "/hub?id="+id, nil)); got != "{}"+sep {
-						t.Fatalf("greeted with %q", got)
+						t.Fatalf("got the handshake response %q", got)
 					}
 					poll, err := n.dial(t.Context(), "", "")
 					if err != nil {
@@ -214,9 +214,9 @@ func TestAStalledClientIsLeftAfterWriteTimeoutOnEachTransport(t *testing.T) {
 				if err := conn.Send("Much", strings.Repeat("x", 100_000)); err != nil {
 					t.Fatal(err)
 				}
-				d.wantEnding(t, false)
+				d.wantEnd(t, false)
 				if got := time.Since(start); got < 10*time.Second || got > 12*time.Second {
-					t.Errorf("left after %s, want 10s", got)
+					t.Errorf("disconnected after %s, want 10s", got)
 				}
 			})
 		})

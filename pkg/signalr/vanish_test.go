@@ -13,9 +13,8 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// loss is what becomes of a network without a word: nothing arrives any more,
-// and nobody closes anything. What the server sends is taken by somebody on the
-// way, or by nobody.
+// loss is the silent loss of a network: nothing arrives any more, and no connection is closed. Bytes from
+// the server are either swallowed or left unread.
 type loss struct {
 	happened chan struct{}
 	taken    bool // set before
@@ -26,14 +25,14 @@ func (l *loss) happen(taken bool) {
 	close(l.happened)
 }
 
-// fragile is the same network for clients that it will lose.
-func (n *network) fragile() (*network, *loss) {
+// unreliable returns the same network for clients that the loss will affect.
+func (n *network) unreliable() (*network, *loss) {
 	l := &loss{happened: make(chan struct{})}
 	return &network{conns: n.conns, done: n.done, loss: l}, l
 }
 
-// doomed is a client's end of a connection in a fragile network.
-type doomed struct {
+// lossyConn is a client's end of a connection in an unreliable network.
+type lossyConn struct {
 	net.Conn
 
 	loss   *loss
@@ -41,7 +40,7 @@ type doomed struct {
 	once   sync.Once
 }
 
-func (d *doomed) lost() bool {
+func (d *lossyConn) lost() bool {
 	select {
 	case <-d.loss.happened:
 		return true
@@ -50,7 +49,7 @@ func (d *doomed) lost() bool {
 	}
 }
 
-func (d *doomed) Read(p []byte) (int, error) {
+func (d *lossyConn) Read(p []byte) (int, error) {
 	n, err := d.Conn.Read(p)
 	for err == nil && d.lost() {
 		if !d.loss.taken {
@@ -63,14 +62,14 @@ func (d *doomed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (d *doomed) Write(p []byte) (int, error) {
+func (d *lossyConn) Write(p []byte) (int, error) {
 	if d.lost() {
 		return len(p), nil
 	}
 	return d.Conn.Write(p)
 }
 
-func (d *doomed) Close() error {
+func (d *lossyConn) Close() error {
 	d.once.Do(func() { close(d.closed) })
 	if d.lost() {
 		return nil
@@ -78,23 +77,23 @@ func (d *doomed) Close() error {
 	return d.Conn.Close()
 }
 
-// TestAClientWhoseNetworkVanishesIsLeft has clients vanish while they call, send
-// a stream, hear one and are asked something, and others hear all meanwhile.
-func TestAClientWhoseNetworkVanishesIsLeft(t *testing.T) {
-	for name, taken := range map[string]bool{"what it is sent is lost": true, "what it is sent waits": false} {
+// TestVanishedClientTimesOut has clients vanish in the middle of a call in each direction and a stream in each
+// direction. Other clients get all messages meanwhile.
+func TestVanishedClientTimesOut(t *testing.T) {
+	for name, taken := range map[string]bool{"sent bytes are lost": true, "sent bytes stay unread": false} {
 		for _, via := range every {
 			t.Run(name+" over "+string(via), func(t *testing.T) {
-				flow(t, func(t *testing.T, r *river, n *network) { vanishes(t, r, n, via, taken) })
+				withStreams(t, func(t *testing.T, r *streamHub, n *network) { vanishes(t, r, n, via, taken) })
 			})
 		}
 	}
 }
 
-func vanishes(t *testing.T, r *river, n *network, via signalr.Transport, taken bool) {
+func vanishes(t *testing.T, r *streamHub, n *network, via signalr.Transport, taken bool) {
 	t.Helper()
 	other := n.over(t, via, nil)
 	r.Join(<-r.conns, "g")
-	network, loss := n.fragile()
+	network, loss := n.unreliable()
 	c := network.over(t, via, nil)
 	conn := <-r.conns
 	r.Join(conn, "g")
@@ -119,29 +118,29 @@ func vanishes(t *testing.T, r *river, n *network, via signalr.Transport, taken b
 		}
 		other.expect(fmt.Sprintf(`{"type":1,"target":"Tick","arguments":[%d]}`, i))
 		if got := time.Since(start); got != time.Duration(i)*time.Second {
-			t.Fatalf("another client heard tick %d after %s", i, got)
+			t.Fatalf("another client got tick %d after %s", i, got)
 		}
-		if len(r.endings) > 0 && left == 0 {
+		if len(r.ended) > 0 && left == 0 {
 			left = time.Since(start)
 		}
 		pass(time.Second)
 	}
 	if left == 0 || left > 32*time.Second {
-		t.Fatalf("it was left after %s, want 30s", left)
+		t.Fatalf("the client was disconnected after %s, want 30s", left)
 	}
-	if err := <-r.endings; err == nil {
-		t.Error("it is said to have left of itself")
+	if err := <-r.ended; err == nil {
+		t.Error("the client counts as having left by itself")
 	}
 	if err := <-asked; !errors.Is(err, signalr.ErrEnded) {
-		t.Errorf("who asked it got %v", err)
+		t.Errorf("the call to the client returned %v, want ErrEnded", err)
 	}
 	if err := <-r.stopped; err == nil {
-		t.Error("its stream does not know")
+		t.Error("the context of the stream is not done")
 	}
 	if got := r.Connections(); got != 1 {
-		t.Errorf("%d connections are left, want the other one", got)
+		t.Errorf("got %d connections, want the other client's", got)
 	}
 	if got := len(r.Dissolve("g")); got != 1 {
-		t.Errorf("%d members are left, want the other one", got)
+		t.Errorf("got %d members, want the other client", got)
 	}
 }

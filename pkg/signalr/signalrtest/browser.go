@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// patience is how long a browser, or a client, may take to start, or to end.
-const patience = time.Minute
+// processTimeout limits the start and the end of a browser or a client.
+const processTimeout = time.Minute
 
-// Browser is a Chromium without a window. Its clients share nothing, each has a
-// page of its own that comes from the hub's origin.
+// Browser is a headless Chromium. Clients share nothing: each has a page of its own, loaded from the hub's
+// origin.
 type Browser struct{ process *process }
 
-// OpenBrowser starts a browser that ends with the test.
+// OpenBrowser starts a browser for the duration of the test.
 func OpenBrowser(tb testing.TB) *Browser {
 	tb.Helper()
 	chromium := os.Getenv("CHROMIUM")
@@ -28,9 +28,9 @@ func OpenBrowser(tb testing.TB) *Browser {
 	p, wait := start(ctx, tb, "Chromium", nodeModules(tb, "playwright"))
 	tb.Cleanup(func() {
 		defer kill()
-		late := time.AfterFunc(patience, kill)
+		late := time.AfterFunc(processTimeout, kill)
 		defer late.Stop()
-		_ = p.stdin.Close() // It closes the browser then.
+		_ = p.stdin.Close() // closes the browser
 		wait()
 	})
 	return &Browser{process: p}

@@ -5,32 +5,31 @@ import (
 	"sync"
 )
 
-// events keeps what happened until someone asks. It is as long as the test
-// makes it.
+// events is the queue of a client's events that no WaitFor has returned yet. The test bounds the queue.
 type events struct {
 	mu    sync.Mutex
-	kept  []Event
-	added chan struct{} // closed when one is added
+	queue []Event
+	added chan struct{} // closed after the next event; nil: no caller waits
 }
 
 func (e *events) add(event Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.kept = append(e.kept, event)
+	e.queue = append(e.queue, event)
 	if e.added != nil {
 		close(e.added)
 		e.added = nil
 	}
 }
 
-// take removes and returns the oldest event that want accepts. If there is
-// none, more is closed when it is worth asking again.
+// take removes and returns the oldest event that want accepts. Without an accepted event, more is closed
+// after the next event.
 func (e *events) take(want func(Event) bool) (event Event, more <-chan struct{}, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i, event := range e.kept {
+	for i, event := range e.queue {
 		if want == nil || want(event) {
-			e.kept = slices.Delete(e.kept, i, i+1)
+			e.queue = slices.Delete(e.queue, i, i+1)
 			return event, nil, true
 		}
 	}
@@ -43,5 +42,5 @@ func (e *events) take(want func(Event) bool) (event Event, more <-chan struct{},
 func (e *events) all() []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return slices.Clone(e.kept)
+	return slices.Clone(e.queue)
 }

@@ -21,7 +21,7 @@ var host []byte
 //go:embed drive.cjs
 var drive []byte
 
-// command is what the script is asked to do.
+// command is a request to the script.
 type command struct {
 	ID       int    `json:"id"`
 	Client   int    `json:"client"`
@@ -34,7 +34,7 @@ type command struct {
 	Token    string `json:"token,omitempty"`
 }
 
-// answer is what it says.
+// answer is a line of the script's output: the answer to a command, or an event.
 type answer struct {
 	ID     *int            `json:"answer"`
 	Client int             `json:"client"`
@@ -42,10 +42,10 @@ type answer struct {
 	Event
 }
 
-// process is a Node process that hosts clients.
+// process is a Node process with clients.
 type process struct {
 	stdin io.WriteCloser
-	done  chan struct{} // closed when its output has ended
+	done  chan struct{} // closed at the end of the output
 
 	mu      sync.Mutex
 	last    int
@@ -53,7 +53,7 @@ type process struct {
 	clients []*Client
 }
 
-// start runs the script until ctx ends, or its input does.
+// start runs the script until ctx or the script's input ends.
 func start(ctx context.Context, tb testing.TB, place, modules string) (p *process, wait func()) {
 	tb.Helper()
 	node, err := exec.LookPath("node")
@@ -85,11 +85,11 @@ func start(ctx context.Context, tb testing.TB, place, modules string) (p *proces
 	reading.Go(func() { p.read(stdout) })
 	return p, func() {
 		reading.Wait()
-		_ = cmd.Wait() // says that the context killed it, if it did
+		_ = cmd.Wait() // the error only tells whether the context killed the process
 	}
 }
 
-// nodeModules finds where what is in these packages is installed.
+// nodeModules returns the folder of installed packages and fails the test if packages are missing.
 func nodeModules(tb testing.TB, packages ...string) string {
 	tb.Helper()
 	root, err := repository()
@@ -105,7 +105,7 @@ func nodeModules(tb testing.TB, packages ...string) string {
 	return modules
 }
 
-// repository is the directory above the test's that holds go.work.
+// repository returns the directory with go.work, above the directory of the test.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -123,7 +123,7 @@ func repository() (string, error) {
 	}
 }
 
-// open makes a client.
+// open creates a client.
 func (p *process) open(ctx context.Context, settings any) (*Client, error) {
 	p.mu.Lock()
 	c := &Client{process: p, number: len(p.clients)}
@@ -133,7 +133,7 @@ func (p *process) open(ctx context.Context, settings any) (*Client, error) {
 	return c, err
 }
 
-// read hands out what the script says until it ends.
+// read distributes the answers and events of the script until the output ends.
 func (p *process) read(stdout io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewReader(stdout)
@@ -150,7 +150,7 @@ func (p *process) read(stdout io.Reader) {
 		switch {
 		case a.ID != nil:
 			if waiting := p.waiting[*a.ID]; waiting != nil {
-				waiting <- a // has room for it
+				waiting <- a // has a buffer for the answer
 			}
 			delete(p.waiting, *a.ID)
 		case a.Client < len(p.clients):
@@ -160,10 +160,10 @@ func (p *process) read(stdout io.Reader) {
 	}
 }
 
-// ask has the script do something and waits until it is done.
+// ask sends a command to the script and waits for the answer.
 func (p *process) ask(ctx context.Context, c command) (json.RawMessage, error) {
 	reply := make(chan answer, 1)
-	if err := p.tell(c, reply); err != nil {
+	if err := p.send(c, reply); err != nil {
 		return nil, err
 	}
 	select {
@@ -179,7 +179,8 @@ func (p *process) ask(ctx context.Context, c command) (json.RawMessage, error) {
 	}
 }
 
-func (p *process) tell(c command, reply chan answer) error {
+// send writes a command and registers the channel for the answer.
+func (p *process) send(c command, reply chan answer) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last++

@@ -1,5 +1,5 @@
-// Package signalrtest drives the official SignalR clients from a Go test,
-// unmodified: each Client is a Node process of its own, or a page of a Browser.
+// Package signalrtest drives the official SignalR clients, unmodified, from a Go test: each Client is a Node
+// process of its own, or a page of a Browser.
 //
 //	client := signalrtest.Start(t, signalrtest.Microsoft, server.URL+"/hub", token, signalrtest.Options{})
 //	err := client.On(ctx, "ReceiveMessage")
@@ -8,8 +8,8 @@
 //	event, err := client.WaitFor(ctx, signalrtest.CallOf("ReceiveMessage"))
 //	fmt.Println(event) // ReceiveMessage("hello")
 //
-// A machine without Node, Chromium or the clients fails the test and is told what
-// to install; nothing is skipped.
+// On a machine without Node, Chromium or the clients the test fails with the name of the missing software;
+// nothing is skipped.
 package signalrtest
 
 import (
@@ -25,42 +25,41 @@ import (
 // Package names an official client.
 type Package string
 
-// The clients that have to work.
+// The supported clients.
 const (
 	Microsoft Package = "@microsoft/signalr"
 	AspNet    Package = "@aspnet/signalr" // 1.1, before automatic reconnecting
 )
 
-// Options of a client. The zero value runs in Node, negotiates and does not
-// reconnect.
+// Options configure a client. The zero value runs in Node, negotiates and does not reconnect.
 type Options struct {
 	Browser         *Browser // nil: in Node
 	SkipNegotiation bool
 	MessagePack     bool // instead of JSON; not with AspNet
 
-	// TokenPerRequest has each request send the token of SetToken. AspNet always
-	// does; Microsoft asks for one only when it connects.
+	// TokenPerRequest sends the token of SetToken with each request. AspNet always does; Microsoft asks for
+	// a token only when connecting.
 	TokenPerRequest bool
 
-	// Transport is the only one that the client uses: WebSockets, ServerSentEvents
-	// or LongPolling. None: the best that works.
+	// Transport restricts the client to WebSockets, ServerSentEvents or LongPolling. Empty: the best working
+	// transport.
 	Transport string
 
-	// Reconnect is how long to wait before each attempt to come back; none: the
-	// client stays away. AspNet cannot reconnect.
+	// Reconnect contains the delay before each attempt to reconnect; empty: the client does not reconnect.
+	// AspNet cannot reconnect.
 	Reconnect []time.Duration
 }
 
-// Events that a client tells of.
+// The kinds of events.
 const (
 	Call         = "call"         // the server called Target with Args
-	Closed       = "closed"       // the connection is over, because of Error if there is one
-	Reconnecting = "reconnecting" // it was lost, because of Error if there is one
+	Closed       = "closed"       // the connection has ended, because of Error if set
+	Reconnecting = "reconnecting" // the connection was lost, because of Error if set
 	Reconnected  = "reconnected"
 	Noise        = "noise" // the client printed something: Error
 )
 
-// Event is something that happened at a client.
+// Event is an event of a client.
 type Event struct {
 	Kind   string            `json:"event"`
 	Target string            `json:"target"`
@@ -68,7 +67,7 @@ type Event struct {
 	Error  string            `json:"error"`
 }
 
-// String is the event as a line of text, for comparing: `Target("a",1)`.
+// String returns the event as a line of text, for comparisons: `Target("a",1)`.
 func (e Event) String() string {
 	if e.Kind != Call {
 		return e.Kind + " " + e.Error
@@ -80,22 +79,21 @@ func (e Event) String() string {
 	return e.Target + "(" + strings.Join(args, ",") + ")"
 }
 
-// Error is what the client's promise was rejected with.
+// Error is the reason of a client's rejected promise.
 type Error string
 
-// Error is the client's text.
+// Error returns the client's text.
 func (e Error) Error() string { return string(e) }
 
-// Client is one official client. Its methods are safe for concurrent use.
+// Client is an official client. All methods are safe for concurrent use.
 type Client struct {
 	process *process
 	number  int // at the process
 	events  events
 }
 
-// Start starts a client for the hub at url that sends token, if there is one.
-// It ends with the test. It is not connected yet: call On for what it should
-// hear, then Connect.
+// Start starts a client for the hub at url with a token, unless the token is empty. The client ends with the
+// test. The client is not connected yet: call On for each target of interest, then Connect.
 func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 	tb.Helper()
 	if p == AspNet && o.Reconnect != nil {
@@ -131,7 +129,7 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 			wait()
 		})
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(tb.Context(), processTimeout)
 	defer cancel()
 	c, err := place.open(ctx, settings)
 	if err != nil {
@@ -143,10 +141,10 @@ func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 	return c
 }
 
-// ask has the client do something and waits until it is done.
-func (c *Client) ask(ctx context.Context, what command) (json.RawMessage, error) {
-	what.Client = c.number
-	return c.process.ask(ctx, what)
+// ask sends a command to the client and waits for the answer.
+func (c *Client) ask(ctx context.Context, cmd command) (json.RawMessage, error) {
+	cmd.Client = c.number
+	return c.process.ask(ctx, cmd)
 }
 
 // Connect starts the connection.
@@ -155,7 +153,7 @@ func (c *Client) Connect(ctx context.Context) error {
 	return err
 }
 
-// On makes the server's calls of these targets events.
+// On records the server's calls of the targets as events.
 func (c *Client) On(ctx context.Context, targets ...string) error {
 	for _, target := range targets {
 		if _, err := c.ask(ctx, command{Do: "on", Target: target}); err != nil {
@@ -165,8 +163,8 @@ func (c *Client) On(ctx context.Context, targets ...string) error {
 	return nil
 }
 
-// Invoke calls a hub method and waits for its result, decoded into result
-// unless that is nil. An error of the hub is an Error.
+// Invoke calls a hub method and waits for the completion, decoded into result unless result is nil. An error
+// of the hub is an Error.
 func (c *Client) Invoke(ctx context.Context, result any, target string, args ...any) error {
 	raw, err := c.ask(ctx, command{Do: "invoke", Target: target, Args: list(args)})
 	if err != nil || result == nil {
@@ -178,14 +176,14 @@ func (c *Client) Invoke(ctx context.Context, result any, target string, args ...
 	return nil
 }
 
-// Send calls a hub method and does not wait for it.
+// Send calls a hub method without waiting for a completion.
 func (c *Client) Send(ctx context.Context, target string, args ...any) error {
 	_, err := c.ask(ctx, command{Do: "send", Target: target, Args: list(args)})
 	return err
 }
 
-// Stream invokes a hub method that is a stream, and waits for its end or for so
-// many items, after which it cancels; none: for the end.
+// Stream invokes a streaming hub method and waits for the end of the stream. With most > 0 the client cancels
+// the stream after so many items.
 func (c *Client) Stream(ctx context.Context, most int, target string, args ...any) ([]json.RawMessage, error) {
 	raw, err := c.ask(ctx, command{Do: "stream", Target: target, Args: list(args), Most: most})
 	if err != nil {
@@ -198,8 +196,8 @@ func (c *Client) Stream(ctx context.Context, most int, target string, args ...an
 	return items, nil
 }
 
-// Upload invokes a hub method whose last parameter is a stream, of these items,
-// and waits for its result. AspNet cannot.
+// Upload invokes a hub method with a stream of items as the last parameter, and waits for the result. AspNet
+// cannot.
 func (c *Client) Upload(ctx context.Context, result any, items []any, target string, args ...any) error {
 	raw, err := c.ask(ctx, command{Do: "upload", Target: target, Args: list(args), Items: items})
 	if err != nil {
@@ -211,14 +209,13 @@ func (c *Client) Upload(ctx context.Context, result any, items []any, target str
 	return nil
 }
 
-// Reply has the client answer the server's calls of target with a result. AspNet
-// cannot.
+// Reply makes the client answer the server's calls of target with a result. AspNet cannot.
 func (c *Client) Reply(ctx context.Context, target string, result any) error {
 	_, err := c.ask(ctx, command{Do: "reply", Target: target, Args: []any{result}})
 	return err
 }
 
-// SetToken changes what the client sends when it connects again.
+// SetToken changes the token for later connections.
 func (c *Client) SetToken(ctx context.Context, token string) error {
 	_, err := c.ask(ctx, command{Do: "token", Token: token})
 	return err
@@ -230,21 +227,20 @@ func (c *Client) Stop(ctx context.Context) error {
 	return err
 }
 
-// Leave closes the client's page, as people do, with its connection open.
+// Leave closes the client's page, as people do, with an open connection.
 func (c *Client) Leave(ctx context.Context) error {
 	_, err := c.ask(ctx, command{Do: "leave"})
 	return err
 }
 
-// close is Leave for a test that ends: a page that has gone is as good.
+// close is Leave at the end of a test: the page may be closed already.
 func (c *Client) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, processTimeout)
 	defer cancel()
 	_ = c.Leave(ctx)
 }
 
-// WaitFor returns the oldest event that want accepts and that no WaitFor has
-// returned yet, as soon as there is one. Nil accepts any.
+// WaitFor waits for an event accepted by want, and removes and returns the oldest. Nil accepts any event.
 func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, error) {
 	for {
 		e, more, ok := c.events.take(want)
@@ -261,7 +257,7 @@ func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, err
 	}
 }
 
-// Events are those that no WaitFor has returned yet, oldest first.
+// Events returns the events that no WaitFor has returned yet, oldest first.
 func (c *Client) Events() []Event { return c.events.all() }
 
 // CallOf accepts the server's calls of target.

@@ -14,21 +14,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// failing notes how a test fails instead of failing.
+// failing records the failure of a test instead of failing.
 type failing struct {
 	testing.TB
 
-	said string
+	failure string
 }
 
 func (f *failing) Helper() {}
 
 func (f *failing) Fatalf(format string, args ...any) {
-	f.said = fmt.Sprintf(format, args...)
+	f.failure = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
-func TestWhatIsMissingSaysWhatToDo(t *testing.T) {
+func TestMissingSoftwareIsNamed(t *testing.T) {
 	t.Setenv("CHROMIUM", "/nowhere/chromium")
 	for want, start := range map[string]func(tb testing.TB){
 		"npm ci": func(tb testing.TB) {
@@ -44,20 +44,20 @@ func TestWhatIsMissingSaysWhatToDo(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { start(f) })
 		running.Wait()
-		if !strings.Contains(f.said, want) {
-			t.Errorf("it said %q, want %q", f.said, want)
+		if !strings.Contains(f.failure, want) {
+			t.Errorf("got failure %q, want %q", f.failure, want)
 		}
 	}
 }
 
-func TestNobodyAnswers(t *testing.T) {
+func TestConnectFailsWithoutAServer(t *testing.T) {
 	for _, p := range []signalrtest.Package{signalrtest.Microsoft, signalrtest.AspNet} {
 		c := signalrtest.Start(t, p, "http://127.0.0.1:1/hub", "", signalrtest.Options{})
 		if err := c.Connect(t.Context()); err == nil {
-			t.Errorf("%s connected to nobody", p)
+			t.Errorf("%s connected without a server", p)
 		}
 		if got := c.Events(); len(got) != 0 {
-			t.Errorf("%s told of %v", p, got)
+			t.Errorf("%s reported events %v, want none", p, got)
 		}
 	}
 }

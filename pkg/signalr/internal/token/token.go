@@ -1,6 +1,6 @@
 // Package token issues connection tokens: a client gets a token from negotiate and connects with the
-// token. A token is signed, so that any node with the same key accepts the token, and no node needs a
-// table of clients that negotiate and never connect. A node remembers the used tokens until they expire.
+// token. Tokens are signed: any node with the same key accepts them, and no node needs a table of clients
+// without a connection. A node remembers the used tokens until they expire.
 package token
 
 import (
@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// Lifetime is the time that a client may take from negotiate to connect.
+// Lifetime is the longest time from negotiate to connect.
 const Lifetime = time.Minute
 
 var (
-	// ErrUnknown is the error of a token that is not valid, has expired, or whose connection has ended.
+	// ErrUnknown is the error of an invalid or expired token, and of a token after the connection has ended.
 	ErrUnknown = errors.New("no connection with that id")
-	// ErrActive is the error of a token that another request has claimed.
+	// ErrActive is the error of a token claimed by another request.
 	ErrActive = errors.New("connection already active")
 )
 
-// ID identifies a connection. Whoever knows the ID controls the connection; PublicID is for everybody.
+// ID identifies a connection. The ID is secret and gives control over the connection; PublicID is public.
 type ID [16]byte
 
 const (
@@ -35,7 +35,7 @@ const (
 // encoding needs no escaping in a query: old clients do not escape.
 var encoding = base64.RawURLEncoding.Strict()
 
-// Issuer issues tokens and tracks the claimed ones. C is the connection that belongs to a claim.
+// Issuer issues tokens and tracks claimed tokens. C is the connection of a claim.
 type Issuer[C any] struct {
 	key []byte
 
@@ -50,18 +50,18 @@ type claim[C any] struct {
 	conn    C // zero until Attach
 }
 
-// NewIssuer returns an issuer that signs with key.
+// NewIssuer returns an issuer with a signing key.
 func NewIssuer[C any](key []byte) *Issuer[C] {
 	return &Issuer[C]{key: key, used: make(map[ID]claim[C])}
 }
 
 // NewID returns a random ID.
 func NewID() (id ID) {
-	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
+	_, _ = rand.Read(id[:]) // never fails: the process ends instead
 	return id
 }
 
-// Issue returns a new ID and its token for a user.
+// Issue returns a new ID and the signed token for a user.
 func (i *Issuer[C]) Issue(user string, now time.Time) (ID, string) {
 	id := NewID()
 	raw := make([]byte, 0, tokenSize)
@@ -71,7 +71,7 @@ func (i *Issuer[C]) Issue(user string, now time.Time) (ID, string) {
 	return id, encoding.EncodeToString(raw)
 }
 
-// PublicID returns the public name of a connection, from which the ID cannot be derived.
+// PublicID returns the public name of a connection. The ID cannot be derived from the name.
 func (i *Issuer[C]) PublicID(id ID) string {
 	return encoding.EncodeToString(i.sign("id", id[:], ""))
 }
@@ -141,7 +141,7 @@ func (i *Issuer[C]) Find(token, user string, now time.Time) (conn C, err error) 
 	return u.conn, nil
 }
 
-// Release ends a claim. The token stays used until it expires.
+// Release ends a claim. The token stays used until expiry.
 func (i *Issuer[C]) Release(id ID) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -14,8 +14,8 @@ var (
 	errPollAbandoned  = errors.New("client abandoned the poll")
 )
 
-// LongPolling is the transport over polls: requests that wait for frames, one at a time. Frames wait
-// for the next poll.
+// LongPolling is the transport over polls: a single request at a time waits for frames, and frames
+// wait for the next poll.
 type LongPolling struct {
 	*Requests
 
@@ -117,7 +117,7 @@ func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-p.finished:
 			w.WriteHeader(http.StatusNoContent)
-			p.endReading(ErrLeft) // the client has been told and sends no more
+			p.stopReading(ErrLeft) // the client has been told and sends no more
 			return
 		case <-p.open.Done():
 			w.WriteHeader(http.StatusNoContent)
@@ -154,7 +154,7 @@ func (p *LongPolling) endPoll(current *poll) {
 // once, unless their server is about to stop and takes no requests.
 const lastGap = 3 * time.Second
 
-// ShortenGap is called when the end of the connection is all that the client has yet to be told.
+// ShortenGap is called when the client has yet to be told of the end of the connection, and nothing else.
 func (p *LongPolling) ShortenGap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,43 +8,40 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
 const (
-	// maxRequests is the number of requests of a client that may wait to be read. The current client
-	// sends one at a time, older clients one per call.
+	// maxRequests is the number of waiting requests of a client. The current client sends a single request
+	// at a time, older clients a request per call.
 	maxRequests = 128
 	bodyBuffer  = 4 << 10 // bytes
 )
 
-// Requests is the byte stream of a client that sends each message in a request of its own. Bodies are
-// read one after the other and on demand: a request waits, and nothing is buffered.
+// Requests is the byte stream of a client with each message in a request of its own. Bodies are read in
+// sequence and on demand: a request waits, and nothing is buffered: backpressure.
 type Requests struct {
-	waiting  chan struct{} // semaphore of waiting requests; a request beyond its capacity is rejected
-	turn     chan struct{} // semaphore of the request whose body is read
-	pieces   chan []byte   // of that body
+	waiting  chan struct{} // semaphore of waiting requests; a request beyond the capacity is rejected
+	turn     chan struct{} // semaphore of the request being read
+	pieces   chan []byte   // of the body being read
 	consumed chan struct{} // one element after each piece
 	rest     []byte        // unread part of a piece
 
-	reading     context.Context //nolint:containedctx // ends with reading; its cause is the reason
+	reading     context.Context //nolint:containedctx // ends with reading; the cause is the reason
 	stopReading context.CancelCauseFunc
 	open        context.Context //nolint:containedctx // ends with the connection
 	stop        context.CancelFunc
-
-	mu       sync.Mutex
-	late     chan struct{} // closed at the read deadline
-	deadline *time.Timer   // nil: none
+	deadline    *time.Timer // of reading; stopped: none
 }
 
 func newRequests() *Requests {
 	r := &Requests{
 		waiting: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1),
-		pieces: make(chan []byte), consumed: make(chan struct{}), late: make(chan struct{}),
+		pieces: make(chan []byte), consumed: make(chan struct{}), deadline: time.NewTimer(time.Hour),
 	}
+	r.deadline.Stop()
 	r.reading, r.stopReading = context.WithCancelCause(context.Background())
 	r.open, r.stop = context.WithCancel(context.Background())
 	return r
@@ -52,14 +49,14 @@ func newRequests() *Requests {
 
 // Wait waits for bytes.
 func (r *Requests) Wait() error {
-	late, err := r.state()
-	if err != nil || len(r.rest) > 0 {
+	if err := context.Cause(r.reading); err != nil || len(r.rest) > 0 {
 		return err
 	}
 	select {
 	case r.rest = <-r.pieces:
 		return nil
-	case <-late:
+	case <-r.deadline.C:
+		r.deadline.Reset(0) // later reads fail as well
 		return os.ErrDeadlineExceeded
 	case <-r.reading.Done():
 		return context.Cause(r.reading)
@@ -81,13 +78,6 @@ func (r *Requests) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// state returns the channel of the read deadline, and the reason if reading has ended.
-func (r *Requests) state() (late <-chan struct{}, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.late, context.Cause(r.reading)
-}
-
 // deliver passes a piece to the reader and returns when the piece has been read.
 func (r *Requests) deliver(piece []byte) error {
 	select {
@@ -103,7 +93,7 @@ func (r *Requests) deliver(piece []byte) error {
 	}
 }
 
-// Receive reads the body of a request to its end. Each read from the network has a deadline. The
+// Receive reads the body of a request to the end. Each read from the network has a deadline. The
 // error is ErrClosed, ErrTooManyRequests, or about the request.
 func (r *Requests) Receive(request *http.Request, control *http.ResponseController, timeout time.Duration) error {
 	select {
@@ -120,8 +110,8 @@ func (r *Requests) Receive(request *http.Request, control *http.ResponseControll
 	case <-request.Context().Done():
 		return context.Cause(request.Context())
 	}
-	// A server without deadlines needs one here, and a deadline of the server for the whole request
-	// would include the time that the request waits.
+	// A server without deadlines needs this deadline, and a deadline of the server for the whole request
+	// would include the waiting time.
 	defer func() { _ = control.SetWriteDeadline(time.Now().Add(timeout)) }()
 	buffer, received := make([]byte, bodyBuffer), false
 	for {
@@ -139,19 +129,11 @@ func (r *Requests) Receive(request *http.Request, control *http.ResponseControll
 		case err != nil:
 			err = fmt.Errorf("read a message: %w", err)
 			if received {
-				r.endReading(err) // the start of the next message is unknown
+				r.stopReading(err) // the start of the next message is unknown
 			}
 			return err
 		}
 	}
-}
-
-// endReading ends reading for a reason, unless reading has ended.
-func (r *Requests) endReading(reason error) {
-	r.stopReading(reason)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.clearDeadline()
 }
 
 // Watch implements Watcher.
@@ -165,49 +147,14 @@ func (r *Requests) Watch(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // SetReadDeadline implements Transport.
-func (r *Requests) SetReadDeadline(at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.reading.Err() != nil {
-		return
-	}
-	r.clearDeadline()
-	late := r.late // a waiting reader has this channel already
-	var deadline *time.Timer
-	deadline = time.AfterFunc(time.Until(at), func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.deadline == deadline {
-			r.deadline = nil
-			close(late)
-		}
-	})
-	r.deadline = deadline
-}
+func (r *Requests) SetReadDeadline(at time.Time) { r.deadline.Reset(time.Until(at)) }
 
 // Begin implements Transport. A request of another type is malformed as a message, too.
-func (r *Requests) Begin(wire.Format) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.clearDeadline()
-}
-
-// clearDeadline removes the read deadline. The caller holds mu.
-func (r *Requests) clearDeadline() {
-	if r.deadline != nil {
-		r.deadline.Stop()
-		r.deadline = nil
-	}
-	select {
-	case <-r.late:
-		r.late = make(chan struct{})
-	default:
-	}
-}
+func (r *Requests) Begin(wire.Format) { r.deadline.Stop() }
 
 // Leave ends reading, and everything that waits for the client, for a reason.
 func (r *Requests) Leave(reason error) {
-	r.endReading(reason)
+	r.stopReading(reason)
 	r.stop()
 }
 

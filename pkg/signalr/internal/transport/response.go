@@ -84,7 +84,7 @@ func (r *response) abort() {
 	}
 }
 
-// finish gives the server a deadline for its own last write. It precedes the handler's return.
+// finish gives the server a deadline for the server's last write. It precedes the handler's return.
 func (r *response) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -56,7 +56,7 @@ func (e *ServerSentEvents) requestEnded() {
 }
 
 // ExpectClose implements Transport. A response that ends arrives completely, so reading ends at once.
-func (e *ServerSentEvents) ExpectClose(time.Duration) { e.endReading(ErrLeft) }
+func (e *ServerSentEvents) ExpectClose(time.Duration) { e.stopReading(ErrLeft) }
 
 // Close implements Transport.
 func (e *ServerSentEvents) Close() {

@@ -1,6 +1,6 @@
 // Package transport carries the bytes of a connection over WebSockets, server-sent events or long
-// polling. A transport knows neither messages nor hubs: it reads a byte stream from the client and
-// writes ready frames.
+// polling. A transport knows neither messages nor hubs: bytes of the client go in, ready frames go
+// out.
 package transport
 
 import (
@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	// ErrLeft ends reading when the client said that it leaves.
+	// ErrLeft ends reading when the client announced the end.
 	ErrLeft = errors.New("client has left")
-	// ErrClosed is the error of a request for a connection that has ended.
+	// ErrClosed is the error of a request for an ended connection.
 	ErrClosed = errors.New("connection has ended")
 	// ErrTooManyRequests is the error of a request when too many requests of the client wait.
 	ErrTooManyRequests = errors.New("too many requests of this connection wait")
@@ -27,8 +27,8 @@ var (
 	ErrMessageType = errors.New("text message in a binary protocol, or the other way round")
 )
 
-// Transport carries one connection. One goroutine reads and another one writes; the other methods are
-// safe for concurrent use.
+// Transport carries a connection. One goroutine reads and another writes; the other methods are safe for
+// concurrent use.
 type Transport interface {
 	// Reader reads the client's bytes. Boundaries between reads mean nothing.
 	io.Reader
@@ -37,7 +37,7 @@ type Transport interface {
 	WriteWait(batch [][]byte, wrote func(bytes int)) error
 	// SetReadDeadline makes reading fail with a timeout at a time, until Begin.
 	SetReadDeadline(at time.Time)
-	// Begin ends the handshake: it removes the deadline and fixes the format.
+	// Begin ends the handshake: the deadline is removed and the format is fixed.
 	Begin(f wire.Format)
 	// ExpectClose follows the last write: the client has a limited time to close the connection.
 	ExpectClose(within time.Duration)

@@ -60,15 +60,15 @@ type noBuffers struct{}
 func (noBuffers) Get() any { return nil }
 func (noBuffers) Put(any)  {}
 
-// hijacker finds the connection of a ResponseWriter that middleware wrapped.
+// hijacker finds the connection of a ResponseWriter wrapped by middleware.
 type hijacker struct{ http.ResponseWriter }
 
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(h.ResponseWriter).Hijack()
 }
 
-// HandleControl sets the functions that send answers to control frames: a pong frame for each ping of
-// the client, and a close frame for its closing handshake. They are called while reading.
+// HandleControl sets the functions for answers to control frames: a pong frame for each ping of the
+// client, and a close frame for the closing handshake. They are called while reading.
 func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
 	s.ws.SetPingHandler(func(data string) error {
 		sendPong(wire.WebSocketFrame(wire.OpPong, []byte(data)))
@@ -116,7 +116,7 @@ func (s *WebSocket) Wait() error {
 	return nil
 }
 
-// Read reads one message after the other as a single byte stream.
+// Read reads the messages as a single byte stream.
 func (s *WebSocket) Read(p []byte) (int, error) {
 	for {
 		if s.message == nil {

@@ -15,7 +15,7 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// heard reads so many bytes as want has.
+// heard reads as many bytes as want has, and compares them.
 func heard(t *testing.T, from io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -23,12 +23,12 @@ func heard(t *testing.T, from io.Reader, want string) {
 		t.Fatalf("after %q: %v", got, err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Fatalf("heard (-want +got):\n%s", diff)
+		t.Fatalf("bytes (-want +got):\n%s", diff)
 	}
 }
 
 func TestServerSentEventsByteByByte(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		id := n.token(t, nil)
 		c := n.sender(t, id, nil)
 		answer, err := n.ask(t.Context(), http.MethodGet, "/hub?id="+id, accept(nil), "")
@@ -51,26 +51,26 @@ func TestServerSentEventsByteByByte(t *testing.T) {
 		(<-d.conns).Close("enough", false)
 		heard(t, answer.Body, `data: {"type":7,"error":"enough"}`+sep+"\r\n\r\n")
 		if rest, err := io.ReadAll(answer.Body); err != nil || len(rest) != 0 {
-			t.Errorf("then %q, %v, want the end of the answer", rest, err)
+			t.Errorf("got %q, error %v, want the end of the response", rest, err)
 		}
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 	})
 }
 
-func TestAClientThatEndsItsEventsHasLeft(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestEndedEventRequestCountsAsLeaving(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		c := n.over(t, signalr.ServerSentEvents, nil)
 		c.send(`{"type":1,"target":"Note","arguments":["bye"]}` + sep)
 		c.hangUp()
 		if got := <-d.calls; got != "bye" {
-			t.Errorf("done: %q", got)
+			t.Errorf("ran %q", got)
 		}
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 	})
 }
 
-func TestEventsComeOnce(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestTokenOfAnEventStreamIsUsedOnce(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		id := n.token(t, nil)
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
@@ -91,14 +91,14 @@ func TestEventsComeOnce(t *testing.T) {
 		} {
 			other := n.request(t, tt.method, "/hub?id="+id, tt.header)
 			if body := bodyOf(t, other); other.StatusCode != tt.status || body != tt.body {
-				t.Errorf("%s: %s %q", name, other.Status, body)
+				t.Errorf("%s: got %s %q", name, other.Status, body)
 			}
 		}
 	})
 }
 
-func TestASlowListenerIsToldToComeBack(t *testing.T) {
-	keep(t, signalr.Options{Backlog: 1000}, func(t *testing.T, d *diary, n *network) {
+func TestSlowEventStreamIsToldToReconnect(t *testing.T) {
+	withRecorder(t, signalr.Options{Backlog: 1000}, func(t *testing.T, d *recorder, n *network) {
 		id := n.token(t, nil)
 		answer, err := n.ask(t.Context(), http.MethodGet, "/hub?id="+id, accept(nil), "")
 		if err != nil {
@@ -108,7 +108,7 @@ func TestASlowListenerIsToldToComeBack(t *testing.T) {
 		n.sender(t, id, nil).send(hello)
 		heard(t, answer.Body, ":\r\n\r\ndata: {}"+sep+"\r\n\r\n")
 		conn := <-d.conns
-		synctest.Wait() // nothing waits for it any more
+		synctest.Wait() // no more bytes wait
 		for range 100 {
 			if err := conn.Send("Number", strings.Repeat("x", 10_000)); err != nil {
 				t.Fatal(err)
@@ -121,16 +121,16 @@ func TestASlowListenerIsToldToComeBack(t *testing.T) {
 		}
 		const reason = `data: {"type":7,"error":"The client reads too slowly.","allowReconnect":true}` + sep + "\r\n\r\n"
 		if got := string(rest); !strings.HasSuffix(got, reason) || strings.Count(got, "Number") == 0 || strings.Count(got, "Number") > 10 {
-			t.Errorf("it was sent %d messages, and at last %q", strings.Count(got, "Number"), got[max(0, len(got)-200):])
+			t.Errorf("the client was sent %d messages, the last of them %q", strings.Count(got, "Number"), got[max(0, len(got)-200):])
 		}
-		d.wantEnding(t, false)
+		d.wantEnd(t, false)
 	})
 }
 
-// TestEventsTravelOverHTTP2 is over a real network: one connection carries the
-// events and the client's own messages.
-func TestEventsTravelOverHTTP2(t *testing.T) {
-	d := newDiary(signalr.Options{})
+// TestServerSentEventsOverHTTP2 uses a real network: a single HTTP/2 connection carries the events and the
+// client's messages.
+func TestServerSentEventsOverHTTP2(t *testing.T) {
+	d := newRecorder(signalr.Options{})
 	server := httptest.NewUnstartedServer(d)
 	server.EnableHTTP2 = true
 	server.Config.WriteTimeout = 100 * time.Millisecond
@@ -151,7 +151,7 @@ func TestEventsTravelOverHTTP2(t *testing.T) {
 			t.Fatal(err)
 		}
 		if answer.StatusCode != http.StatusOK || answer.ProtoMajor != 2 {
-			t.Fatalf("%s answered %s by %s", method, answer.Status, answer.Proto)
+			t.Fatalf("%s: got %s over %s, want HTTP/2", method, answer.Status, answer.Proto)
 		}
 		return answer
 	}
@@ -175,22 +175,22 @@ func TestEventsTravelOverHTTP2(t *testing.T) {
 	conn.Close("", false)
 	heard(t, events.Body, `data: {"type":7}`+sep+"\r\n\r\n")
 	if rest, err := io.ReadAll(events.Body); err != nil || len(rest) != 0 {
-		t.Errorf("then %q, %v, want the end", rest, err)
+		t.Errorf("got %q, error %v, want the end", rest, err)
 	}
 	if err := d.Wait(soon(t)); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAGetWithABodyIsRefused(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestGetWithABodyIsRejected(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		for _, header := range []http.Header{nil, accept(nil)} {
 			answer, err := n.ask(t.Context(), http.MethodGet, "/hub?id="+n.token(t, nil), header, "more")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if text := bodyOf(t, answer); answer.StatusCode != http.StatusBadRequest || d.Connections() != 0 {
-				t.Errorf("got %s, %q, and %d connections", answer.Status, text, d.Connections())
+				t.Errorf("got %s, %q and %d connections", answer.Status, text, d.Connections())
 			}
 			_ = answer.Body.Close()
 		}

@@ -13,22 +13,22 @@ import (
 	"parley.internal/pkg/signalr/signalrtest"
 )
 
-// room is a hub on a real socket, where the token is the user.
-type room struct {
-	*diary
+// liveHub is a hub on a real socket. The token is the name of the user.
+type liveHub struct {
+	*recorder
 
 	url string
 }
 
-func openRoom(t *testing.T, transports ...signalr.Transport) *room {
+func openLiveHub(t *testing.T, transports ...signalr.Transport) *liveHub {
 	t.Helper()
-	r := &room{diary: newDiary(signalr.Options{Transports: transports, DisconnectTimeout: 5 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
+	r := &liveHub{recorder: newRecorder(signalr.Options{Transports: transports, DisconnectTimeout: 5 * time.Second, Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
 		}
 		if token == "" || token == "stranger" {
-			return signalr.Identity{}, errors.New("nobody knows them")
+			return signalr.Identity{}, errors.New("unknown token")
 		}
 		return signalr.Identity{User: token}, nil
 	}})}
@@ -45,14 +45,14 @@ func openRoom(t *testing.T, transports ...signalr.Transport) *room {
 		r.Join(c, group)
 		return nil
 	}))
-	return openHub(t, r.diary)
+	return openHub(t, r.recorder)
 }
 
-// openHub serves a diary on a real socket.
-func openHub(t *testing.T, d *diary) *room {
+// openHub serves a recorder on a real socket.
+func openHub(t *testing.T, d *recorder) *liveHub {
 	t.Helper()
 	server := httptest.NewServer(d)
-	r := &room{diary: d, url: server.URL + "/hub"}
+	r := &liveHub{recorder: d, url: server.URL + "/hub"}
 	t.Cleanup(func() {
 		r.empty(t)
 		server.Close()
@@ -60,8 +60,8 @@ func openHub(t *testing.T, d *diary) *room {
 	return r
 }
 
-// empty ends the room's connections.
-func (r *room) empty(t *testing.T) {
+// empty closes all connections.
+func (r *liveHub) empty(t *testing.T) {
 	t.Helper()
 	r.Drain(t.Context(), 0)
 	if err := r.Wait(soon(t)); err != nil {
@@ -69,7 +69,7 @@ func (r *room) empty(t *testing.T) {
 	}
 }
 
-// soon is a context for what takes no time when it works.
+// soon returns a context with a deadline that only a failure reaches.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
@@ -77,22 +77,21 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// within is the error that comes soon when all works. Outside of a bubble nobody
-// notices a deadlock, so the wait for it ends by itself.
+// within receives an error before the deadline of soon. Outside of a bubble a deadlock is not detected.
 func within(t *testing.T, errs <-chan error) error {
 	t.Helper()
 	select {
 	case err := <-errs:
 		return err
 	case <-soon(t).Done():
-		t.Fatal("nothing has ended")
+		t.Fatal("no connection ended")
 		return nil
 	}
 }
 
-// enter connects an official client to the room. It is there until all have
-// been told to leave: the room would wait for one that polls and is gone.
-func (r *room) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
+// enter connects an official client. The client stays until the hub has been emptied: the hub would wait
+// for a client that polls and has gone.
+func (r *liveHub) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
 	t.Helper()
 	c := signalrtest.Start(t, p, r.url, user, o)
 	if err := errors.Join(c.On(soon(t), "Told"), c.Connect(soon(t))); err != nil {

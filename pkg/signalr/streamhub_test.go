@@ -12,16 +12,16 @@ import (
 
 type counted = iter.Seq2[int, error]
 
-// river is a hub whose methods are streams, or take some.
-type river struct {
-	*diary
+// streamHub is a hub with streaming methods and methods that read client streams.
+type streamHub struct {
+	*recorder
 
 	produced atomic.Int64
 	stopped  chan error // why an endless stream ended
 }
 
-func newRiver() *river {
-	r := &river{diary: newDiary(signalr.Options{}), stopped: make(chan error, 100)}
+func newStreamHub() *streamHub {
+	r := &streamHub{recorder: newRecorder(signalr.Options{}), stopped: make(chan error, 100)}
 	r.Handle("Count", signalr.Stream1(func(_ context.Context, _ *signalr.Conn, n int) (counted, error) {
 		return func(yield func(int, error) bool) {
 			for i := range n {
@@ -103,11 +103,11 @@ func some(items ...int) counted {
 	}
 }
 
-func flow(t *testing.T, fn func(t *testing.T, r *river, n *network)) {
+func withStreams(t *testing.T, fn func(t *testing.T, r *streamHub, n *network)) {
 	t.Helper()
-	var r *river
+	var r *streamHub
 	hub := func() *signalr.Hub {
-		r = newRiver()
+		r = newStreamHub()
 		return r.Hub
 	}
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) { fn(t, r, n) })

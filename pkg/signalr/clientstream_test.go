@@ -15,8 +15,7 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// sum begins an invocation that adds the items of a stream, item is one of them,
-// and last is their end.
+// sum is an invocation that adds the items of a client stream, item is an item, and last is the end.
 func sum(id int, stream string) string {
 	return fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Sum","arguments":[0],"streamIds":[%q]}`, id, stream) + sep
 }
@@ -28,10 +27,10 @@ func result(id, value int) string {
 	return fmt.Sprintf(`{"type":3,"invocationId":"%d","result":%d}`, id, value)
 }
 
-func TestAnOpenStreamOfTheClientsKeepsNothingElseWaiting(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestOpenClientStreamDelaysNothing(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Echo", signalr.Func1(echo))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.send(sum(1, "a") + item("a"))
 		c.send(`{"type":1,"invocationId":"2","target":"Echo","arguments":["x"]}` + sep)
 		c.expect(`{"type":3,"invocationId":"2","result":"x"}`)
@@ -48,8 +47,8 @@ func TestAnOpenStreamOfTheClientsKeepsNothingElseWaiting(t *testing.T) {
 	})
 }
 
-func TestStreamsOfTheClientsMayBeInterleaved(t *testing.T) {
-	onEachFlow(t, func(t *testing.T, _ *river, n *network, via signalr.Transport) {
+func TestClientStreamsMayBeInterleaved(t *testing.T) {
+	onEachFlow(t, func(t *testing.T, _ *streamHub, n *network, via signalr.Transport) {
 		c := n.over(t, via, nil)
 		c.send(sum(1, "a") + sum(2, "b"))
 		c.send(strings.Repeat(item("b")+item("a"), 30) + last("b"))
@@ -59,19 +58,18 @@ func TestStreamsOfTheClientsMayBeInterleaved(t *testing.T) {
 	})
 }
 
-func onEachFlow(t *testing.T, fn func(t *testing.T, r *river, n *network, via signalr.Transport)) {
+func onEachFlow(t *testing.T, fn func(t *testing.T, r *streamHub, n *network, via signalr.Transport)) {
 	t.Helper()
 	for _, via := range every {
 		t.Run(string(via), func(t *testing.T) {
-			flow(t, func(t *testing.T, r *river, n *network) { fn(t, r, n, via) })
+			withStreams(t, func(t *testing.T, r *streamHub, n *network) { fn(t, r, n, via) })
 		})
 	}
 }
 
-// TestAStreamIsReadBehindOneThatNobodyReadsYet has a method want all of its
-// client's second stream before the first one.
-func TestAStreamIsReadBehindOneThatNobodyReadsYet(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+// TestClientStreamIsReadBehindAnUnreadOne has a method that reads the second stream before the first one.
+func TestClientStreamIsReadBehindAnUnreadOne(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Backwards", signalr.Func2(func(ctx context.Context, _ *signalr.Conn, a, b signalr.Incoming[int]) (int, error) {
 			total := 0
 			for _, items := range []signalr.Incoming[int]{b, a} {
@@ -84,12 +82,12 @@ func TestAStreamIsReadBehindOneThatNobodyReadsYet(t *testing.T) {
 			}
 			return total, nil
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		call := `{"type":1,"invocationId":"1","target":"Backwards","arguments":[],"streamIds":["a","b"]}` + sep
 		c.send(call + strings.Repeat(item("a"), 100) + last("a") + strings.Repeat(item("b"), 100) + last("b"))
 		c.expect(result(1, 200))
 
-		// But there is an end to what waits.
+		// The buffer is bounded, however.
 		long := `{"type":2,"invocationId":"a","item":"` + strings.Repeat("x", 10_000) + `"}` + sep
 		start := time.Now()
 		c.reading.Go(func() {
@@ -101,16 +99,15 @@ func TestAStreamIsReadBehindOneThatNobodyReadsYet(t *testing.T) {
 		})
 		c.expect(`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Backwards' on the server."}`)
 		if took := time.Since(start); took > time.Minute {
-			t.Errorf("a stream that nobody read was ended after %s", took)
+			t.Errorf("the unread stream ended after %s", took)
 		}
 	})
 }
 
-// TestASlowStreamGoesOnBesideOneThatWaits has one stream of a client's read
-// slowly, behind more of whose items than may wait there is what another method
-// waits for.
-func TestASlowStreamGoesOnBesideOneThatWaits(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+// TestSlowClientStreamContinuesBesideAWaitingOne has a stream that is read slowly. Behind more of its items
+// than the hub buffers is an item that another method waits for.
+func TestSlowClientStreamContinuesBesideAWaitingOne(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Sip", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[string]) (n int, err error) {
 			for _, err := range items.All(ctx) {
 				if err != nil {
@@ -121,7 +118,7 @@ func TestASlowStreamGoesOnBesideOneThatWaits(t *testing.T) {
 			}
 			return n, nil
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		long := `{"type":2,"invocationId":"a","item":"` + strings.Repeat("x", 10_000) + `"}` + sep
 		c.reading.Go(func() {
 			c.attempt(`{"type":1,"invocationId":"1","target":"Sip","arguments":[],"streamIds":["a"]}` + sep + sum(2, "b"))
@@ -134,8 +131,8 @@ func TestASlowStreamGoesOnBesideOneThatWaits(t *testing.T) {
 	})
 }
 
-func TestAClientGoesNoFasterThanTheMethodThatReadsItsStream(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestClientStreamFollowsThePaceOfItsMethod(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		read := make(chan struct{})
 		r.Handle("Sip", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[int]) (n int, err error) {
 			for _, err := range items.All(ctx) {
@@ -147,7 +144,7 @@ func TestAClientGoesNoFasterThanTheMethodThatReadsItsStream(t *testing.T) {
 			}
 			return n, nil
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		sent := make(chan int, 100)
 		c.reading.Go(func() {
 			c.attempt(`{"type":1,"invocationId":"1","target":"Sip","arguments":[],"streamIds":["a"]}` + sep)
@@ -159,22 +156,22 @@ func TestAClientGoesNoFasterThanTheMethodThatReadsItsStream(t *testing.T) {
 		})
 		pass(10 * time.Minute)
 		if got := len(sent); got < 10 || got > 15 {
-			t.Errorf("%d items were taken for a method that reads none", got)
+			t.Errorf("%d items were read for a method that reads none", got)
 		}
 		close(read)
 		c.expect(result(1, 50))
 	})
 }
 
-// TestAnAnswerComesBehindAStreamThatNobodyReads has a method wait for its client's
-// answer, which comes behind more of a stream than may wait.
-func TestAnAnswerComesBehindAStreamThatNobodyReads(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+// TestResultArrivesBehindAnUnreadStream has a method wait for the result of a call, behind more items of a
+// stream than the hub buffers.
+func TestResultArrivesBehindAnUnreadStream(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Hang", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, _ signalr.Incoming[int]) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.reading.Go(func() {
 			c.attempt(`{"type":1,"invocationId":"1","target":"Hang","arguments":[],"streamIds":["a"]}` + sep + strings.Repeat(item("a"), 12))
 			c.attempt(`{"type":3,"invocationId":"s1","result":"because"}` + sep)
@@ -193,25 +190,25 @@ func TestAnAnswerComesBehindAStreamThatNobodyReads(t *testing.T) {
 	})
 }
 
-func TestWhatBringsAStreamWaitsForOnConnect(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestClientStreamWaitsForOnConnect(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		admit := make(chan error)
 		r.OnConnect(func(context.Context, *signalr.Conn) error { return <-admit })
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.send(sum(1, "a") + item("a") + last("a"))
 		c.expectNothing()
 		admit <- nil
 		c.expect(result(1, 1))
-		c = n.greeted(t, nil)
+		c = n.handshaken(t, nil)
 		c.send(sum(1, "a") + item("a") + last("a"))
 		admit <- signalr.HubError("not today")
 		c.expect(`{"type":7,"error":"Connection closed with an error. HubException: not today"}`)
 	})
 }
 
-func TestADrainLetsAStreamOfTheClientsFinish(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
-		c := n.greeted(t, nil)
+func TestDrainLetsAClientStreamFinish(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		c.send(sum(1, "a") + item("a"))
 		synctest.Wait()
 		r.Drain(t.Context(), 0)
@@ -221,23 +218,22 @@ func TestADrainLetsAStreamOfTheClientsFinish(t *testing.T) {
 	})
 }
 
-func TestAMethodHearsThatItsClientSendsNoMore(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
-		c := n.greeted(t, nil)
+func TestMethodLearnsThatItsClientLeft(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
+		c := n.handshaken(t, nil)
 		c.send(sum(1, "a") + item("a") + `{"type":7}` + sep)
 		start := time.Now()
-		if err := <-r.endings; err != nil {
-			t.Errorf("it ended with %v, want cleanly", err)
+		if err := <-r.ended; err != nil {
+			t.Errorf("the connection ended with %v, want cleanly", err)
 		}
 		if took := time.Since(start); took > time.Second {
-			t.Errorf("its end took %s", took)
+			t.Errorf("the end took %s", took)
 		}
 	})
 }
 
-// TestAClientThatGoesWhileItIsNotReadHasLeft has clients go whose stream no method
-// reads, so that nothing of theirs is read either.
-func TestAClientThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
+// TestLeavingIsNoticedWhileReadingIsPaused has clients leave while their unread stream pauses reading.
+func TestLeavingIsNoticedWhileReadingIsPaused(t *testing.T) {
 	held := map[string]string{
 		"a stream":      `{"type":1,"target":"Ignore","arguments":[],"streamIds":["a"]}` + sep + strings.Repeat(item("a"), 20),
 		"many calls":    strings.Repeat(`{"type":1,"target":"Hang","arguments":[]}`+sep, 30),
@@ -245,7 +241,7 @@ func TestAClientThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
 	}
 	for name, sent := range held {
 		t.Run(name, func(t *testing.T) {
-			keep(t, signalr.Options{CallRate: 10}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{CallRate: 10}, func(t *testing.T, d *recorder, n *network) {
 				hang := func(ctx context.Context) error {
 					<-ctx.Done()
 					return ctx.Err()
@@ -256,21 +252,21 @@ func TestAClientThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
 				for how, leave := range map[string]func(p *polled){
 					"with DELETE": func(p *polled) {
 						if got := n.request(t, http.MethodDelete, "/hub?id="+p.id, nil); got.StatusCode != http.StatusAccepted {
-							t.Errorf("DELETE is answered with %s", got.Status)
+							t.Errorf("DELETE: got %s", got.Status)
 						}
 					},
-					"without a word": func(*polled) {},
+					"connection reset": func(*polled) {},
 				} {
 					p := n.polled(t, d)
 					p.reading.Go(func() { p.attempt(sent) })
 					synctest.Wait()
 					start := time.Now()
 					leave(p)
-					if err := <-d.endings; (err == nil) != (how == "with DELETE") {
-						t.Errorf("%s: it ended with %v", how, err)
+					if err := <-d.ended; (err == nil) != (how == "with DELETE") {
+						t.Errorf("%s: the connection ended with %v", how, err)
 					}
 					if took := time.Since(start); took > 26*time.Second {
-						t.Errorf("%s: its end took %s", how, took)
+						t.Errorf("%s: the end took %s", how, took)
 					}
 				}
 				if err := d.Wait(t.Context()); err != nil {
@@ -281,8 +277,8 @@ func TestAClientThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
 	}
 }
 
-func TestAListenerThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestEndedEventsAreNoticedWhileReadingIsPaused(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Ignore", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, _ signalr.Incoming[int]) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -294,19 +290,19 @@ func TestAListenerThatGoesWhileItIsNotReadHasLeft(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		c.hangUp()
-		if err := <-r.endings; err != nil {
-			t.Errorf("it ended with %v", err)
+		if err := <-r.ended; err != nil {
+			t.Errorf("the connection ended with %v", err)
 		}
 		if took := time.Since(start); took > 11*time.Second {
-			t.Errorf("its end took %s", took)
+			t.Errorf("the end took %s", took)
 		}
 	})
 }
 
-func TestASocketThatClosesWhileItIsNotReadHasEnded(t *testing.T) {
-	for name, clean := range map[string]bool{"with a goodbye": true, "without a word": false} {
+func TestClosedSocketIsNoticedWhileReadingIsPaused(t *testing.T) {
+	for name, clean := range map[string]bool{"with a close frame": true, "connection reset": false} {
 		t.Run(name, func(t *testing.T) {
-			d := newDiary(signalr.Options{WriteTimeout: time.Second})
+			d := newRecorder(signalr.Options{WriteTimeout: time.Second})
 			d.Handle("Ignore", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, _ signalr.Incoming[int]) error {
 				<-ctx.Done()
 				return ctx.Err()
@@ -318,26 +314,26 @@ func TestASocketThatClosesWhileItIsNotReadHasEnded(t *testing.T) {
 				t.Fatal(err)
 			}
 			if clean {
-				goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-				if err := ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Minute)); err != nil {
+				closing := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+				if err := ws.WriteControl(websocket.CloseMessage, closing, time.Now().Add(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			hangUp(ws)
 			select {
-			case err := <-d.endings:
+			case err := <-d.ended:
 				if (err == nil) != clean {
-					t.Errorf("it ended with %v", err)
+					t.Errorf("the connection ended with %v", err)
 				}
 			case <-time.After(10 * time.Second):
-				t.Error("its end is not noticed")
+				t.Error("the end was not noticed")
 			}
 		})
 	}
 }
 
-func TestTheEndOfAGoroutineIsOneCallsError(t *testing.T) {
-	flow(t, func(t *testing.T, r *river, n *network) {
+func TestGoexitIsAnErrorOfTheCall(t *testing.T) {
+	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		exit := func() error {
 			runtime.Goexit()
 			return nil
@@ -353,7 +349,7 @@ func TestTheEndOfAGoroutineIsOneCallsError(t *testing.T) {
 		r.Handle("ExitInStream", signalr.Stream0(func(context.Context, *signalr.Conn) (counted, error) {
 			return func(func(int, error) bool) { _ = exit() }, nil
 		}))
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.send(`{"type":1,"invocationId":"1","target":"Exit","arguments":[]}` + sep +
 			`{"type":1,"invocationId":"2","target":"ExitLater","arguments":[]}` + sep)
 		c.expect(`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Exit' on the server."}`,
@@ -363,7 +359,7 @@ func TestTheEndOfAGoroutineIsOneCallsError(t *testing.T) {
 		c.send(`{"type":1,"invocationId":"4","target":"ExitWithStream","arguments":[],"streamIds":["a"]}` + sep)
 		c.expect(`{"type":3,"invocationId":"4","error":"An unexpected error occurred invoking 'ExitWithStream' on the server."}`)
 		r.OnConnect(func(context.Context, *signalr.Conn) error { return exit() })
-		n.greeted(t, nil).expect(`{"type":7,"error":"Connection closed with an error."}`)
+		n.handshaken(t, nil).expect(`{"type":7,"error":"Connection closed with an error."}`)
 		r.OnDisconnect(func(*signalr.Conn, error) { _ = exit() })
 	})
 }

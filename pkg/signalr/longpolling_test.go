@@ -16,8 +16,7 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// polled is a client that has connected by long polling, and does not poll
-// unless it is told to.
+// polled is a client that has connected over long polling, and polls only on demand.
 type polled struct {
 	*client
 
@@ -26,7 +25,7 @@ type polled struct {
 	conn *signalr.Conn
 }
 
-func (n *network) polled(t *testing.T, d *diary) *polled {
+func (n *network) polled(t *testing.T, d *recorder) *polled {
 	t.Helper()
 	id := n.token(t, nil)
 	p := &polled{client: n.sender(t, id, nil), n: n, id: id}
@@ -41,17 +40,17 @@ func (p *polled) wantPoll(status int, body string) {
 	p.t.Helper()
 	answer := p.n.request(p.t, http.MethodGet, "/hub?id="+p.id, nil)
 	if answer.StatusCode != status {
-		p.t.Errorf("the poll is answered with %s, want %d", answer.Status, status)
+		p.t.Errorf("poll: got %s, want %d", answer.Status, status)
 	}
 	if diff := cmp.Diff(body, bodyOf(p.t, answer)); diff != "" {
 		p.t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	if got := answer.Header.Get("Cache-Control"); status < 300 && got != "no-cache, no-store" {
-		p.t.Errorf("Cache-Control is %q", got)
+		p.t.Errorf("got Cache-Control %q", got)
 	}
 }
 
-// part is a call without arguments as the client reads it.
+// part is the record of a call without arguments.
 func part(target string) string { return `{"type":1,"target":"` + target + `","arguments":[]}` + sep }
 
 func (p *polled) call(targets ...string) {
@@ -64,18 +63,18 @@ func (p *polled) call(targets ...string) {
 	synctest.Wait()
 }
 
-func TestAPollIsAnsweredWithAllThatWaits(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestPollReturnsAllWaitingMessages(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		p.call("First")
-		p.call("Second", "Third") // while the first one waits for a poll
+		p.call("Second", "Third") // while the first message waits for a poll
 		p.wantPoll(http.StatusOK, part("First"))
 		p.wantPoll(http.StatusOK, part("Second")+part("Third"))
 	})
 }
 
-func TestAPollWaitsForAMessage(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestPollWaitsForAMessage(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		p.reading.Go(func() { p.wantPoll(http.StatusOK, part("Late")) })
 		start := time.Now()
@@ -88,12 +87,12 @@ func TestAPollWaitsForAMessage(t *testing.T) {
 	})
 }
 
-func TestAPollThatWaitsForLongIsAnsweredWithNothing(t *testing.T) {
+func TestPollTimesOutWithoutMessages(t *testing.T) {
 	for name, tt := range map[string]struct{ option, want time.Duration }{
-		"by default": {0, 90 * time.Second}, "sooner": {40 * time.Second, 40 * time.Second},
+		"by default": {0, 90 * time.Second}, "shorter": {40 * time.Second, 40 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keep(t, signalr.Options{PollTimeout: tt.option}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{PollTimeout: tt.option}, func(t *testing.T, d *recorder, n *network) {
 				p := n.polled(t, d)
 				start := time.Now()
 				p.wantPoll(http.StatusOK, "")
@@ -105,8 +104,8 @@ func TestAPollThatWaitsForLongIsAnsweredWithNothing(t *testing.T) {
 	}
 }
 
-func TestANewPollEndsTheOneBefore(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestNewPollReplacesTheWaitingPoll(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		p.reading.Go(func() { p.wantPoll(http.StatusNoContent, "") })
 		synctest.Wait()
@@ -119,13 +118,13 @@ func TestANewPollEndsTheOneBefore(t *testing.T) {
 
 func (p *polled) pollsNext(want string) { p.reading.Go(func() { p.wantPoll(http.StatusOK, want) }) }
 
-func TestWhatAnAbandonedPollWouldHaveBroughtComesWithTheNext(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestMessageSurvivesAnAbandonedPoll(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		ctx, abandon := context.WithCancel(t.Context())
 		p.reading.Go(func() {
 			if answer, err := n.ask(ctx, http.MethodGet, "/hub?id="+p.id, nil, ""); err == nil {
-				t.Errorf("an abandoned poll was answered with %s", answer.Status)
+				t.Errorf("an abandoned poll got %s", answer.Status)
 				_ = answer.Body.Close()
 			}
 		})
@@ -139,18 +138,18 @@ func TestWhatAnAbandonedPollWouldHaveBroughtComesWithTheNext(t *testing.T) {
 	})
 }
 
-func TestAClientThatPollsNoMoreIsABrokenConnection(t *testing.T) {
+func TestClientThatStopsPollingIsBroken(t *testing.T) {
 	for name, waiting := range map[string]bool{"while nothing waits": false, "while something waits": true} {
 		t.Run(name, func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				p := n.polled(t, d)
 				if waiting {
 					p.call("Hello")
 				}
 				start := time.Now()
-				d.wantEnding(t, false)
+				d.wantEnd(t, false)
 				if got := time.Since(start); got != 15*time.Second {
-					t.Errorf("left after %s, want 15s", got)
+					t.Errorf("disconnected after %s, want 15s", got)
 				}
 				p.wantPoll(http.StatusNotFound, "No Connection with that ID")
 			})
@@ -158,10 +157,10 @@ func TestAClientThatPollsNoMoreIsABrokenConnection(t *testing.T) {
 	}
 }
 
-func TestAClientThatPollsLeavesWithDelete(t *testing.T) {
+func TestDeleteEndsLongPolling(t *testing.T) {
 	for name, polls := range map[string]bool{"between polls": false, "while it polls": true} {
 		t.Run(name, func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				p := n.polled(t, d)
 				start := time.Now()
 				p.send(`{"type":1,"target":"Note","arguments":["bye"]}` + sep)
@@ -170,18 +169,18 @@ func TestAClientThatPollsLeavesWithDelete(t *testing.T) {
 					synctest.Wait()
 				}
 				if answer := n.request(t, http.MethodDelete, "/hub?id="+p.id, nil); answer.StatusCode != http.StatusAccepted {
-					t.Errorf("DELETE is answered with %s", answer.Status)
+					t.Errorf("DELETE: got %s", answer.Status)
 				}
 				if got := time.Since(start); got != 0 {
 					t.Errorf("it took %s", got)
 				}
 				if got := <-d.calls; got != "bye" {
-					t.Errorf("done: %q", got)
+					t.Errorf("ran %q", got)
 				}
-				d.wantEnding(t, true)
+				d.wantEnd(t, true)
 				for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPost} {
 					if answer := n.request(t, method, "/hub?id="+p.id, nil); answer.StatusCode != http.StatusNotFound {
-						t.Errorf("%s is answered with %s then", method, answer.Status)
+						t.Errorf("%s after the end: got %s", method, answer.Status)
 					}
 				}
 				p.reading.Wait()
@@ -190,34 +189,34 @@ func TestAClientThatPollsLeavesWithDelete(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsForAClientThatPollsNoMoreAfterClose(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestCloseDoesNotWaitForAMissingPoll(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		start := time.Now()
 		p.conn.Close("", false)
 		p.wantPoll(http.StatusOK, `{"type":7}`+sep)
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 		if got := time.Since(start); got != 3*time.Second {
 			t.Errorf("it took %s", got)
 		}
 	})
 }
 
-func TestNobodyWaitsForAClientThatPollsNoMoreToBeClosed(t *testing.T) {
-	keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+func TestDrainDoesNotWaitForAMissingPoll(t *testing.T) {
+	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		p.call("Hello")
 		start := time.Now()
 		d.Drain(t.Context(), 0)
-		d.wantEnding(t, true)
+		d.wantEnd(t, true)
 		if got := time.Since(start); got != 3*time.Second {
 			t.Errorf("it took %s", got)
 		}
 	})
 }
 
-func TestASlowPollerIsToldToComeBack(t *testing.T) {
-	keep(t, signalr.Options{Backlog: 1000}, func(t *testing.T, d *diary, n *network) {
+func TestSlowPollerIsToldToReconnect(t *testing.T) {
+	withRecorder(t, signalr.Options{Backlog: 1000}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
 		for range 100 {
 			p.call("Number")
@@ -225,23 +224,23 @@ func TestASlowPollerIsToldToComeBack(t *testing.T) {
 		p.wantPoll(http.StatusOK, part("Number"))
 		p.wantPoll(http.StatusOK, `{"type":7,"error":"The client reads too slowly.","allowReconnect":true}`+sep)
 		p.wantPoll(http.StatusNoContent, "")
-		d.wantEnding(t, false)
+		d.wantEnd(t, false)
 	})
 }
 
-// TestAMessageThatBreaksOffEndsItsConnection has a request end in the middle.
-func TestAMessageThatBreaksOffEndsItsConnection(t *testing.T) {
+// TestTruncatedRequestClosesTheConnection ends a request in the middle of a message.
+func TestTruncatedRequestClosesTheConnection(t *testing.T) {
 	for name, tt := range map[string]struct {
 		body  string
 		ended bool
 	}{
-		"in the middle":          {`{"type":6`, true},
-		"before its first byte":  {"", false},
-		"between two messages":   {ping, true}, // The rest may have been the second.
-		"and the client is slow": {strings.Repeat(ping, 100), true},
+		"in the middle":         {`{"type":6`, true},
+		"before the first byte": {"", false},
+		"between two messages":  {ping, true}, // The rest may have been the second.
+		"from a slow client":    {strings.Repeat(ping, 100), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keep(t, signalr.Options{}, func(t *testing.T, d *diary, n *network) {
+			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				p := n.polled(t, d)
 				conn, err := n.dial(t.Context(), "", "")
 				if err != nil {
@@ -254,13 +253,13 @@ func TestAMessageThatBreaksOffEndsItsConnection(t *testing.T) {
 				}
 				start := time.Now()
 				if status := statusOf(t, conn); status != http.StatusBadRequest {
-					t.Errorf("answered with %d", status)
+					t.Errorf("got status %d", status)
 				}
 				if got := time.Since(start); got != 10*time.Second {
-					t.Errorf("given up after %s, want 10s", got)
+					t.Errorf("the request timed out after %s, want 10s", got)
 				}
 				if tt.ended {
-					d.wantEnding(t, false)
+					d.wantEnd(t, false)
 					return
 				}
 				p.send(`{"type":1,"target":"Note","arguments":["x"]}` + sep)

@@ -17,8 +17,8 @@ import (
 
 func echo(_ context.Context, _ *signalr.Conn, s string) (string, error) { return s, nil }
 
-// calculator is a hub with a method of each sort.
-func calculator() *signalr.Hub {
+// methodHub returns a hub with a method of each kind.
+func methodHub() *signalr.Hub {
 	h := signalr.New(signalr.Options{Logger: quiet})
 	h.Handle("Zero", signalr.Func0(func(context.Context, *signalr.Conn) (string, error) { return "zero", nil }))
 	h.Handle("Echo", signalr.Func1(echo))
@@ -62,7 +62,7 @@ func calculator() *signalr.Hub {
 	return h
 }
 
-func TestInvocationsAreAnswered(t *testing.T) {
+func TestInvocationsAreCompleted(t *testing.T) {
 	const unexpected = `An unexpected error occurred invoking '%s' on the server.`
 	failure := func(format, target string) string {
 		return `{"type":3,"invocationId":"1","error":"` + strings.ReplaceAll(format, "%s", target) + `"}`
@@ -105,7 +105,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":3,"invocationId":"4","result":null}`,
 			},
 		},
-		"methods are found in any case": {
+		"method names ignore case": {
 			send: `{"type":1,"invocationId":"1","target":"eCHO","arguments":["hi"]}`,
 			want: []string{`{"type":3,"invocationId":"1","result":"hi"}`},
 		},
@@ -129,11 +129,11 @@ func TestInvocationsAreAnswered(t *testing.T) {
 			send: `{"type":1,"invocationId":"1","target":"Echo","arguments":[{"a":1}]}`,
 			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Echo")},
 		},
-		"an error that the client may read": {
+		"a HubError": {
 			send: `{"type":1,"invocationId":"1","target":"Refuse","arguments":[]}`,
 			want: []string{failure(unexpected+` HubException: not today`, "Refuse")},
 		},
-		"an error that it may not": {
+		"an internal error": {
 			send: `{"type":1,"invocationId":"1","target":"Break","arguments":[]}`,
 			want: []string{failure(unexpected, "Break")},
 		},
@@ -149,7 +149,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 			send: `{"type":1,"invocationId":"1","target":"Forbid","arguments":[]}`,
 			want: []string{failure(`Failed to invoke '%s' because user is unauthorized`, "Forbid")},
 		},
-		"a stream of a method that is none": {
+		"a stream invocation of a method without a stream": {
 			send: `{"type":4,"invocationId":"1","target":"Echo","arguments":["hi"]}`,
 			want: []string{failure(`The client attempted to invoke the non-streaming '%s' method with a streaming invocation.`, "Echo")},
 		},
@@ -157,11 +157,11 @@ func TestInvocationsAreAnswered(t *testing.T) {
 			send: `{"type":4,"invocationId":"1","target":"Nope","arguments":[]}`,
 			want: []string{failure(`Unknown hub method '%s'`, "Nope")},
 		},
-		"streams to a method that takes none": {
+		"client streams for a method without": {
 			send: `{"type":1,"invocationId":"1","target":"Zero","arguments":[],"streamIds":["7"]}`,
 			want: []string{failure(unexpected+` HubException: Client sent 1 stream(s), Hub method expects 0.`, "Zero")},
 		},
-		"what a method sends comes before its completion": {
+		"messages of a method precede its completion": {
 			send: `{"type":1,"invocationId":"1","target":"Greet","arguments":["jim"]}`,
 			want: []string{
 				`{"type":1,"target":"Greeting","arguments":["jim",0]}`,
@@ -170,7 +170,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":3,"invocationId":"1","result":3}`,
 			},
 		},
-		"what can be nil may be left out at the end": {
+		"nilable parameters may be left out at the end": {
 			send: `{"type":1,"invocationId":"1","target":"Optional","arguments":[1]}` + sep +
 				`{"type":1,"invocationId":"2","target":"Optional","arguments":[1,[2]]}` + sep +
 				`{"type":1,"invocationId":"3","target":"Optional","arguments":[1,null,{"a":3},4]}`,
@@ -180,11 +180,11 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":3,"invocationId":"3","result":[1,null,{"a":3},4]}`,
 			},
 		},
-		"what cannot be nil may not": {
+		"other parameters may not be left out": {
 			send: `{"type":1,"invocationId":"1","target":"Optional","arguments":[]}`,
 			want: []string{failure(`Failed to invoke '%s' due to an error on the server.`, "Optional")},
 		},
-		"what is to happen after a completion does, before the next invocation": {
+		"AfterCompletion runs before the next invocation": {
 			send: `{"type":1,"invocationId":"1","target":"After","arguments":[]}` + sep +
 				`{"type":1,"invocationId":"2","target":"Zero","arguments":[]}`,
 			want: []string{
@@ -195,7 +195,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":3,"invocationId":"2","result":"zero"}`,
 			},
 		},
-		"and also when nobody waits for the completion": {
+		"AfterCompletion runs without a completion": {
 			send: `{"type":1,"target":"After","arguments":[]}`,
 			want: []string{
 				`{"type":1,"target":"During","arguments":[]}`,
@@ -203,11 +203,11 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":1,"target":"Second","arguments":[]}`,
 			},
 		},
-		"but not after a failure": {
+		"AfterCompletion does not run after a failure": {
 			send: `{"type":1,"invocationId":"1","target":"After","arguments":[true]}`,
 			want: []string{failure(unexpected+` HubException: not today`, "After")},
 		},
-		"nobody waits for a completion, so none is sent, not even of an error": {
+		"no completion without an invocation id, not even an error": {
 			send: `{"type":1,"target":"Echo","arguments":["hi"]}` + sep +
 				`{"type":1,"target":"Nope","arguments":[]}` + sep +
 				`{"type":1,"target":"Break","arguments":[]}` + sep +
@@ -215,7 +215,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 				`{"type":1,"invocationId":"","target":"Refuse","arguments":[]}` + sep +
 				`{"type":1,"invocationId":null,"target":"Panic","arguments":[]}`,
 		},
-		"messages about streams that do not exist mean nothing": {
+		"messages about unknown streams are ignored": {
 			send: `{"type":2,"invocationId":"9","item":1}` + sep +
 				`{"type":3,"invocationId":"9"}` + sep +
 				`{"type":5,"invocationId":"9"}` + sep +
@@ -226,8 +226,8 @@ func TestInvocationsAreAnswered(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
-				c := n.greeted(t, nil)
+			serve(t, methodHub, func(t *testing.T, _ *signalr.Hub, n *network) {
+				c := n.handshaken(t, nil)
 				c.send(tt.send + sep)
 				c.expect(tt.want...)
 				c.expectNothing()
@@ -238,8 +238,8 @@ func TestInvocationsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestMessagesMayBeSplitAndJoinedAnyhow(t *testing.T) {
-	serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+func TestMessagesMayBeSplitAndJoined(t *testing.T) {
+	serve(t, methodHub, func(t *testing.T, _ *signalr.Hub, n *network) {
 		c := n.open(t, "/hub", nil)
 		whole := `{"protocol":"json","version":1}` + sep +
 			`{"type":1,"invocationId":"1","target":"Echo","arguments":["ü"]}` + sep +
@@ -252,7 +252,7 @@ func TestMessagesMayBeSplitAndJoinedAnyhow(t *testing.T) {
 		}
 		c.expect(`{}`, `{"type":3,"invocationId":"1","result":"ü"}`, `{"type":3,"invocationId":"2","result":3}`)
 	})
-	serve(t, calculator, func(t *testing.T, _ *signalr.Hub, n *network) {
+	serve(t, methodHub, func(t *testing.T, _ *signalr.Hub, n *network) {
 		c := n.open(t, "/hub", nil)
 		call := `{"type":1,"invocationId":"1","target":"Echo","arguments":["` + strings.Repeat("x", 20_000) + `"]}` + sep
 		c.send(`{"protocol":"json","version":1}` + sep + strings.Repeat(call, 5))
@@ -263,7 +263,7 @@ func TestMessagesMayBeSplitAndJoinedAnyhow(t *testing.T) {
 	})
 }
 
-func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
+func TestMethodsOfAClientRunInTurn(t *testing.T) {
 	entered, leave := make(chan int), make(chan struct{})
 	hub := func() *signalr.Hub {
 		entered, leave = make(chan int), make(chan struct{})
@@ -276,12 +276,12 @@ func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
 		return h
 	}
 	serve(t, hub, func(t *testing.T, _ *signalr.Hub, n *network) {
-		c := n.greeted(t, nil)
+		c := n.handshaken(t, nil)
 		c.send(`{"type":1,"invocationId":"1","target":"Wait","arguments":[1]}` + sep +
 			`{"type":1,"invocationId":"2","target":"Wait","arguments":[2]}` + sep)
 		for i := 1; i <= 2; i++ {
 			if got := <-entered; got != i {
-				t.Fatalf("call %d runs, want %d", got, i)
+				t.Fatalf("call %d runs, want call %d", got, i)
 			}
 			synctest.Wait()
 			select {
@@ -295,10 +295,10 @@ func TestMethodsOfOneClientRunOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// TestWhatRanAfterACompletionIsForgotten has a method leave behind something
-// large: a connection on which nothing happens must not hold it.
-func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
-	d := newDiary(signalr.Options{})
+// TestCompletionHookIsReleased registers a function with a large value: an idle connection must not retain
+// the value.
+func TestCompletionHookIsReleased(t *testing.T) {
+	d := newRecorder(signalr.Options{})
 	gone := make(chan struct{})
 	d.Handle("Leave", signalr.Action0(func(ctx context.Context, c *signalr.Conn) error {
 		large := new([1 << 20]byte)
@@ -312,8 +312,8 @@ func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"type":1,"target":"Leave","arguments":[]}`+sep)); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := hear(ws); err != nil || m.Target != "Told" {
-		t.Fatalf("heard %v, error %v", m, err)
+	if m, err := readCall(ws); err != nil || m.Target != "Told" {
+		t.Fatalf("got %v, error %v", m, err)
 	}
 	for late := time.After(10 * time.Second); ; {
 		runtime.GC()
@@ -321,7 +321,7 @@ func TestWhatRanAfterACompletionIsForgotten(t *testing.T) {
 		case <-gone:
 			return
 		case <-late:
-			t.Fatal("the connection still holds it")
+			t.Fatal("the connection retains the value")
 		default:
 		}
 	}
