@@ -28,16 +28,12 @@ type Address struct {
 	Street  string `json:"street"`
 }
 
-func (h *Holder) normalize() error {
+// normalizeHolder normalizes the texts of a policy holder and the address.
+func normalizeHolder(h *Holder, a *Address) error {
 	return normalizeAll(
 		field{"policyHolder.firstName", &h.FirstName},
 		field{"policyHolder.lastName", &h.LastName},
 		field{"policyHolder.taxId", &h.TaxID},
-	)
-}
-
-func (a *Address) normalize() error {
-	return normalizeAll(
 		field{"policyHolderAddress.country", &a.Country},
 		field{"policyHolderAddress.zipCode", &a.ZipCode},
 		field{"policyHolderAddress.city", &a.City},

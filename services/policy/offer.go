@@ -91,10 +91,7 @@ func (p *Product) Offer(tariff Pricer, request OfferRequest, now time.Time) (*Of
 
 // Buy converts the offer into the policy with a number.
 func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now time.Time) (*Policy, []event.Event, error) {
-	if err := holder.normalize(); err != nil {
-		return nil, nil, err
-	}
-	if err := address.normalize(); err != nil {
+	if err := normalizeHolder(&holder, &address); err != nil {
 		return nil, nil, err
 	}
 	switch {

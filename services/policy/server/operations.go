@@ -19,7 +19,7 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 	m.Register(metrics)
 }
 
-// EventService describes the service to the operators' command.
+// EventService describes the service for the operators' command.
 func EventService(databaseURL string) eventctl.Service {
 	return eventctl.Service{Name: source, DatabaseURL: databaseURL, Source: source}
 }

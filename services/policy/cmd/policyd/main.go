@@ -1,4 +1,4 @@
-// Command policyd is the policy service as a program of its own.
+// Command policyd runs the policy service.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// config is policyd's environment.
+// config is the environment of policyd.
 type config struct {
 	Addr           string `env:"POLICY_ADDR"         envDefault:"127.0.0.1:8081"`
 	DatabaseURL    string `env:"POLICY_DATABASE_URL" envDefault:"sqlite:.parley/policy.db"`
@@ -47,15 +47,15 @@ func readConfig(environ []string) (config, error) {
 	return cfg, nil
 }
 
-const usage = `policyd               serves the policy service; the README lists its environment
-policyd events help   lists what an operator can do with its events
+const usage = `policyd               run the policy service; the README lists its environment variables
+policyd events help   list the commands for operators
 `
 
-// run is the program. Nil means a clean stop.
+// run runs the command in args. It returns nil after a clean stop.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // A second signal ends it at once.
+	defer context.AfterFunc(ctx, stop)() // A second signal ends the process at once.
 	switch {
 	case len(args) == 0:
 		return serve(ctx, environ, stdout, stderr)
@@ -73,11 +73,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		_, err := io.WriteString(stdout, usage)
 		return err
 	default:
-		return fmt.Errorf("unknown arguments %q; this is what there is:\n%s", args, usage)
+		return fmt.Errorf("unknown arguments %q; usage:\n%s", args, usage)
 	}
 }
 
-// broker is where RabbitMQ is, and the topology that is declared there.
+// broker returns the address of RabbitMQ and the topology.
 func (c config) broker() rabbit.Config {
 	return rabbit.Config{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
 }
@@ -85,8 +85,7 @@ func (c config) broker() rabbit.Config {
 func (c config) settings(log *slog.Logger) server.Config {
 	return server.Config{
 		DatabaseURL: c.DatabaseURL, Secret: []byte(c.Secret), AllowedOrigins: c.AllowedOrigins,
-		Broker: c.broker(),
-		Log:    log,
+		Broker: c.broker(), Log: log,
 	}
 }
 
@@ -96,7 +95,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	if cfg.Secret == "" {
-		return errors.New("AUTH_SECRET is not set: the secret, 32 bytes or more, that whoever signs agents in signs tokens with")
+		return errors.New("AUTH_SECRET is not set: it must be the token issuer's secret, at least 32 bytes")
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log)
