@@ -1,12 +1,12 @@
-// Package api is the contract that everything else obeys: every payload once,
-// in schemas; the HTTP, broker and hub surfaces that refer to them; an example
-// of each message. It holds files and no code: what two sides share is the
+// Package api holds the contract of all services: schemas of all payloads,
+// OpenAPI documents of the REST APIs, AsyncAPI documents of broker and hubs, and
+// an example of each message. It holds files and no code: services share the
 // contract, not Go types.
 package api
 
 import "embed"
 
-// Files are the contract's: schemas, openapi, asyncapi and examples.
+// Files holds schemas, openapi, asyncapi and examples.
 //
 //go:embed schemas openapi asyncapi examples
 var Files embed.FS

@@ -11,7 +11,7 @@ import (
 
 type object = map[string]any
 
-// document is AsyncAPI 3.0, in the order in which a person reads it.
+// document is an AsyncAPI 3.0 document; its fields are in reading order.
 type document struct {
 	AsyncAPI           string   `yaml:"asyncapi"`
 	Info               object   `yaml:"info"`
@@ -37,7 +37,7 @@ JSON in camelCase; the headers are CloudEvents 1.0. What is published under a ty
 gains optional fields.
 `
 
-// broker is asyncapi/events.yaml: a channel, a message and an operation for
+// broker returns asyncapi/events.yaml: a channel, a message and an operation for
 // each event.
 func broker(api string, events schemas) ([]byte, error) {
 	d := document{
@@ -85,7 +85,7 @@ func channelOf(name string, schema object) channel {
 	}
 }
 
-// operationOf is what a publisher does. Who that is, the schema says.
+// operationOf returns the publishers' operation. The schema names the publishers.
 func operationOf(name string, schema object) object {
 	return object{
 		"action":       "send",
@@ -105,7 +105,7 @@ func messageOf(api, name string, schema object) (object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s has no example: %w", name, err)
 	}
-	// JSON is YAML; a node keeps the order of its fields and how its numbers are written.
+	// JSON is YAML. A node keeps the order of fields and the format of numbers.
 	var example yaml.Node
 	if err := yaml.Unmarshal(content, &example); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
@@ -123,7 +123,7 @@ func messageOf(api, name string, schema object) (object, error) {
 	}, nil
 }
 
-// plain takes the braces and quotes of JSON off.
+// plain removes the braces and quotes of JSON.
 func plain(node *yaml.Node) {
 	node.Style = 0
 	for _, inner := range node.Content {
@@ -131,7 +131,7 @@ func plain(node *yaml.Node) {
 	}
 }
 
-// trait is what all messages have: the headers.
+// trait returns the headers of all messages.
 func trait() object {
 	text := func(description string) object { return object{"type": "string", "description": description} }
 	return object{

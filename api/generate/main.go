@@ -1,10 +1,10 @@
-// Command generate makes what follows from the schemas of the events:
+// Command generate generates documents from the schemas of events and payloads:
 //
 //	generate API TYPES
 //
-// It writes API/asyncapi/events.yaml, and into the folder TYPES the documents
-// events.json and hubs.json, whose component schemas are those of the events
-// and those of all other payloads, for a tool that makes types of them.
+// It writes API/asyncapi/events.yaml. Into the folder TYPES it writes events.json
+// with the schemas of all events, and hubs.json with the schemas of all other
+// payloads, from which another tool generates types.
 package main
 
 import (
@@ -51,7 +51,7 @@ func run(api, types string) error {
 	return write(filepath.Join(types, "events.json"), all)
 }
 
-// write makes an OpenAPI document that is nothing but its schemas.
+// write writes an OpenAPI document that contains only schemas.
 func write(file string, all schemas) error {
 	document, err := json.MarshalIndent(map[string]any{
 		"openapi":    "3.1.0",

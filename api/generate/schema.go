@@ -12,10 +12,10 @@ import (
 
 const component = "#/components/schemas/"
 
-// schemas are a document's, by name. They refer to each other by that name.
+// schemas maps names to schemas, which refer to each other by these names.
 type schemas map[string]map[string]any
 
-// schemasIn reads a folder in which each file is the schema of its name.
+// schemasIn reads the schemas of a folder, one per file, by their file names.
 func schemasIn(folder string) (schemas, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
@@ -37,7 +37,7 @@ func schemasIn(folder string) (schemas, error) {
 		all[nameOf(file)] = schema
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no schema in %s", folder)
+		return nil, fmt.Errorf("no schema in %s", folder)
 	}
 	return all, nil
 }
@@ -52,7 +52,7 @@ func rename(schema map[string]any) error {
 		return nil
 	}
 	if strings.Contains(ref, "#") {
-		return fmt.Errorf("$ref %s: refer to a file, each payload has its own", ref)
+		return fmt.Errorf("$ref %s: want a reference to a file", ref)
 	}
 	schema["$ref"] = component + nameOf(ref)
 	return nil
@@ -78,7 +78,7 @@ func each(value any, do func(map[string]any) error) error {
 	return nil
 }
 
-// with is s and what of others it refers to.
+// with returns s and all schemas of others that s refers to.
 func (s schemas) with(others schemas) (schemas, error) {
 	all := schemas{}
 	var add func(name string, schema map[string]any) error
@@ -94,7 +94,7 @@ func (s schemas) with(others schemas) (schemas, error) {
 				return nil
 			}
 			if others[other] == nil {
-				return fmt.Errorf("%s refers to %s, which is not there", name, other)
+				return fmt.Errorf("%s refers to %s, which does not exist", name, other)
 			}
 			return add(other, others[other])
 		})

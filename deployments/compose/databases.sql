@@ -1,5 +1,5 @@
--- Runs once, when PostgreSQL starts with an empty volume: a database for each
--- service, with a role that cannot reach the others.
+-- Runs once, when PostgreSQL starts with an empty volume. Creates a database for
+-- each service, with a role that has no access to the others.
 \getenv policy POLICY_DATABASE_PASSWORD
 \getenv chat CHAT_DATABASE_PASSWORD
 \getenv payments PAYMENTS_DATABASE_PASSWORD

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the servers and programs that the tests use and this machine lacks.
-# What is there already is left alone.
+# Installs the servers and programs of the tests, unless they are installed
+# already.
 set -euo pipefail
 
-# One line per need: the program that shows it is there (a pattern where the path
-# holds a version), and its Debian package.
+# One line per program: its path (a pattern if the path contains a version), and
+# its Debian package.
 needs=(
 	'/usr/bin/chromium chromium' # the browser of frontend/e2e and pkg/signalr/signalrtest
 	'/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server' # this and the next two: pkg/testenv
@@ -21,14 +21,14 @@ if ((${#missing[@]} == 0)); then
 	exit 0
 fi
 
-echo "The tests need what this machine does not have: ${missing[*]}"
+echo "Missing packages for the tests: ${missing[*]}"
 if ! command -v apt-get >/dev/null; then
-	echo "There is no apt-get here. Install them in your system's way, so that these exist:" >&2
+	echo "apt-get is not available. Install the packages another way, so that these programs exist:" >&2
 	printf '  %s\n' "${needs[@]%% *}" >&2
 	exit 1
 fi
 if ((EUID != 0)); then
-	echo "Only root may install packages. Run this, then try again:" >&2
+	echo "Only root may install packages. Run this command first:" >&2
 	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends -y ${missing[*]}" >&2
 	exit 1
 fi
@@ -36,11 +36,11 @@ fi
 echo "Installing with apt-get: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 
-# The tests start servers of their own. What a package brings must not run beside
-# them: neither now (a policy-rc.d that forbids it, unless the machine has one,
-# which is then left to decide) nor after the next boot (disabled, below).
+# The tests start servers of their own. A package's own server must not run beside
+# them: policy-rc.d prevents a start now (an existing file is kept and decides), and
+# disabling the service, below, prevents a start at the next boot.
 services=("${missing[@]}")
-[[ -e /usr/bin/epmd ]] || services+=(epmd.socket epmd.service) # come with Erlang, for RabbitMQ
+[[ -e /usr/bin/epmd ]] || services+=(epmd.socket epmd.service) # installed with Erlang, for RabbitMQ
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
 	trap 'rm -f "$policy"' EXIT
@@ -57,4 +57,4 @@ for service in "${services[@]}"; do
 		systemctl disable "$service"
 	fi
 done
-echo "Installed: ${missing[*]}. Services that came with them were not started, and are switched off."
+echo "Installed: ${missing[*]}. Their services were not started and are disabled."

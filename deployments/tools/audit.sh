@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Asks govulncheck about each module named as an argument. Exit status 3: there
-# are vulnerabilities; 1: something could not be asked, so nothing is known.
+# Runs govulncheck in each module given as an argument. Exit status 3: a
+# vulnerability was found; 1: a module could not be checked.
 set -euo pipefail
 
 govulncheck=$(GOWORK=off go -C "$(dirname "$0")" tool -n govulncheck)
@@ -8,7 +8,7 @@ worst=0
 for module in "$@"; do
 	echo "== $module"
 	status=0
-	# A module is audited as its go.mod has it, so outside the workspace.
+	# Outside the workspace, so that the module's own go.mod selects the versions.
 	answer=$(cd "$module" && GOWORK=off "$govulncheck" ./... 2>&1) || status=$?
 	echo "$answer"
 	case $status in
@@ -16,9 +16,9 @@ for module in "$@"; do
 	3) worst=3 ;;
 	*)
 		if [[ $answer == *'fetching vulnerabilities'* ]]; then
-			echo "The vulnerability database did not answer. Nothing is known about $module." >&2
+			echo "The vulnerability database is not available: $module was not checked." >&2
 		else
-			echo "govulncheck could not read $module. Nothing is known about it." >&2
+			echo "govulncheck failed: $module was not checked." >&2
 		fi
 		((worst == 3)) || worst=1
 		;;

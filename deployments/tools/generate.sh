@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes what follows from the contracts in api/: the description of the events,
-# the services' servers, the front end's types. Needs frontend/node_modules.
+# Generates from the contracts in api/: asyncapi/events.yaml, the services' HTTP
+# interfaces, the front end's types. Needs frontend/node_modules.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 npm=$PWD/frontend/node_modules/.bin
 oapi_codegen=$(GOWORK=off go -C deployments/tools tool -n oapi-codegen)
-# redocly neither reports home nor asks for its updates.
+# No telemetry and no update check of redocly.
 export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# quiet runs a command and shows what it says only when it fails.
+# quiet runs a command and prints its output only if the command fails.
 quiet() { "$@" >"$tmp/log" 2>&1 || { cat "$tmp/log" >&2; return 1; }; }
 
 go run ./api/generate api "$tmp"
