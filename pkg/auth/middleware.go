@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 )
@@ -23,10 +24,7 @@ func Middleware(v Verifier, refuse func(http.ResponseWriter, *http.Request, erro
 // Query strings end up in logs and browser histories: use it for hub paths only.
 func HubMiddleware(v Verifier, refuse func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
 	return middleware(v, func(r *http.Request) string {
-		if token := bearerToken(r); token != "" {
-			return token
-		}
-		return r.URL.Query().Get("access_token")
+		return cmp.Or(bearerToken(r), r.URL.Query().Get("access_token"))
 	}, refuse)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"parley.internal/pkg/contract"
+	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
 )
 
@@ -69,8 +70,8 @@ func TestValidRequestPassesWithBody(t *testing.T) {
 }
 
 func TestBodyFaultsAreAllReported(t *testing.T) {
-	type fields = []web.Field
-	at := func(pointer, detail string) web.Field { return web.Field{Pointer: pointer, Detail: detail} }
+	type fields = []fault.Field
+	at := func(pointer, detail string) fault.Field { return fault.Field{Pointer: pointer, Detail: detail} }
 	const rest = `"title":"Snow","authors":[{"name":"Pamuk"}],"price":1`
 	tests := map[string]struct {
 		body string
@@ -142,14 +143,14 @@ func TestUnreadableBodyIsRejected(t *testing.T) {
 }
 
 func TestParametersAreValidated(t *testing.T) {
-	at := func(parameter, detail string) []web.Field { return []web.Field{{Parameter: parameter, Detail: detail}} }
+	at := func(parameter, detail string) []fault.Field { return []fault.Field{{Parameter: parameter, Detail: detail}} }
 	noCard := get("/books")
 	noCard.Header.Del("Reader-Card")
 	twoCards := get("/books")
 	twoCards.Header.Add("Reader-Card", "r-8")
 	tests := map[string]struct {
 		request *http.Request
-		want    []web.Field
+		want    []fault.Field
 	}{
 		"no parameters":      {get("/books"), nil},
 		"all parameters":     {get("/books?limit=200&after=9223372036854775807&price=-1.5e2&lent=false&shelf=1&shelf=2&words=ab,cd"), nil},
@@ -190,7 +191,7 @@ func TestMalformedQueryNamesParameter(t *testing.T) {
 		"limit=%zz": "limit", "limit=1&a+b=%": "a b", "%zz=1": "query", "limit=1;after=2": "limit", ";": "query", "%ff=%zz": "query",
 	} {
 		p := problemOf(t, get("/books?"+query))
-		fields := []web.Field{{Parameter: want, Detail: "is not well formed"}}
+		fields := []fault.Field{{Parameter: want, Detail: "is not well formed"}}
 		if diff := cmp.Diff(fields, p.Errors); p.Status != http.StatusBadRequest || p.Code != "request-invalid" || diff != "" {
 			t.Errorf("%s: got %+v (-want +got):\n%s", query, p, diff)
 		}

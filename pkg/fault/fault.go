@@ -35,12 +35,12 @@ type Error struct {
 	Fields []Field // the invalid parts of the request, if known
 }
 
-// Field describes one invalid part of a request. It has either a Pointer or a
-// Parameter.
+// Field describes one invalid part of a request, with either a Pointer or a
+// Parameter. Problem documents contain fields as JSON.
 type Field struct {
-	Pointer   string // JSON pointer into the body, as a URI fragment: "#/policyHolder/taxId"
-	Parameter string // name of a path, query or header parameter
-	Detail    string // for people: "must be a string"
+	Pointer   string `json:"pointer,omitempty"`   // JSON pointer into the body, as a URI fragment: "#/policyHolder/taxId"
+	Parameter string `json:"parameter,omitempty"` // name of a path, query or header parameter
+	Detail    string `json:"detail"`              // for people: "must be a string"
 }
 
 // New returns an Error. Detail may contain fmt verbs, filled in by With.

@@ -18,19 +18,12 @@ import (
 
 // Problem is the body of every error response (RFC 9457, application/problem+json).
 type Problem struct {
-	Type   string  `json:"type"`             // always "about:blank"; Code is more specific
-	Title  string  `json:"title"`            // the status in words
-	Status int     `json:"status"`           // as in the status line
-	Detail string  `json:"detail"`           // for people
-	Code   string  `json:"code"`             // stable, for machines
-	Errors []Field `json:"errors,omitempty"` // the invalid parts of the request
-}
-
-// Field describes one invalid part of a request.
-type Field struct {
-	Pointer   string `json:"pointer,omitempty"`   // into the body: "#/policyHolder/taxId"
-	Parameter string `json:"parameter,omitempty"` // in path, query or header
-	Detail    string `json:"detail"`              // for people
+	Type   string        `json:"type"`             // always "about:blank"; Code is more specific
+	Title  string        `json:"title"`            // the status in words
+	Status int           `json:"status"`           // as in the status line
+	Detail string        `json:"detail"`           // for people
+	Code   string        `json:"code"`             // stable, for machines
+	Errors []fault.Field `json:"errors,omitempty"` // the invalid parts of the request
 }
 
 // ErrBusy reports a timeout. The request had no effect, or its response is
@@ -69,19 +62,15 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 			f = ErrBusy
 		}
 	}
-	switch f.Kind {
-	case fault.Internal:
+	switch {
+	case f.Kind == fault.Internal:
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	case fault.Unavailable:
+	case f.Kind == fault.Unavailable:
 		slog.WarnContext(r.Context(), "request refused", "method", r.Method, "path", r.URL.Path, "error", err)
-	case fault.Unauthenticated:
+	case f.Kind == fault.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	problem := Problem{Detail: f.Detail, Code: f.Code}
-	for _, field := range f.Fields {
-		problem.Errors = append(problem.Errors, Field(field))
-	}
-	writeProblem(w, statuses[f.Kind], problem)
+	writeProblem(w, statuses[f.Kind], Problem{Detail: f.Detail, Code: f.Code, Errors: f.Fields})
 }
 
 func isTimeout(err error) bool {

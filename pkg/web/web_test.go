@@ -76,7 +76,7 @@ func TestRefuseListsInvalidFields(t *testing.T) {
 	web.Refuse(w, httptest.NewRequest(http.MethodGet, "/", nil), fmt.Errorf("send: %w", err))
 
 	p := problem(t, w)
-	want := []web.Field{{Pointer: "#/text", Detail: "is required"}, {Parameter: "limit", Detail: "must be an integer"}}
+	want := []fault.Field{{Pointer: "#/text", Detail: "is required"}, {Parameter: "limit", Detail: "must be an integer"}}
 	if !slices.Equal(p.Errors, want) || p.Detail != "the request is wrong" {
 		t.Errorf("got problem %+v", p)
 	}

@@ -8,6 +8,7 @@ package docs
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"parley.internal/api"
+	"parley.internal/pkg/web"
 )
 
 //go:embed page
@@ -37,12 +39,9 @@ type restPage struct{ Title, Contract, Script string }
 // Handler serves Path and the paths below, except Script. An invalid contract is an
 // error.
 func Handler() (http.Handler, error) {
-	events, err := readPage(api.Files, "asyncapi/events.yaml", "examples/events")
-	if err != nil {
-		return nil, fmt.Errorf("documentation: %w", err)
-	}
-	hubs, err := readPage(api.Files, "asyncapi/hubs.yaml", "examples/hubs")
-	if err != nil {
+	events, errEvents := readPage(api.Files, "asyncapi/events.yaml", "examples/events")
+	hubs, errHubs := readPage(api.Files, "asyncapi/hubs.yaml", "examples/hubs")
+	if err := errors.Join(errEvents, errHubs); err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
 	templates := template.Must(template.New("").Funcs(template.FuncMap{"paragraphs": paragraphs}).ParseFS(files, "page/*.html"))
@@ -71,7 +70,10 @@ func Handler() (http.Handler, error) {
 		http.ServeFileFS(w, r, files, "page/style.css")
 	})
 	mux.Handle("GET "+Path+"api/", http.StripPrefix(Path+"api", contract()))
-	return secure(&mux), nil
+	return web.Secure(policy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		mux.ServeHTTP(w, r)
+	})), nil
 }
 
 // contract serves the contract's files and directory listings.
@@ -83,18 +85,6 @@ func contract() http.Handler {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		}
 		server.ServeHTTP(w, r)
-	})
-}
-
-// secure sets the security headers.
-func secure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cache-Control", "no-cache")
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -97,17 +97,14 @@ const (
 )
 
 func (a *Agents) add(acc account) (err error) {
-	switch {
-	case acc.Login == "" || acc.Login != strings.TrimSpace(acc.Login):
+	if acc.Login == "" || acc.Login != strings.TrimSpace(acc.Login) {
 		return errors.New("login is empty or has spaces around it")
-	case a.accounts[acc.Login].Login != "":
+	}
+	if _, known := a.accounts[acc.Login]; known {
 		return errors.New("duplicate login")
-	case !isLine(acc.Login, maxLogin):
-		return fmt.Errorf("login must be one line of at most %d characters", maxLogin)
-	case !isLine(acc.Name, maxName):
-		return fmt.Errorf("name must be one line of at most %d characters", maxName)
-	case !isLine(acc.Avatar, maxAvatar):
-		return fmt.Errorf("avatar must be one line of at most %d characters", maxAvatar)
+	}
+	if !isLine(acc.Login, maxLogin) || !isLine(acc.Name, maxName) || !isLine(acc.Avatar, maxAvatar) {
+		return fmt.Errorf("login, name and avatar must be one line each, of at most %d, %d and %d characters", maxLogin, maxName, maxAvatar)
 	}
 	for _, role := range acc.Roles {
 		if role != auth.Salesman && role != auth.Admin {

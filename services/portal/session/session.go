@@ -70,15 +70,23 @@ func New(
 
 // Register adds the routes to mux.
 func (s *Sessions) Register(mux *web.Mux) {
-	mux.Handle("POST /api/session", s.guard(reply(s.signIn)))
-	mux.Handle("POST /api/session/refresh", s.guard(reply(s.refresh)))
-	mux.Handle("DELETE /api/session", s.guard(s.signOut))
+	mux.Handle("POST /api/session", s.handler(s.signIn))
+	mux.Handle("POST /api/session/refresh", s.handler(s.refresh))
+	mux.Handle("DELETE /api/session", s.handler(s.signOut))
 }
 
-// guard refuses foreign origins, and requests with a body against the contract.
+// handler refuses foreign origins, and requests with a body against the contract.
 // SameSite alone does not keep every browser from sending the cookie.
-func (s *Sessions) guard(next http.HandlerFunc) http.Handler {
-	checked := s.contract.Middleware(web.Refuse)(next)
+func (s *Sessions) handler(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
+	checked := s.contract.Middleware(web.Refuse)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := handle(w, r)
+		if e, ok := errors.AsType[lockoutError](err); ok {
+			w.Header().Set("Retry-After", strconv.Itoa(int(e.remaining/time.Second)))
+		}
+		if err != nil {
+			web.Refuse(w, r, err)
+		}
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.origins.Allow(r) {
 			web.Refuse(w, r, errForeign)
@@ -88,35 +96,13 @@ func (s *Sessions) guard(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// grant is the response to a sign-in or refresh. Clients should keep the token in
-// memory only.
-type grant struct {
-	Token     string     `json:"token"`
-	ExpiresAt time.Time  `json:"expiresAt"`
-	Agent     auth.Agent `json:"agent"`
-}
-
-func reply(handle func(http.ResponseWriter, *http.Request) (grant, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		g, err := handle(w, r)
-		if err != nil {
-			if e, ok := errors.AsType[lockoutError](err); ok {
-				w.Header().Set("Retry-After", strconv.Itoa(int(e.remaining/time.Second)))
-			}
-			web.Refuse(w, r, err)
-			return
-		}
-		web.Reply(w, http.StatusOK, g)
-	}
-}
-
-func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (grant, error) {
+func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Login    string `json:"login"`
 		Password string `json:"password"`
 	}
 	if err := web.Decode(w, r, &in); err != nil {
-		return grant{}, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
 	defer cancel()
@@ -126,48 +112,54 @@ func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) (grant, error)
 		return err
 	})
 	if err != nil {
-		return grant{}, err
+		return err
 	}
 	return s.grant(w, r, a, "")
 }
 
-func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request) (grant, error) {
+func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.cookies.read(r)
 	if err != nil {
-		return grant{}, err
+		return err
 	}
 	a, known := s.agents.accounts[session.Subject]
 	if !known || a.fingerprint() != session.Fingerprint {
-		return grant{}, ErrNoSession
+		return ErrNoSession
 	}
 	return s.grant(w, r, a, session.ID)
 }
 
-// grant issues a token and a session cookie; an empty id starts a new session.
-func (s *Sessions) grant(w http.ResponseWriter, r *http.Request, a account, id string) (grant, error) {
+// grant responds with a token and a session cookie; an empty id starts a new
+// session. Clients should keep the token in memory only.
+func (s *Sessions) grant(w http.ResponseWriter, r *http.Request, a account, id string) error {
 	now := time.Now()
 	expires := now.Add(tokenLife).Truncate(time.Second).UTC()
 	token, err := s.tokens.Issue(a.Agent, now, expires)
 	if err != nil {
-		return grant{}, err
+		return err
 	}
 	if err := s.cookies.set(w, r, a, id, now); err != nil {
-		return grant{}, err
+		return err
 	}
-	return grant{Token: token, ExpiresAt: expires, Agent: a.Agent}, nil
+	web.Reply(w, http.StatusOK, struct {
+		Token     string     `json:"token"`
+		ExpiresAt time.Time  `json:"expiresAt"`
+		Agent     auth.Agent `json:"agent"`
+	}{token, expires, a.Agent})
+	return nil
 }
 
 // signOut revokes the session, if any, and deletes the cookie. A request without
 // a session succeeds, too.
-func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) {
+func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.cookies.read(r)
 	if err == nil {
 		err = s.cookies.revoke(r.Context(), session, time.Now())
 	}
 	if err != nil && !errors.Is(err, ErrNoSession) {
-		web.Refuse(w, r, err)
-		return
+		return err
 	}
 	http.SetCookie(w, cookie(r, "", -1))
 	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"parley.internal/pkg/contract"
 	"parley.internal/pkg/contract/contracttest"
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
 	"parley.internal/portal/session"
 )
@@ -66,7 +67,7 @@ type response struct {
 	Agent     auth.Agent
 	Code      string
 	Detail    string
-	Errors    []web.Field
+	Errors    []fault.Field
 
 	status  int
 	header  http.Header
@@ -350,7 +351,7 @@ func TestParseAgentsRejectsInvalidFiles(t *testing.T) {
 		"a clear-text password":  {`{"agents":[` + agent("anna", "SALESMAN", "secret") + `]}`, "argon2id"},
 		"an expensive hash":      {`{"agents":[` + agent("anna", "ADMIN", strings.Replace(hash, "m=19456", "m=99999999", 1)) + `]}`, "argon2id"},
 		"an unknown role":        {`{"agents":[` + agent("anna", "BOSS", hash) + `]}`, "BOSS"},
-		"a long login":           {`{"agents":[` + agent(strings.Repeat("x", 201), "ADMIN", hash) + `]}`, "200 characters"},
+		"a long login":           {`{"agents":[` + agent(strings.Repeat("x", 201), "ADMIN", hash) + `]}`, "at most 200"},
 		"a login with a newline": {`{"agents":[` + agent("an\nna", "ADMIN", hash) + `]}`, "must be one line"},
 		"a blank login":          {`{"agents":[` + agent(" ", "ADMIN", hash) + `]}`, "login"},
 		"an unknown field":       {`{"agent":[]}`, "unknown field"},

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"parley.internal/pkg/web"
 )
 
 // The prefix all: includes dist/.gitkeep, the only file before the app is built.
@@ -30,23 +32,19 @@ func Handler() http.Handler {
 		panic(err) // impossible: the embedded folder has this name
 	}
 	server := http.FileServerFS(files)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return web.Secure(policy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "same-origin")
 		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 		info, err := fs.Stat(files, name)
 		switch {
 		case err == nil && !info.IsDir() && name != index:
 			// A file name in assets/ contains a digest of the content.
 			if strings.HasPrefix(name, "assets/") {
-				header.Set("Cache-Control", "public, max-age=31536000, immutable")
+				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			server.ServeHTTP(w, r)
 		case strings.HasPrefix(name, "assets/"):
@@ -56,7 +54,7 @@ func Handler() http.Handler {
 		default:
 			page(w, files)
 		}
-	})
+	}))
 }
 
 func page(w http.ResponseWriter, files fs.FS) {
