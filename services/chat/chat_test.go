@@ -135,8 +135,8 @@ func TestSend(t *testing.T) {
 }
 
 func TestACursorComesBackAsItWasGivenOut(t *testing.T) {
-	for _, c := range []chat.Cursor{{}, {chat.General: {Sequence: 7, Tag: "x"}, chat.Own("j"): {}}} {
-		got, err := chat.ParseCursor(c.String())
+	for _, c := range []chat.Cursors{{}, {chat.General: {Sequence: 7, Tag: "x"}, chat.Own("j"): {}}} {
+		got, err := chat.ParseCursors(c.String())
 		if diff := cmp.Diff(c, got); err != nil || diff != "" {
 			t.Errorf("error %v (-want +got):\n%s", err, diff)
 		}
@@ -155,7 +155,7 @@ func TestABrokenCursorIsRefused(t *testing.T) {
 		"", "x", "7", "%%%", encoded(nil), encoded([]int{1}), encoded(map[string]any{"General": map[string]any{"s": -1}}),
 		encoded(map[string]any{"General": map[string]any{"s": 3}}), encoded(map[string]any{"General": 3}),
 	} {
-		if c, err := chat.ParseCursor(s); !errors.Is(err, chat.ErrBadCursor) {
+		if c, err := chat.ParseCursors(s); !errors.Is(err, chat.ErrBadCursor) {
 			t.Errorf("%q gives %v, error %v", s, c, err)
 		}
 	}

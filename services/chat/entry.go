@@ -46,8 +46,8 @@ type Entry struct {
 	At       time.Time `json:"at"`                // UTC; never before the entry that precedes it
 }
 
-// Position is that of the entry in its stream.
-func (e Entry) Position() Position { return Position{Sequence: e.Sequence, Tag: e.Tag} }
+// Cursor is that of the entry in its stream.
+func (e Entry) Cursor() Cursor { return Cursor{Sequence: e.Sequence, Tag: e.Tag} }
 
 // Bounds of what an agent sends.
 const (

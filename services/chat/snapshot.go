@@ -33,8 +33,8 @@ type JoinedStream struct {
 	Tag   string `json:"-"` // of the head
 }
 
-// Position is that of the newest entry.
-func (s *JoinedStream) Position() Position { return Position{Sequence: s.Head, Tag: s.Tag} }
+// Cursor is that of the newest entry.
+func (s *JoinedStream) Cursor() Cursor { return Cursor{Sequence: s.Head, Tag: s.Tag} }
 
 // Fit leaves out entries until all have at most so many bytes as JSON: the
 // newest after a cursor, else the oldest. What a stream does not need the others

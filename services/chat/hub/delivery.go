@@ -24,7 +24,7 @@ type Log interface {
 	Heads(ctx context.Context, since time.Time) ([]chat.Head, error)
 	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 	// Lost lists the streams that do not hold what was read of them.
-	Lost(ctx context.Context, read chat.Cursor) ([]string, error)
+	Lost(ctx context.Context, read chat.Cursors) ([]string, error)
 }
 
 const (
@@ -109,7 +109,7 @@ func (d *Delivery) Run(ctx context.Context) error {
 func (d *Delivery) begin(heads []chat.Head) {
 	d.newest = nil
 	for _, h := range slices.Backward(heads) {
-		d.stream(h.Stream).begin(h.Position)
+		d.stream(h.Stream).begin(h.Cursor)
 		d.newest.add(h.Stream)
 	}
 }
@@ -137,7 +137,7 @@ func (d *Delivery) pushAll(entries []chat.Entry) (pushed []chat.Entry) {
 	defer d.mu.Unlock()
 	for _, e := range entries {
 		p := d.stream(e.Stream)
-		if p.contradicts(e.Position()) {
+		if p.contradicts(e.Cursor()) {
 			d.suspect(p)
 		}
 		for _, next := range p.take(e) {
@@ -208,14 +208,14 @@ func (d *Delivery) fillOne(ctx context.Context, stream string, upTo int64) error
 }
 
 // follows is what the log holds behind a position, nil if it does not hold that.
-func (d *Delivery) follows(ctx context.Context, stream string, from chat.Position) ([]chat.Entry, error) {
+func (d *Delivery) follows(ctx context.Context, stream string, from chat.Cursor) ([]chat.Entry, error) {
 	entries, err := d.log.After(ctx, stream, max(0, from.Sequence-1), fillPage)
 	switch {
 	case err != nil:
 		return nil, err
 	case from.Sequence == 0:
 		return append([]chat.Entry{}, entries...), nil
-	case len(entries) == 0 || entries[0].Position() != from:
+	case len(entries) == 0 || entries[0].Cursor() != from:
 		return nil, nil
 	default:
 		return entries[1:], nil
@@ -236,9 +236,9 @@ func (d *Delivery) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := make(chat.Cursor, len(heads))
+	now := make(chat.Cursors, len(heads))
 	for _, h := range heads {
-		now[h.Stream] = h.Position
+		now[h.Stream] = h.Cursor
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -257,7 +257,7 @@ func (d *Delivery) compare(ctx context.Context) error {
 	return nil
 }
 
-func (d *Delivery) pushed(stream string) chat.Position {
+func (d *Delivery) pushed(stream string) chat.Cursor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.stream(stream).pushed
@@ -280,10 +280,10 @@ func (d *Delivery) last() []string {
 
 // read is what must be in the log: what was pushed last, and what was found
 // there last; between the two another log may have taken over.
-func (d *Delivery) read(streams []string) (pushed, checked chat.Cursor) {
+func (d *Delivery) read(streams []string) (pushed, checked chat.Cursors) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	pushed, checked = make(chat.Cursor, len(streams)), make(chat.Cursor, len(streams))
+	pushed, checked = make(chat.Cursors, len(streams)), make(chat.Cursors, len(streams))
 	for _, stream := range streams {
 		p := d.stream(stream)
 		pushed[stream], checked[stream] = p.pushed, p.checked
@@ -292,7 +292,7 @@ func (d *Delivery) read(streams []string) (pushed, checked chat.Cursor) {
 }
 
 // checked notes what was found in the log.
-func (d *Delivery) checked(found chat.Cursor) {
+func (d *Delivery) checked(found chat.Cursors) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for stream, at := range found {
@@ -301,7 +301,7 @@ func (d *Delivery) checked(found chat.Cursor) {
 }
 
 // lost are the streams that were set back.
-func (d *Delivery) lost(ctx context.Context, cursors ...chat.Cursor) (map[string]bool, error) {
+func (d *Delivery) lost(ctx context.Context, cursors ...chat.Cursors) (map[string]bool, error) {
 	lost := make(map[string]bool)
 	for _, read := range cursors {
 		streams, err := d.log.Lost(ctx, read)

@@ -43,13 +43,13 @@ func (l *tape) setBack(stream string, to int) {
 	l.streams[stream] = slices.Clone(l.streams[stream][:to])
 }
 
-func (l *tape) head(stream string) chat.Position {
+func (l *tape) head(stream string) chat.Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.streams[stream]); n > 0 {
-		return l.streams[stream][n-1].Position()
+		return l.streams[stream][n-1].Cursor()
 	}
-	return chat.Position{}
+	return chat.Cursor{}
 }
 
 // Heads knows no time.
@@ -63,7 +63,7 @@ func (l *tape) Heads(context.Context, time.Time) ([]chat.Head, error) {
 	for stream, entries := range l.streams {
 		h := chat.Head{Stream: stream}
 		if n := len(entries); n > 0 {
-			h.Position = entries[n-1].Position()
+			h.Cursor = entries[n-1].Cursor()
 		}
 		heads = append(heads, h)
 	}
@@ -78,7 +78,7 @@ func (l *tape) After(_ context.Context, stream string, sequence int64, limit int
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
-func (l *tape) Lost(_ context.Context, read chat.Cursor) (lost []string, err error) {
+func (l *tape) Lost(_ context.Context, read chat.Cursors) (lost []string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.away {

@@ -22,7 +22,7 @@ var (
 // comes next. hear and enter are called under the lock under which entries are
 // pushed. When hear reports false the answer is errBehind; chat.ErrResync if the
 // log does not hold the position.
-func (d *Delivery) Follow(ctx context.Context, stream string, from chat.Position, hear func(chat.Entry) bool, enter func()) error {
+func (d *Delivery) Follow(ctx context.Context, stream string, from chat.Cursor, hear func(chat.Entry) bool, enter func()) error {
 	for range followTries {
 		if done, err := d.join(stream, from, hear, enter); done || err != nil {
 			return err
@@ -43,14 +43,14 @@ func (d *Delivery) Follow(ctx context.Context, stream string, from chat.Position
 			if !hear(e) {
 				return errBehind
 			}
-			from = e.Position()
+			from = e.Cursor()
 		}
 	}
 	return errBusy
 }
 
 // join ends Follow if what was pushed joins on to the position.
-func (d *Delivery) join(stream string, from chat.Position, hear func(chat.Entry) bool, enter func()) (bool, error) {
+func (d *Delivery) join(stream string, from chat.Cursor, hear func(chat.Entry) bool, enter func()) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.stream(stream)
@@ -67,7 +67,7 @@ func (d *Delivery) join(stream string, from chat.Position, hear func(chat.Entry)
 	return true, nil
 }
 
-func (d *Delivery) catchUp(ctx context.Context, stream string, from chat.Position) error {
+func (d *Delivery) catchUp(ctx context.Context, stream string, from chat.Cursor) error {
 	d.mu.Lock()
 	p := d.stream(stream)
 	other, behind := p.contradicts(from), p.pushed.Sequence < from.Sequence

@@ -49,15 +49,15 @@ func TestFollow(t *testing.T) {
 		return all
 	}
 	tests := map[string]struct {
-		do    func(l *tape, d *Delivery) chat.Position // what is followed from
+		do    func(l *tape, d *Delivery) chat.Cursor // what is followed from
 		heard []string
 		err   error
 	}{
 		"nothing has followed": {
-			do: func(l *tape, _ *Delivery) chat.Position { return l.head(s) },
+			do: func(l *tape, _ *Delivery) chat.Cursor { return l.head(s) },
 		},
 		"some was pushed": {
-			do: func(l *tape, d *Delivery) chat.Position {
+			do: func(l *tape, d *Delivery) chat.Cursor {
 				head := l.head(s)
 				d.deliver(l.store(s, bodies(11, 20)...)...)
 				return head
@@ -65,7 +65,7 @@ func TestFollow(t *testing.T) {
 			heard: bodies(11, 20),
 		},
 		"more was pushed than is remembered": {
-			do: func(l *tape, d *Delivery) chat.Position {
+			do: func(l *tape, d *Delivery) chat.Cursor {
 				head := l.head(s)
 				d.deliver(l.store(s, bodies(11, 2000)...)...)
 				return head
@@ -73,24 +73,24 @@ func TestFollow(t *testing.T) {
 			heard: bodies(11, 2000),
 		},
 		"what was pushed is behind": {
-			do: func(l *tape, _ *Delivery) chat.Position {
+			do: func(l *tape, _ *Delivery) chat.Cursor {
 				l.store(s, bodies(11, 2000)...)
 				return l.head(s)
 			},
 		},
 		"a stream that is new, and behind": {
-			do:    func(l *tape, _ *Delivery) chat.Position { return chat.Position{} },
+			do:    func(l *tape, _ *Delivery) chat.Cursor { return chat.Cursor{} },
 			heard: nil,
 		},
 		"the log was set back before the position was read": {
-			do: func(l *tape, _ *Delivery) chat.Position {
+			do: func(l *tape, _ *Delivery) chat.Cursor {
 				l.setBack(s, 3)
 				l.store(s, "4'", "5'")
 				return l.head(s)
 			},
 		},
 		"and has grown beyond what was pushed": {
-			do: func(l *tape, d *Delivery) chat.Position {
+			do: func(l *tape, d *Delivery) chat.Cursor {
 				d.deliver(l.store(s, "11")...)
 				l.setBack(s, 3)
 				l.store(s, bodies(4, 30)...)
@@ -98,7 +98,7 @@ func TestFollow(t *testing.T) {
 			},
 		},
 		"the log was set back after it was read": {
-			do: func(l *tape, _ *Delivery) chat.Position {
+			do: func(l *tape, _ *Delivery) chat.Cursor {
 				head := l.head(s)
 				l.store(s, "11")
 				newer := l.head(s)
@@ -109,7 +109,7 @@ func TestFollow(t *testing.T) {
 			err: chat.ErrResync,
 		},
 		"and that has been noticed": {
-			do: func(l *tape, d *Delivery) chat.Position {
+			do: func(l *tape, d *Delivery) chat.Cursor {
 				head := l.head(s)
 				l.setBack(s, 3)
 				if err := d.compare(t.Context()); err != nil {
@@ -160,7 +160,7 @@ func TestWhoCannotKeepUpIsBehind(t *testing.T) {
 	}
 	d.deliver(l.store(chat.General, "1", "2")...)
 	f := &follower{}
-	err = d.Follow(t.Context(), chat.General, chat.Position{}, func(chat.Entry) bool { return false }, f.enter)
+	err = d.Follow(t.Context(), chat.General, chat.Cursor{}, func(chat.Entry) bool { return false }, f.enter)
 	if !errors.Is(err, errBehind) || f.in {
 		t.Errorf("got error %v, in %t", err, f.in)
 	}

@@ -18,7 +18,7 @@ const Path = "/hub"
 
 // Streams is what agents read and mark.
 type Streams interface {
-	Join(ctx context.Context, login string, cursor chat.Cursor) (chat.Snapshot, error)
+	Join(ctx context.Context, login string, cursor chat.Cursors) (chat.Snapshot, error)
 	Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 	MarkRead(ctx context.Context, login, stream string, sequence int64) (moved bool, err error)
 }

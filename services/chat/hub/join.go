@@ -10,7 +10,7 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// position is a chat.Position as the hub's clients know it.
+// position is a chat.Cursor as the hub's clients know it.
 type position struct {
 	Sequence int64  `json:"sequence"`
 	Tag      string `json:"tag"`
@@ -27,9 +27,9 @@ type joined struct {
 // join answers what the agent does not have yet. What follows is sent behind the
 // answer; until then the socket hears nothing.
 func (h *Hub) join(ctx context.Context, c *signalr.Conn, known map[string]position) (joined, error) {
-	cursor := make(chat.Cursor, len(known))
+	cursor := make(chat.Cursors, len(known))
 	for stream, p := range known {
-		cursor[stream] = chat.Position(p)
+		cursor[stream] = chat.Cursor(p)
 	}
 	if err := cursor.Check(); err != nil {
 		return joined{}, told(err)
@@ -74,7 +74,7 @@ func (h *Hub) follow(ctx context.Context, c *signalr.Conn, snapshot chat.Snapsho
 			fits, err := c.SendWithin(window, "Entry", e)
 			return fits && err == nil
 		}
-		err := h.delivery.Follow(ctx, s.ID, s.Position(), hear, func() { h.hub.Join(c, groupOf(s.ID)) })
+		err := h.delivery.Follow(ctx, s.ID, s.Cursor(), hear, func() { h.hub.Join(c, groupOf(s.ID)) })
 		switch {
 		case errors.Is(err, chat.ErrResync):
 			h.leave(c)

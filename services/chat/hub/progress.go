@@ -14,15 +14,15 @@ const (
 
 // progress is how far a stream has been pushed.
 type progress struct {
-	pushed  chat.Position
-	checked chat.Position        // was found in the log after it was pushed
+	pushed  chat.Cursor
+	checked chat.Cursor          // was found in the log after it was pushed
 	other   bool                 // what was pushed is not what the log holds
 	held    map[int64]chat.Entry // behind a hole
 	recent  []chat.Entry         // the newest that were pushed, without a hole
 }
 
 // begin forgets what was pushed.
-func (p *progress) begin(at chat.Position) {
+func (p *progress) begin(at chat.Cursor) {
 	*p = progress{pushed: at, checked: at, held: make(map[int64]chat.Entry)}
 }
 
@@ -38,7 +38,7 @@ func (p *progress) take(e chat.Entry) (next []chat.Entry) {
 			return next
 		}
 		delete(p.held, e.Sequence)
-		p.pushed = e.Position()
+		p.pushed = e.Cursor()
 		if len(p.recent) >= 2*recentMost {
 			p.recent = slices.Clone(p.recent[len(p.recent)-recentMost:])
 		}
@@ -48,12 +48,12 @@ func (p *progress) take(e chat.Entry) (next []chat.Entry) {
 }
 
 // contradicts reports whether another entry was pushed with this number.
-func (p *progress) contradicts(at chat.Position) bool {
+func (p *progress) contradicts(at chat.Cursor) bool {
 	if at.Sequence == p.pushed.Sequence {
 		return at != p.pushed
 	}
 	i := p.index(at.Sequence)
-	return i >= 0 && i < len(p.recent) && p.recent[i].Position() != at
+	return i >= 0 && i < len(p.recent) && p.recent[i].Cursor() != at
 }
 
 // after is what was pushed behind a sequence, if that is known.

@@ -68,14 +68,14 @@ func (s Server) ReadSince(ctx context.Context, r ReadSinceRequestObject) (ReadSi
 		return nil, err
 	}
 	page, err := s.since(ctx, who.Login, r.Params.Since, limitOr(r.Params.Limit, usualEntries))
-	return ReadSince200JSONResponse{Entries: page.Entries, Cursor: page.Cursor.String(), More: page.More}, err
+	return ReadSince200JSONResponse{Entries: page.Entries, Cursor: page.Cursors.String(), More: page.More}, err
 }
 
 func (s Server) since(ctx context.Context, login, since string, limit int) (chat.Page, error) {
 	if at, err := time.Parse(time.RFC3339, since); err == nil {
 		return s.Log.SinceTime(ctx, login, at, limit)
 	}
-	cursor, err := chat.ParseCursor(since)
+	cursor, err := chat.ParseCursors(since)
 	if err != nil {
 		return chat.Page{}, badQuery("since", "is neither a cursor that was given out here nor a time in RFC 3339")
 	}

@@ -18,7 +18,7 @@ import (
 
 // Log is what agents may read.
 type Log interface {
-	Since(ctx context.Context, login string, cursor chat.Cursor, limit int) (chat.Page, error)
+	Since(ctx context.Context, login string, cursor chat.Cursors, limit int) (chat.Page, error)
 	SinceTime(ctx context.Context, login string, after time.Time, limit int) (chat.Page, error)
 	Streams(ctx context.Context, login string) ([]chat.Stream, error)
 	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)

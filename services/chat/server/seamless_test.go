@@ -39,7 +39,7 @@ func (m *member) join(withCursors bool) error {
 	cursors := make(map[string]position)
 	for stream, entries := range m.held {
 		if n := len(entries); n > 0 {
-			cursors[stream] = position(entries[n-1].Position())
+			cursors[stream] = position(entries[n-1].Cursor())
 		}
 	}
 	if len(cursors) > 0 || rand.IntN(2) == 0 {

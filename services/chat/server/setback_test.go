@@ -36,7 +36,7 @@ func cursors(all joined) map[string]position {
 	heads := make(map[string]position)
 	for _, stream := range all.Streams {
 		if n := len(stream.Entries); n > 0 {
-			heads[stream.ID] = position(stream.Entries[n-1].Position())
+			heads[stream.ID] = position(stream.Entries[n-1].Cursor())
 		}
 	}
 	return heads

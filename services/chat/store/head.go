@@ -30,9 +30,9 @@ const lostPage = 100
 
 // Lost lists the streams of read that no longer hold what was read: they were
 // set back.
-func (s *Store) Lost(ctx context.Context, read chat.Cursor) ([]string, error) {
+func (s *Store) Lost(ctx context.Context, read chat.Cursors) ([]string, error) {
 	var lost []string
-	page := make(chat.Cursor, lostPage)
+	page := make(chat.Cursors, lostPage)
 	look := func() error {
 		held, err := s.held(ctx, page)
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) Lost(ctx context.Context, read chat.Cursor) ([]string, error) {
 }
 
 // held are those streams that hold their position.
-func (s *Store) held(ctx context.Context, page chat.Cursor) (map[string]bool, error) {
+func (s *Store) held(ctx context.Context, page chat.Cursors) (map[string]bool, error) {
 	if len(page) == 0 {
 		return nil, nil //nolint:nilnil // A nil map holds nothing.
 	}

@@ -29,7 +29,7 @@ func (s *Store) Streams(ctx context.Context, login string) ([]chat.Stream, error
 
 // Join is what an agent needs who knows what cursor says: all from one snapshot,
 // so that what is stored after it is what follows its heads.
-func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursor) (chat.Snapshot, error) {
+func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursors) (chat.Snapshot, error) {
 	all := chat.Snapshot{Resync: []string{}}
 	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, id := range chat.Readable(login) {
@@ -39,7 +39,7 @@ func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursor) (cha
 			}
 			read, known := cursor[id]
 			if known && read.Sequence > 0 {
-				now, err := position(ctx, tx, "sequence = $2", id, read.Sequence)
+				now, err := cursorAt(ctx, tx, "sequence = $2", id, read.Sequence)
 				if err != nil {
 					return err
 				}

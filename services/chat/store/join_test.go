@@ -16,7 +16,7 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-func (l *log) join(login string, cursor chat.Cursor) map[string]chat.JoinedStream {
+func (l *log) join(login string, cursor chat.Cursors) map[string]chat.JoinedStream {
 	l.t.Helper()
 	all, err := l.Join(l.t.Context(), login, cursor)
 	if err != nil {
@@ -49,15 +49,15 @@ func TestJoinGivesWhatAnAgentDoesNotHave(t *testing.T) {
 		l.append(chat.Own("danny"), "", "not jimmy's")
 
 		tests := map[string]struct {
-			cursor   chat.Cursor
+			cursor   chat.Cursors
 			from, to int // of the entries in General
 			more     bool
 		}{
 			"the last page to who knows nothing": {from: 250, to: 300, more: true},
-			"what followed a cursor":             {cursor: chat.Cursor{chat.General: general[199].Position()}, from: 200, to: 300},
-			"nothing to who has all":             {cursor: chat.Cursor{chat.General: general[299].Position()}, from: 300, to: 300},
-			"the first to who has read none":     {cursor: chat.Cursor{chat.General: {}}, from: 0, to: 200, more: true},
-			"and some to who is far behind":      {cursor: chat.Cursor{chat.General: general[49].Position()}, from: 50, to: 250, more: true},
+			"what followed a cursor":             {cursor: chat.Cursors{chat.General: general[199].Cursor()}, from: 200, to: 300},
+			"nothing to who has all":             {cursor: chat.Cursors{chat.General: general[299].Cursor()}, from: 300, to: 300},
+			"the first to who has read none":     {cursor: chat.Cursors{chat.General: {}}, from: 0, to: 200, more: true},
+			"and some to who is far behind":      {cursor: chat.Cursors{chat.General: general[49].Cursor()}, from: 50, to: 250, more: true},
 		}
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
@@ -87,13 +87,13 @@ func TestJoinSaysWhatWasSetBack(t *testing.T) {
 		l := open(t, url(t))
 		a := l.append(chat.General, "danny", "a")
 		for name, tt := range map[string]struct {
-			cursor chat.Cursor
+			cursor chat.Cursors
 			resync []string
 		}{
-			"another has its number":                  {chat.Cursor{chat.General: {Sequence: 1, Tag: "other"}}, []string{chat.General}},
-			"the log ends before it":                  {chat.Cursor{chat.General: {Sequence: 2, Tag: a.Tag}, chat.Company: {Sequence: 1, Tag: "x"}}, []string{chat.General, chat.Company}},
-			"another agent's stream is not looked at": {chat.Cursor{chat.Own("danny"): {Sequence: 1, Tag: "x"}}, []string{}},
-			"all is well":                             {chat.Cursor{chat.General: a.Position()}, []string{}},
+			"another has its number":                  {chat.Cursors{chat.General: {Sequence: 1, Tag: "other"}}, []string{chat.General}},
+			"the log ends before it":                  {chat.Cursors{chat.General: {Sequence: 2, Tag: a.Tag}, chat.Company: {Sequence: 1, Tag: "x"}}, []string{chat.General, chat.Company}},
+			"another agent's stream is not looked at": {chat.Cursors{chat.Own("danny"): {Sequence: 1, Tag: "x"}}, []string{}},
+			"all is well":                             {chat.Cursors{chat.General: a.Cursor()}, []string{}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				all, err := l.Join(t.Context(), "jimmy", tt.cursor)
@@ -124,7 +124,7 @@ func TestJoinIsSmall(t *testing.T) {
 		if n := len(last.Entries); n < 2 || last.Entries[n-1].Sequence != 20 || !last.More {
 			t.Errorf("the last page has %d entries, more %t", n, last.More)
 		}
-		first := l.join("jimmy", chat.Cursor{chat.General: {}})[chat.General]
+		first := l.join("jimmy", chat.Cursors{chat.General: {}})[chat.General]
 		if n := len(first.Entries); n < 2 || first.Entries[0].Sequence != 1 || !first.More {
 			t.Errorf("after a cursor there are %d entries, more %t", n, first.More)
 		}
@@ -284,10 +284,10 @@ func TestAgentsAreKnown(t *testing.T) {
 func TestLost(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
-		read := chat.Cursor{chat.Company: {}}
+		read := chat.Cursors{chat.Company: {}}
 		for i := range 250 {
 			stream := chat.Own(fmt.Sprint(i))
-			read[stream] = l.append(stream, "", "a").Position()
+			read[stream] = l.append(stream, "", "a").Cursor()
 		}
 		check := func(want ...string) {
 			t.Helper()
@@ -297,9 +297,9 @@ func TestLost(t *testing.T) {
 			}
 		}
 		check()
-		read[chat.Own("7")] = chat.Position{Sequence: 2, Tag: read[chat.Own("7")].Tag}
-		read[chat.Own("70")] = chat.Position{Sequence: 1, Tag: "other"}
-		read["gone"] = chat.Position{Sequence: 1, Tag: "other"}
+		read[chat.Own("7")] = chat.Cursor{Sequence: 2, Tag: read[chat.Own("7")].Tag}
+		read[chat.Own("70")] = chat.Cursor{Sequence: 1, Tag: "other"}
+		read["gone"] = chat.Cursor{Sequence: 1, Tag: "other"}
 		check(chat.Own("7"), chat.Own("70"), "gone")
 	})
 }

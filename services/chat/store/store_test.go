@@ -179,8 +179,8 @@ func TestHeads(t *testing.T) {
 		l := open(t, url(t))
 		first := l.append(chat.General, "jimmy", "a")
 		last := l.append(chat.Own("jimmy"), "", "b")
-		newest := chat.Head{Stream: chat.Own("jimmy"), Position: last.Position()}
-		general := chat.Head{Stream: chat.General, Position: first.Position()}
+		newest := chat.Head{Stream: chat.Own("jimmy"), Cursor: last.Cursor()}
+		general := chat.Head{Stream: chat.General, Cursor: first.Cursor()}
 		for since, want := range map[time.Time][]chat.Head{
 			{}:                                  {newest, general, {Stream: chat.Company}},
 			last.At:                             {newest},
@@ -210,7 +210,7 @@ func (l *log) pages(login string, limit int, page chat.Page) (entries []chat.Ent
 			return entries, n
 		}
 		var err error
-		if page, err = l.Since(l.t.Context(), login, page.Cursor, limit); err != nil {
+		if page, err = l.Since(l.t.Context(), login, page.Cursors, limit); err != nil {
 			l.t.Fatal(err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestSinceReadsWhatTheAgentMay(t *testing.T) {
 			}
 		}
 		for _, limit := range []int{1, 2, 7, 15, 16} {
-			first, err := l.Since(t.Context(), "jimmy", chat.Cursor{}, limit)
+			first, err := l.Since(t.Context(), "jimmy", chat.Cursors{}, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -253,7 +253,7 @@ func TestWhatComesMeanwhileIsInTheNextPage(t *testing.T) {
 		}
 		l.append(chat.General, "jimmy", "b")
 		l.append(chat.Own("jimmy"), "", "c")
-		page, err = l.Since(t.Context(), "jimmy", page.Cursor, 10)
+		page, err = l.Since(t.Context(), "jimmy", page.Cursors, 10)
 		if diff := cmp.Diff([]string{"b", "c"}, ids(page.Entries)); err != nil || diff != "" {
 			t.Errorf("error %v (-want +got):\n%s", err, diff)
 		}
@@ -292,19 +292,19 @@ func TestALogThatWasSetBackIsNoticed(t *testing.T) {
 		l := open(t, url(t))
 		a := l.append(chat.General, "jimmy", "a")
 		b := l.append(chat.General, "jimmy", "b")
-		at := func(e chat.Entry) chat.Cursor {
-			return chat.Cursor{chat.General: {Sequence: e.Sequence, Tag: e.Tag}}
+		at := func(e chat.Entry) chat.Cursors {
+			return chat.Cursors{chat.General: {Sequence: e.Sequence, Tag: e.Tag}}
 		}
 		for name, tt := range map[string]struct {
-			cursor chat.Cursor
+			cursor chat.Cursors
 			err    error
 		}{
 			"the head is there":                       {cursor: at(b)},
 			"an older entry is":                       {cursor: at(a)},
-			"another has its number":                  {cursor: chat.Cursor{chat.General: {Sequence: 2, Tag: "other"}}, err: chat.ErrResync},
-			"the log ends before it":                  {cursor: chat.Cursor{chat.General: {Sequence: 3, Tag: "c"}}, err: chat.ErrResync},
-			"a stream is gone":                        {cursor: chat.Cursor{chat.Own("jimmy"): {Sequence: 1, Tag: "c"}}, err: chat.ErrResync},
-			"another agent's stream is not looked at": {cursor: chat.Cursor{chat.Own("danny"): {Sequence: 1, Tag: "c"}}},
+			"another has its number":                  {cursor: chat.Cursors{chat.General: {Sequence: 2, Tag: "other"}}, err: chat.ErrResync},
+			"the log ends before it":                  {cursor: chat.Cursors{chat.General: {Sequence: 3, Tag: "c"}}, err: chat.ErrResync},
+			"a stream is gone":                        {cursor: chat.Cursors{chat.Own("jimmy"): {Sequence: 1, Tag: "c"}}, err: chat.ErrResync},
+			"another agent's stream is not looked at": {cursor: chat.Cursors{chat.Own("danny"): {Sequence: 1, Tag: "c"}}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				if _, err := l.Since(t.Context(), "jimmy", tt.cursor, 10); !errors.Is(err, tt.err) {
