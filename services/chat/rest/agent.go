@@ -22,7 +22,7 @@ func (s Server) ListAgents(ctx context.Context, r ListAgentsRequestObject) (List
 		return nil, err
 	}
 	for i := range agents {
-		if at, here := s.Since(agents[i].Login); here {
+		if at, here := s.OnlineSince(agents[i].Login); here {
 			agents[i].State, agents[i].At = chat.Online, &at
 		}
 	}

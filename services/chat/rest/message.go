@@ -19,8 +19,9 @@ func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (Po
 	if err != nil {
 		return nil, err
 	}
-	said := chat.Saying{Stream: chat.General, ID: idOr(r.Body.ClientId), Text: r.Body.Text}
-	entry, err := s.Sender.Send(ctx, authorOf(who), said)
+	draft := draftOf(who, idOr(r.Body.ClientId), r.Body.Text)
+	draft.Stream = chat.General
+	entry, err := s.Sender.Send(ctx, draft)
 	return PostMessage201JSONResponse(entry), pointed(err)
 }
 
@@ -30,9 +31,9 @@ func (s Server) Notify(ctx context.Context, r NotifyRequestObject) (NotifyRespon
 	if err != nil {
 		return nil, err
 	}
-	id := idOr(r.Body.ClientId)
-	streams, err := s.Sender.Notify(ctx, authorOf(who), id, r.Body.Text, r.Body.Audience)
-	return Notify202JSONResponse{Id: id, Streams: streams}, pointed(err)
+	draft := draftOf(who, idOr(r.Body.ClientId), r.Body.Text)
+	streams, err := s.Sender.Announce(ctx, draft, r.Body.Audience)
+	return Notify202JSONResponse{Id: draft.ID, Streams: streams}, pointed(err)
 }
 
 // pointed says where in the body of a message or an announcement a fault is.
@@ -50,6 +51,10 @@ func pointed(err error) error {
 		}
 	}
 	return err
+}
+
+func draftOf(author auth.Agent, id, text string) chat.Draft {
+	return chat.Draft{ID: id, Author: author.Login, Avatar: author.Avatar, Body: text}
 }
 
 // idOr is the client's, or a new one.

@@ -36,8 +36,8 @@ type Server struct {
 	Log    Log
 	Agents Agents
 	Sender chat.Sender
-	// Since is since when an agent is here.
-	Since func(login string) (at time.Time, here bool)
+	// OnlineSince returns the time since which an agent is online, or false.
+	OnlineSince func(login string) (at time.Time, online bool)
 }
 
 var _ StrictServerInterface = Server{}
@@ -124,8 +124,6 @@ func badQuery(name, what string) error {
 }
 
 func caller(ctx context.Context) (auth.Agent, error) {
-	who, err := auth.FromContext(ctx)
-	return who.Agent, err
+	caller, err := auth.FromContext(ctx)
+	return caller.Agent, err
 }
-
-func authorOf(a auth.Agent) chat.Author { return chat.Author{Login: a.Login, Avatar: a.Avatar} }

@@ -224,8 +224,9 @@ func TestASocketLivesAsLongAsItsNewestToken(t *testing.T) {
 	each(t, func(t *testing.T, p signalrtest.Package) {
 		s := start(t, sqlite(t))
 		const life = 4 * time.Second
-		keeps, loses := s.connect(t, p, "jimmy", life), s.connect(t, p, "danny", life)
+		keeps := s.connect(t, p, "jimmy", life)
 		keeps.invoke(nil, "RefreshToken", s.token("jimmy", time.Hour))
+		loses := s.connect(t, p, "danny", life)
 		loses.refused("token-other-agent: ", "RefreshToken", s.token("jimmy", time.Hour))
 		if _, err := loses.WaitFor(soon(t), signalrtest.KindOf(signalrtest.Closed)); err != nil {
 			t.Fatal(err)

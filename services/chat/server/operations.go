@@ -17,7 +17,7 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 		hub.Path+"/negotiate", hub.AgentsChatPath+"/negotiate")
 	m.Hub(hub.Path)
 	m.Hub(hub.AgentsChatPath)
-	m.Register(hub.Collector{Lobby: s.lobby})
+	m.Register(hub.Collector{Node: s.node})
 	m.Register(eventctl.Metrics{Service: "chat", Inbox: s.inbox, Broker: s.broker})
 }
 

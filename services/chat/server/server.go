@@ -19,6 +19,7 @@ import (
 	"parley.internal/chat/hub"
 	"parley.internal/chat/rest"
 	"parley.internal/chat/store"
+	"parley.internal/chat/tail"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
@@ -56,15 +57,15 @@ type Agent = chat.Profile
 
 // Server is a chat service. Its Handler answers requests while Run runs.
 type Server struct {
-	db       *database.DB
-	handler  http.Handler
-	lobby    *hub.Lobby
-	delivery *hub.Delivery
-	inbox    *outbox.Inbox
-	router   *event.Router[*database.Tx]
-	events   func(context.Context) error // takes in events; nil if nobody brings any
-	broker   *rabbit.Transport           // nil if there is none
-	log      *slog.Logger
+	db      *database.DB
+	handler http.Handler
+	node    *hub.Node
+	tail    *tail.Tail
+	inbox   *outbox.Inbox
+	router  *event.Router[*database.Tx]
+	events  func(context.Context) error // takes in events; nil if nobody brings any
+	broker  *rabbit.Transport           // nil if there is none
+	log     *slog.Logger
 }
 
 // New opens and migrates the database. Close it if Run is never called.
@@ -102,11 +103,11 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
-	log := store.New(s.db, func(e chat.Entry) { s.delivery.Stored(e) })
+	log := store.New(s.db, func(e chat.Entry) { s.tail.Enqueue(e) })
 	if err := log.Introduce(ctx, cfg.Agents); err != nil {
 		return err
 	}
-	if s.delivery, err = hub.NewDelivery(ctx, log); err != nil {
+	if s.tail, err = tail.New(ctx, log); err != nil {
 		return err
 	}
 	s.listen(log)
@@ -114,22 +115,17 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 		return err
 	}
 	rate := web.NewRate(cfg.MessageRate, int(2*cfg.MessageRate))
-	sender := chat.Sender{Append: log.Append, Announce: log.Announce, Allow: rate.Allow}
-	agents := directory{Directory: chat.NewDirectory(log.Seen), Store: log}
-	s.lobby = hub.NewLobby(agents, hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
+	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.Announce, Allow: rate.Allow}
+	lastSeen := chat.NewLastSeen(log.Seen)
+	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.Left},
+		hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
 	s.handler = routes{
-		tokens: tokens, origins: origins, contract: contracts, agents: agents,
-		agentsChat: hub.NewAgentsChat(s.lobby, s.delivery, sender, origins),
-		hub:        hub.New(s.lobby, s.delivery, log, sender, tokens, origins),
-		rest:       rest.Server{Log: log, Agents: log, Sender: sender, Since: s.lobby.Since},
+		tokens: tokens, origins: origins, contract: contracts, lastSeen: lastSeen,
+		agentsChat: hub.NewAgentsChat(s.node, s.tail, sender, origins),
+		hub:        hub.New(s.node, s.tail, log, sender, tokens, origins),
+		rest:       rest.Server{Log: log, Agents: log, Sender: sender, OnlineSince: s.node.OnlineSince},
 	}.handler()
 	return nil
-}
-
-// directory is who the agents are, in the database and at hand.
-type directory struct {
-	*chat.Directory
-	*store.Store
 }
 
 // connect decides who brings the events. It subscribes before anything runs, so
@@ -184,8 +180,8 @@ func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.subscribe(ctx) })
 	group.Go(func() error { return s.inbox.Run(ctx) })
-	group.Go(func() error { return s.delivery.Run(ctx) })
-	group.Go(func() error { return s.lobby.Run(ctx) })
+	group.Go(func() error { return s.tail.Run(ctx) })
+	group.Go(func() error { return s.node.Run(ctx) })
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("chat: %w", err)
 	}
@@ -194,7 +190,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Drain closes the sockets, and returns when they are gone or ctx has ended.
 // Requests are still answered.
-func (s *Server) Drain(ctx context.Context) { s.lobby.Drain(ctx) }
+func (s *Server) Drain(ctx context.Context) { s.node.Drain(ctx) }
 
 // subscribe takes in events, if somebody brings them.
 func (s *Server) subscribe(ctx context.Context) error {

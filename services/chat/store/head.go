@@ -28,9 +28,8 @@ func (s *Store) Heads(ctx context.Context, since time.Time) ([]chat.Head, error)
 // lostPage is how many positions one query looks at.
 const lostPage = 100
 
-// Lost lists the streams of read that no longer hold what was read: they were
-// set back.
-func (s *Store) Lost(ctx context.Context, read chat.Cursors) ([]string, error) {
+// RolledBack lists the streams that no longer hold the entry at their cursor.
+func (s *Store) RolledBack(ctx context.Context, read chat.Cursors) ([]string, error) {
 	var lost []string
 	page := make(chat.Cursors, lostPage)
 	look := func() error {

@@ -47,9 +47,9 @@ func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursors) (ch
 					all.Resync = append(all.Resync, id)
 				}
 			}
-			if stream.Known = known; known {
-				stream.Had = read.Sequence
-				stream.Entries, err = after(ctx, tx, id, read.Sequence, chat.MostFollowing)
+			if known {
+				stream.After = &read
+				stream.Entries, err = after(ctx, tx, id, read.Sequence, chat.MaxFollowing)
 			} else {
 				stream.Entries, err = before(ctx, tx, id, 0, chat.LastPage)
 			}
@@ -76,7 +76,7 @@ func look(ctx context.Context, tx *database.Tx, login, id string) (chat.JoinedSt
 		FROM stream s
 		LEFT JOIN entry e ON e.stream = s.id AND e.sequence = s.head
 		LEFT JOIN read_cursor r ON r.stream = s.id AND r.login = $2
-		WHERE s.id = $1`, []any{id, login}, &s.Head, &s.Tag, &s.Read, &s.Unread)
+		WHERE s.id = $1`, []any{id, login}, &s.Head, &s.HeadTag, &s.Read, &s.Unread)
 	if err != nil {
 		return s, fmt.Errorf("look at %s: %w", id, err)
 	}

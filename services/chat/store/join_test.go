@@ -65,15 +65,15 @@ func TestJoinGivesWhatAnAgentDoesNotHave(t *testing.T) {
 				want := map[string]chat.JoinedStream{
 					chat.General: {
 						Stream:  chat.Stream{ID: chat.General, Kind: chat.Room, Title: "General", Head: 300, Unread: 300},
-						Entries: general[tt.from:tt.to], More: tt.more, Tag: general[299].Tag,
+						Entries: general[tt.from:tt.to], More: tt.more, HeadTag: general[299].Tag,
 					},
 					chat.Company: {Stream: chat.Stream{ID: chat.Company, Kind: chat.CompanyFeed, Title: "Company"}},
 					chat.Own("jimmy"): {
 						Stream:  chat.Stream{ID: chat.Own("jimmy"), Kind: chat.OwnFeed, Title: "Your own", Head: 1, Unread: 1},
-						Entries: []chat.Entry{own}, Tag: own.Tag,
+						Entries: []chat.Entry{own}, HeadTag: own.Tag,
 					},
 				}
-				ignored := cmpopts.IgnoreFields(chat.JoinedStream{}, "Known", "Had")
+				ignored := cmpopts.IgnoreFields(chat.JoinedStream{}, "After")
 				if diff := cmp.Diff(want, streams, cmpopts.EquateEmpty(), ignored); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
@@ -209,8 +209,8 @@ func TestAnAnnouncementReachesAllOrNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		send := func(id string, logins ...string) error {
-			sender := chat.Sender{Announce: l.Announce}
-			_, err := sender.Notify(t.Context(), chat.Author{Login: "admin"}, id, "hello", chat.Audience{Logins: logins})
+			sender := chat.Sender{AppendAnnouncement: l.Announce}
+			_, err := sender.Announce(t.Context(), chat.Draft{ID: id, Author: "admin", Body: "hello"}, chat.Audience{Logins: logins})
 			return err
 		}
 		if err := send("a", "jimmy", "stran\x00ger"); !errors.Is(err, chat.ErrNoAgent) { // PostgreSQL takes no such text.
@@ -291,7 +291,7 @@ func TestLost(t *testing.T) {
 		}
 		check := func(want ...string) {
 			t.Helper()
-			lost, err := l.Lost(context.WithoutCancel(t.Context()), read)
+			lost, err := l.RolledBack(context.WithoutCancel(t.Context()), read)
 			if diff := cmp.Diff(want, lost, cmpopts.SortSlices(strings.Compare)); err != nil || diff != "" {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}

@@ -1,0 +1,91 @@
+package tail
+
+import (
+	"context"
+	"errors"
+
+	"parley.internal/chat"
+)
+
+// followTries limits how often Follow reads the log of a stream that grows meanwhile.
+const followTries = 20
+
+var (
+	// ErrLagging reports a slow consumer: a follower refused an entry.
+	ErrLagging = errors.New("follower lags behind the stream")
+	errBusy    = errors.New("the stream grows faster than the log can be read")
+)
+
+// Follow has a new follower catch up with a stream: it calls send for each entry
+// after a cursor that was read from the log, up to the newest pushed entry, and then
+// joined, which makes the follower one of a subscriber's audience. The next entry
+// that is pushed is the next one for the follower: no gap, no duplicate. send and
+// joined may be called under the tail's lock, and must not block.
+//
+// Follow returns ErrLagging if send reports false, and chat.ErrResync if the log does
+// not hold the entry at the cursor.
+func (t *Tail) Follow(ctx context.Context, stream string, from chat.Cursor, send func(chat.Entry) bool, joined func()) error {
+	for range followTries {
+		if done, err := t.join(stream, from, send, joined); done || err != nil {
+			return err
+		}
+		entries, found, err := t.readAfter(ctx, stream, from)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return chat.ErrResync
+		}
+		// The pushed entries differ from the log, or have not reached the cursor yet,
+		// or are too far ahead of it to be buffered.
+		if err := t.catchUp(ctx, stream, from); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !send(e) {
+				return ErrLagging
+			}
+			from = e.Cursor()
+		}
+	}
+	return errBusy
+}
+
+// join sends the buffered entries after a cursor and calls joined. It reports false
+// if the cursor is not in the buffer.
+func (t *Tail) join(stream string, from chat.Cursor, send func(chat.Entry) bool, joined func()) (bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.stream(stream)
+	entries, buffered := s.after(from.Sequence)
+	if !buffered || s.conflicts(from) {
+		return false, nil
+	}
+	for _, e := range entries {
+		if !send(e) {
+			return false, ErrLagging
+		}
+	}
+	joined()
+	return true, nil
+}
+
+// catchUp pushes a stream up to a cursor, or resyncs it if the pushed entries are not
+// the log's.
+func (t *Tail) catchUp(ctx context.Context, stream string, from chat.Cursor) error {
+	t.mu.Lock()
+	s := t.stream(stream)
+	conflict, behind := s.conflicts(from), s.pushed.Sequence < from.Sequence
+	if conflict {
+		t.suspect(s)
+	}
+	at := t.cursorsOf([]string{stream})
+	t.mu.Unlock()
+	if behind && !conflict {
+		return t.fillGap(ctx, stream, from.Sequence)
+	}
+	if rolledBack, err := t.rolledBack(ctx, at); err != nil || len(rolledBack) == 0 {
+		return err
+	}
+	return t.resync(ctx)
+}
