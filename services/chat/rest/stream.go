@@ -9,17 +9,17 @@ import (
 	"parley.internal/chat"
 )
 
-// ListStreams lists what the agent reads.
+// ListStreams lists the streams that the agent may read.
 func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (ListStreamsResponseObject, error) {
-	who, err := caller(ctx)
+	agent, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	after, err := inside(r.Params.Cursor)
+	after, err := decodeCursor(r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	streams, err := s.Log.Streams(ctx, who.Login)
+	streams, err := s.Log.Streams(ctx, agent.Login)
 	if err != nil {
 		return nil, err
 	}
@@ -30,38 +30,38 @@ func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (Li
 		}
 		streams = streams[i+1:]
 	}
-	items, next := pageOf(streams, limitOr(r.Params.Limit, usualItems), func(s chat.Stream) string { return s.ID })
+	items, next := pageOf(streams, limitOr(r.Params.Limit, defaultItems), func(s chat.Stream) string { return s.ID })
 	return ListStreams200JSONResponse{Items: items, Next: next}, nil
 }
 
-// ListEntries reads a stream, forward or backward.
+// ListEntries lists the entries of a stream, forward or backward.
 func (s Server) ListEntries(ctx context.Context, r ListEntriesRequestObject) (ListEntriesResponseObject, error) {
-	who, err := caller(ctx)
+	agent, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := chat.CheckReadable(who.Login, r.Id); err != nil {
+	if err := chat.CheckReadable(agent.Login, r.Id); err != nil {
 		return nil, err
 	}
-	from, err := placeOf(r.Params)
+	from, err := startOf(r.Params)
 	if err != nil {
 		return nil, err
 	}
-	limit := limitOr(r.Params.Limit, usualEntries)
+	limit := limitOr(r.Params.Limit, defaultEntries)
 	if !from.backward {
 		entries, err := s.Log.After(ctx, r.Id, from.sequence, limit+1)
-		items, next := pageOf(entries, limit, func(e chat.Entry) string { return place{sequence: e.Sequence}.String() })
+		items, next := pageOf(entries, limit, func(e chat.Entry) string { return pageStart{sequence: e.Sequence}.String() })
 		return ListEntries200JSONResponse{Items: items, Next: next}, err
 	}
 	entries, err := s.Log.Before(ctx, r.Id, from.sequence, limit+1)
 	slices.Reverse(entries)
-	items, next := pageOf(entries, limit, func(e chat.Entry) string { return place{e.Sequence, true}.String() })
+	items, next := pageOf(entries, limit, func(e chat.Entry) string { return pageStart{e.Sequence, true}.String() })
 	slices.Reverse(items)
 	return ListEntries200JSONResponse{Items: items, Next: next}, err
 }
 
-// place is where a page of a stream begins.
-type place struct {
+// pageStart is the sequence before the first entry of a page, in either direction.
+type pageStart struct {
 	sequence int64
 	backward bool
 }
@@ -71,8 +71,8 @@ const (
 	backwardMark = "before "
 )
 
-// String is what a cursor holds.
-func (p place) String() string {
+// String encodes the start of a page for a cursor.
+func (p pageStart) String() string {
 	mark := forwardMark
 	if p.backward {
 		mark = backwardMark
@@ -80,29 +80,29 @@ func (p place) String() string {
 	return mark + strconv.FormatInt(p.sequence, 10)
 }
 
-// placeOf is that of the cursor, or of the first page.
-func placeOf(q ListEntriesParams) (place, error) {
+// startOf returns the start of the page after the cursor, or of the first page.
+func startOf(q ListEntriesParams) (pageStart, error) {
 	if q.After != nil && q.Before != nil {
-		return place{}, badQuery("before", "goes the other way than after: choose one")
+		return pageStart{}, badQuery("before", "goes the other way than after: choose one")
 	}
-	text, err := inside(q.Cursor)
+	text, err := decodeCursor(q.Cursor)
 	switch {
 	case err != nil:
-		return place{}, err
+		return pageStart{}, err
 	case text == "" && q.Before != nil:
-		return place{*q.Before, true}, nil
+		return pageStart{*q.Before, true}, nil
 	case text == "" && q.After != nil:
-		return place{*q.After, false}, nil
+		return pageStart{*q.After, false}, nil
 	case text == "":
-		return place{}, nil
+		return pageStart{}, nil
 	}
 	digits, backward := strings.CutPrefix(text, backwardMark)
 	if !backward {
 		digits = strings.TrimPrefix(text, forwardMark)
 	}
-	p := place{backward: backward}
+	p := pageStart{backward: backward}
 	if p.sequence, err = strconv.ParseInt(digits, 10, 64); err != nil || p.sequence < 1 || p.String() != text {
-		return place{}, errBadCursor()
+		return pageStart{}, errBadCursor()
 	}
 	return p, nil
 }
