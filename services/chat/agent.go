@@ -12,7 +12,7 @@ import (
 
 // The errors of agents.
 var (
-	// ErrNoAgent reports a login that is not in the directory.
+	// ErrNoAgent reports a login missing from the directory.
 	ErrNoAgent     = fault.New(fault.NotFound, "agent-unknown", "there is no agent %s")
 	ErrBadProfile  = fault.New(fault.Invalid, "agent-invalid", "the login, name and avatar of an agent are short texts without control characters")
 	ErrBadAudience = fault.New(fault.Invalid, "audience-invalid", `an audience is "all", a login or a list of logins`)
@@ -99,7 +99,7 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the form that UnmarshalJSON reads.
+// MarshalJSON writes the form read by UnmarshalJSON.
 func (a Audience) MarshalJSON() ([]byte, error) {
 	if a.All {
 		return json.Marshal(allAgents)
@@ -107,8 +107,8 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 	return json.Marshal(a.Logins)
 }
 
-// streams lists the streams that the audience reads: the company feed, or the own
-// feed of each agent, without duplicates.
+// streams lists the streams read by the audience: the company feed, or the own feed of
+// each agent, without duplicates.
 func (a Audience) streams() []string {
 	if a.All {
 		return []string{Company}

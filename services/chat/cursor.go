@@ -25,7 +25,7 @@ type Head struct {
 // Cursors maps streams to cursors. A stream without a cursor was never read.
 type Cursors map[string]Cursor
 
-// Page is a page of the entries that an agent may read.
+// Page is a page of an agent's entries.
 type Page struct {
 	Entries []Entry // each stream's in sequence; streams are mixed by time
 	Cursors Cursors // the next page begins here
@@ -40,7 +40,7 @@ var (
 	ErrResync = fault.New(fault.Gone, "resync", "the log was rolled back to before this cursor; read it again from a time")
 )
 
-// String encodes the cursors for clients, to whom the text is opaque.
+// String encodes the cursors for clients, as an opaque text.
 func (c Cursors) String() string {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -62,7 +62,7 @@ func ParseCursors(s string) (Cursors, error) {
 	return c, c.Check()
 }
 
-// Check returns ErrBadCursor for a cursor that no server gave out.
+// Check returns ErrBadCursor for a cursor without a tag, or with a negative sequence.
 func (c Cursors) Check() error {
 	for _, cursor := range c {
 		if cursor.Sequence < 0 || (cursor.Sequence > 0) != (cursor.Tag != "") {

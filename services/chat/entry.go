@@ -17,17 +17,17 @@ const (
 	Notice  EntryKind = "notice"  // made from an event, or an administrator's announcement
 )
 
-// Draft is an entry before it is stored.
+// Draft is an entry before storing.
 type Draft struct {
 	Stream string
-	Source string // of a notice: the service that published the event
+	Source string // of a notice: the service publishing the event
 	ID     string // the author's choice, or the event's id; storing a draft twice stores it once
 	Kind   EntryKind
 	Author string // a login; empty for a notice made from an event
-	Avatar string // the author's picture at that time
+	Avatar string // the author's picture at the time of writing
 	Body   string
 
-	ReplyTo int64 // the sequence of the entry that this one answers; 0: none
+	ReplyTo int64 // the sequence of the answered entry; 0: none
 }
 
 // Entry is stored in a stream.

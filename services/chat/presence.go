@@ -9,13 +9,13 @@ import (
 // lastSeenInterval is how often an active agent's last seen time is stored.
 const lastSeenInterval = 5 * time.Minute
 
-// LastSeen records agents' profiles, and when they were last seen, on any path of
-// the service. It is safe for concurrent use.
+// LastSeen records agents' profiles and the time of their last request or connection.
+// LastSeen is safe for concurrent use.
 type LastSeen struct {
 	store func(context.Context, Profile, time.Time) error
 
 	mu     sync.Mutex
-	stored map[string]sighting // by login; grows with the number of agents
+	stored map[string]sighting // by login; as many as there are agents
 }
 
 type sighting struct {
@@ -28,8 +28,8 @@ func NewLastSeen(store func(context.Context, Profile, time.Time) error) *LastSee
 	return &LastSeen{store: store, stored: make(map[string]sighting)}
 }
 
-// Record stores that an agent is active now, at most once in five minutes unless the
-// profile has changed.
+// Record stores an agent's activity, at most once in five minutes unless the profile has
+// changed.
 func (l *LastSeen) Record(ctx context.Context, p Profile) error {
 	now := time.Now()
 	l.mu.Lock()

@@ -6,19 +6,19 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// ErrRateLimited reports an agent who sends more messages than the limit allows.
+// ErrRateLimited reports an agent above the message rate limit.
 var ErrRateLimited = fault.New(fault.Exhausted, "too-fast", "that is too many messages at once; wait a moment")
 
 // Sender validates agents' messages and administrators' announcements, and appends
 // them to streams.
 type Sender struct {
-	// Append stores a draft once: for a draft whose stream, author and id are known
-	// it returns the stored entry.
+	// Append stores a draft once. For a draft with a known stream, author and id Append
+	// returns the stored entry.
 	Append func(context.Context, Draft) (Entry, error)
 	// AppendAnnouncement appends all drafts, or none if the owner of an own feed is
 	// unknown.
 	AppendAnnouncement func(context.Context, []Draft) error
-	// Allow reports whether the rate limit admits one more entry of an agent now.
+	// Allow reports whether the rate limit admits another entry of an agent now.
 	Allow func(login string) bool
 }
 
@@ -40,10 +40,10 @@ func (s Sender) Send(ctx context.Context, d Draft) (Entry, error) {
 	return s.Append(ctx, d)
 }
 
-// Announce appends an administrator's announcement to the streams of an audience,
-// also of agents who are offline, and returns the streams. It appends nothing if an
-// agent is unknown: ErrNoAgent. The same id again is the same announcement; with
-// another text or audience it is ErrIDReused.
+// Announce appends an administrator's announcement to the streams of an audience, online
+// or offline, and returns the streams. With an unknown agent Announce appends nothing:
+// ErrNoAgent. The same id again is the same announcement; with another text or audience
+// the result is ErrIDReused.
 func (s Sender) Announce(ctx context.Context, d Draft, to Audience) ([]string, error) {
 	if err := d.check(); err != nil {
 		return nil, err

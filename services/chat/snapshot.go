@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Limits of the entries that an agent who joins gets.
+// Limits of a snapshot.
 const (
 	MaxFollowing = 200      // entries of a stream after a cursor
 	LastPage     = 50       // entries of a stream without a cursor
 	MaxSnapshot  = 64 << 10 // bytes of all entries as JSON
 )
 
-// Snapshot is everything that an agent may read, at one moment.
+// Snapshot holds all streams of an agent at a single moment.
 type Snapshot struct {
 	Streams []JoinedStream
-	Resync  []string // streams that were rolled back to before the agent's cursor
+	Resync  []string // streams rolled back to before the agent's cursor
 }
 
 // JoinedStream is a stream with the entries after the agent's cursor or, without a
@@ -24,20 +24,20 @@ type JoinedStream struct {
 	Stream
 
 	Entries []Entry `json:"entries"`
-	// More reports, after a cursor, that newer entries up to the head are left out;
-	// without a cursor, that there are older entries.
+	// More reports left out entries: with a cursor newer entries up to the head, without
+	// a cursor older entries.
 	More bool `json:"more"`
 
 	HeadTag string  `json:"-"`
-	After   *Cursor `json:"-"` // the agent's cursor; nil without one
+	After   *Cursor `json:"-"` // the agent's cursor; nil: no cursor
 }
 
 // HeadCursor returns the cursor of the newest entry.
 func (s *JoinedStream) HeadCursor() Cursor { return Cursor{Sequence: s.Head, Tag: s.HeadTag} }
 
 // Fit leaves out entries until all streams have at most so many bytes as JSON: the
-// newest entries after a cursor, else the oldest. Larger streams get the bytes that
-// smaller streams do not need.
+// newest entries after a cursor, else the oldest. Bytes left over by small streams go to
+// larger streams.
 func (s *Snapshot) Fit(bytes int) {
 	sizes := make(map[string]int, len(s.Streams))
 	ascending := make([]*JoinedStream, len(s.Streams)) // by size
@@ -65,7 +65,7 @@ func (s *JoinedStream) fit(bytes int) (used int) {
 	return used
 }
 
-// Newest returns the newest entries that have at most so many bytes as JSON.
+// Newest returns the newest entries within a number of bytes as JSON.
 func Newest(entries []Entry, bytes int) []Entry {
 	kept, _ := newest(entries, bytes)
 	return kept
@@ -82,7 +82,7 @@ func newest(entries []Entry, bytes int) (kept []Entry, used int) {
 	return append([]Entry{}, entries...), used // never nil
 }
 
-// oldest returns the oldest entries that have at most so many bytes; never nil.
+// oldest returns the oldest entries within a number of bytes; never nil.
 func oldest(entries []Entry, bytes int) (kept []Entry, used int) {
 	kept = []Entry{}
 	for _, e := range entries {

@@ -15,21 +15,21 @@ import (
 
 // The errors of streams.
 var (
-	// ErrNoStream reports a stream that does not exist, or that the agent may not read.
+	// ErrNoStream reports a stream unknown to the service, or forbidden to the agent.
 	ErrNoStream = fault.New(fault.NotFound, "stream-unknown", "there is no stream %s")
 	ErrReadOnly = fault.New(fault.Forbidden, "stream-read-only", "%s is read-only")
 	// ErrBadSequence reports a sequence beyond the head, or a negative one.
 	ErrBadSequence = fault.New(fault.Invalid, "sequence-invalid", "%s has no entry %d")
 )
 
-// Stream is a stream with one agent's read cursor.
+// Stream is a stream with an agent's read cursor.
 type Stream struct {
 	ID     string     `json:"id"`
 	Kind   StreamKind `json:"kind"`
 	Title  string     `json:"title"`
 	Head   int64      `json:"head"`   // sequence of the newest entry
-	Read   int64      `json:"read"`   // sequence of the newest entry that the agent has read
-	Unread int64      `json:"unread"` // number of messages and notices after that
+	Read   int64      `json:"read"`   // sequence of the newest entry read by the agent
+	Unread int64      `json:"unread"` // number of messages and notices after Read
 }
 
 // StreamKind decides who may read and write a stream.
@@ -39,10 +39,10 @@ type StreamKind string
 const (
 	Room        StreamKind = "room"    // all agents read and write
 	CompanyFeed StreamKind = "company" // all agents read, the business writes
-	OwnFeed     StreamKind = "own"     // one agent reads, the business writes
+	OwnFeed     StreamKind = "own"     // the owner reads, the business writes
 )
 
-// The streams that exist from the start.
+// The streams that always exist.
 const (
 	General = "General" // a room
 	Company = "Company" // the company feed
@@ -50,10 +50,10 @@ const (
 
 const ownPrefix = "Own:"
 
-// Own returns the id of an agent's own feed, which is created with the first entry.
+// Own returns the id of an agent's own feed. The feed is created with the first entry.
 func Own(login string) string { return ownPrefix + login }
 
-// Owner returns the agent whose own feed a stream is.
+// Owner returns the agent of an own feed.
 func Owner(stream string) (login string, ok bool) { return strings.CutPrefix(stream, ownPrefix) }
 
 // KindOf derives a stream's kind from the id.
@@ -76,10 +76,10 @@ func TitleOf(stream string) string {
 	return stream
 }
 
-// Readable lists the streams that an agent may read.
+// Readable lists the streams readable by an agent.
 func Readable(login string) []string { return []string{General, Company, Own(login)} }
 
-// CheckReadable returns ErrNoStream for a stream that an agent may not read.
+// CheckReadable returns ErrNoStream for a stream forbidden to an agent.
 func CheckReadable(login, stream string) error {
 	if slices.Contains(Readable(login), stream) {
 		return nil

@@ -37,7 +37,7 @@ func (h *Hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body 
 	return sendResult{Stream: e.Stream, Sequence: e.Sequence, Tag: e.Tag, At: e.At}, nil
 }
 
-// maxHistory limits the entries that one call returns; fewer if they are long.
+// maxHistory limits the entries of a call; long entries are fewer.
 const maxHistory = 200
 
 func (h *Hub) history(ctx context.Context, c *signalr.Conn, stream string, before int64, limit int) ([]chat.Entry, error) {
@@ -69,7 +69,7 @@ func (h *Hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequ
 	return hubError(err)
 }
 
-// refreshToken extends the connection's life to the expiry of another token of its
+// refreshToken extends the connection's life to the expiry of a new token of the same
 // agent.
 func (h *Hub) refreshToken(_ context.Context, c *signalr.Conn, token string) error {
 	caller, err := h.tokens.Verify(token)

@@ -25,8 +25,8 @@ type Streams interface {
 }
 
 // Hub is Parley's own hub. The call Join returns a snapshot of all streams of an agent;
-// the connection then gets every entry stored after the snapshot. A connection that has
-// not joined gets nothing.
+// the connection then gets every entry stored after the snapshot. Before Join a connection
+// gets nothing.
 type Hub struct {
 	hub     *signalr.Hub
 	node    *Node
@@ -55,13 +55,14 @@ func New(n *Node, t *tail.Tail, streams Streams, sender chat.Sender, tokens auth
 // ServeHTTP implements http.Handler for Path and its negotiation.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.hub.ServeHTTP(w, r) }
 
-// The groups of the hub. A connection is in none of them until it has joined.
+// The groups of the hub. A connection is in none of them until Join.
 const joinedGroup = "joined"
 
 func streamGroup(stream string) string { return "stream:" + stream }
 func agentGroup(login string) string   { return "agent:" + login }
 
-// leaveAll removes a connection from all groups: it gets nothing until it joins again.
+// leaveAll removes a connection from all groups. The connection gets nothing until the
+// next Join.
 func (h *Hub) leaveAll(c *signalr.Conn) {
 	h.hub.Leave(c, joinedGroup)
 	h.hub.Leave(c, agentGroup(c.User()))
@@ -70,12 +71,12 @@ func (h *Hub) leaveAll(c *signalr.Conn) {
 	}
 }
 
-// maxBacklog is the backpressure limit in bytes that may wait for one connection. A slow
-// consumer beyond the limit gets no more entries of a stream; it is sent Behind instead,
-// and joins again.
+// maxBacklog is the backpressure limit: the bytes queued for a connection. A slow consumer
+// beyond the limit gets no more entries of a stream, but Behind: the client must join
+// again.
 const maxBacklog = 256 << 10
 
-// push sends an entry to the connections that follow the stream. The author of a message
+// push sends an entry to all followers of the stream. The author of a message
 // has read the stream up to there, on all devices.
 func (h *Hub) push(e chat.Entry) {
 	slow := func(c *signalr.Conn) { sendTo(c, "Behind", e.Stream) }
@@ -89,8 +90,7 @@ func (h *Hub) pushRead(stream, login string, sequence int64) {
 	broadcast(h.hub.Group(agentGroup(login)), "Read", stream, login, sequence)
 }
 
-// resync tells connections that follow a rolled back stream to join again without
-// cursors.
+// resync tells followers of rolled back streams to join again without cursors.
 func (h *Hub) resync(streams []string) {
 	affected := make(map[*signalr.Conn]struct{})
 	for _, stream := range streams {

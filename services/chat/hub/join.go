@@ -17,7 +17,7 @@ type cursor struct {
 	Tag      string `json:"tag"`
 }
 
-// joinResult is the snapshot that Join returns.
+// joinResult is the snapshot returned by Join.
 type joinResult struct {
 	Agent    auth.Agent          `json:"agent"`
 	Streams  []chat.JoinedStream `json:"streams"`
@@ -26,7 +26,7 @@ type joinResult struct {
 }
 
 // join returns the entries after a client's cursors. Live entries are sent behind the
-// result; until then the connection gets none.
+// result, never before.
 func (h *Hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor) (joinResult, error) {
 	cursors := make(chat.Cursors, len(from))
 	for stream, at := range from {
@@ -54,7 +54,8 @@ func (h *Hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor)
 	return joinResult{Agent: agent, Streams: snapshot.Streams, Presence: online, Resync: snapshot.Resync}, nil
 }
 
-// goLive sends a connection all changes since its snapshot, and adds it to the groups.
+// goLive sends a connection all changes since the snapshot, and adds the connection to the
+// groups.
 func (h *Hub) goLive(ctx context.Context, c *signalr.Conn, snapshot chat.Snapshot, online []chat.Presence) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

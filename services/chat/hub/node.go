@@ -1,8 +1,8 @@
-// Package hub serves agents' connections: it pushes stored entries to them, takes
-// their messages, and tracks their presence.
+// Package hub serves agents' connections: the hubs push stored entries to clients, take
+// their messages, and track their presence.
 //
-// Its promise: each connection gets the entries of a stream in sequence, each once. A
-// connection that cannot keep up is told so, and joins again with its cursors.
+// Promise: each connection gets the entries of a stream in sequence, each once. A slow
+// consumer is sent Behind, and joins again with the cursors of the client.
 package hub
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	callTimeout     = 10 * time.Second // for one call of a client
+	callTimeout     = 10 * time.Second // for a call of a client
 	lastSeenTimeout = 2 * time.Second  // for storing when agents were last seen
 
 	drainInterval = 10 * time.Millisecond // between the closes of two connections
@@ -32,8 +32,8 @@ const (
 
 // Limits of agents' connections; 0 is no limit.
 type Limits struct {
-	Connections int     // of one agent
-	ConnectRate float64 // new connections a second
+	Connections int     // per agent
+	ConnectRate float64 // new connections per second
 }
 
 // LastSeen stores when agents were last seen.
@@ -42,8 +42,8 @@ type LastSeen struct {
 	Offline func(context.Context, []chat.Presence) error
 }
 
-// Node is the part that all hubs of a process share: admission of connections,
-// presence, and draining.
+// Node is the common part of all hubs of a process: admission of connections, presence,
+// and draining.
 type Node struct {
 	presence    *presence
 	lastSeen    LastSeen
@@ -70,8 +70,8 @@ func NewNode(lastSeen LastSeen, limits Limits) *Node {
 }
 
 const (
-	maxCallRate   = 100  // calls a second of one connection
-	maxHandshakes = 2000 // connections that have not completed the handshake
+	maxCallRate   = 100  // calls per second and connection
+	maxHandshakes = 2000 // connections before the end of their handshake
 )
 
 // newHub makes the hub at a path. Requests must come through auth.HubMiddleware.
@@ -86,7 +86,8 @@ func (n *Node) newHub(path string, origins web.Origins) *signalr.Hub {
 	return h
 }
 
-// identify takes the agent from the middleware. A connection ends with its token.
+// identify takes the agent from the middleware. A connection ends when
+// the token expires.
 func identify(r *http.Request) (signalr.Identity, error) {
 	caller, err := auth.FromContext(r.Context())
 	if err != nil {
@@ -127,14 +128,13 @@ func (n *Node) storeOffline(ctx context.Context, agents []chat.Presence) {
 	}
 }
 
-// OnlineSince returns the time since which an agent is online, and false if the agent
-// is offline.
+// OnlineSince returns when an agent came online, and false for an agent who is offline.
 func (n *Node) OnlineSince(login string) (at time.Time, online bool) {
 	return n.presence.onlineSince(login)
 }
 
-// Drain has Run close the connections, and returns when Run has, or ctx has ended. It
-// may be called more than once.
+// Drain has Run close the connections, and returns when Run has, or ctx has ended.
+// Further calls are allowed.
 func (n *Node) Drain(ctx context.Context) {
 	n.drainOnce.Do(func() { close(n.drain) })
 	select {
@@ -178,7 +178,7 @@ func broadcast(to signalr.Audience, target string, args ...any) {
 	}
 }
 
-// sendTo calls one client; the arguments always encode.
+// sendTo calls a client; the arguments always encode.
 func sendTo(c *signalr.Conn, target string, args ...any) {
 	if err := c.Send(target, args...); err != nil {
 		slog.Error("push not encoded", "target", target, "error", err)

@@ -15,20 +15,20 @@ import (
 
 const (
 	offlineAfterClose = 3 * time.Second  // from the clean close of an agent's last connection to offline
-	offlineAfterBreak = 15 * time.Second // from its break: the browser is trying to reconnect
-	maxTextRate       = 20               // texts a second; the others are folded into one
+	offlineAfterBreak = 15 * time.Second // from a break: the browser is trying to reconnect
+	maxTextRate       = 20               // texts per second; further texts are folded
 	sweepInterval     = 250 * time.Millisecond
 )
 
 // presence tracks the agents of this node, and announces changes. An agent goes online
-// with the first connection, and offline some time after the last: an agent who
-// reconnects within that time never went offline.
+// with the first connection, and offline some time after the end of the last: a reconnect
+// within this time is not announced.
 type presence struct {
-	maxConnections int // of one agent; 0: no limit
-	// announce sends a text to everybody but one connection, which may be nil.
+	maxConnections int // per agent; 0: no limit
+	// announce sends a text to all connections except the given; nil: to all.
 	announce func(text string, except *signalr.Conn)
-	// publish sends changes, each agent once. It is called under the lock and must not
-	// block.
+	// publish sends changes, each agent once. publish is called under the lock and must
+	// not block.
 	publish func([]chat.Presence)
 	// offline stores the agents who went offline.
 	offline func(context.Context, []chat.Presence)
@@ -57,8 +57,7 @@ func newPresence(maxConnections int) *presence {
 	}
 }
 
-// connected counts a connection. It reports false, and counts nothing, if the agent has
-// as many as are allowed.
+// connected counts a connection. An agent at the limit is not counted and not admitted.
 func (p *presence) connected(c *signalr.Conn) bool {
 	text, admitted := p.add(c.User(), time.Now())
 	if text != "" {
@@ -194,8 +193,7 @@ func (p *presence) sweep(now time.Time) (texts []string, offline []chat.Presence
 	return append(texts, p.texts.fold(now)...), offline
 }
 
-// textLimit limits the rate of texts. Texts beyond the limit are counted, and folded
-// into one.
+// textLimit limits the rate of texts. Texts beyond the limit are counted and folded.
 type textLimit struct {
 	second       time.Time // start of the current second
 	count        int       // texts of the current second

@@ -1,4 +1,4 @@
-// Package rest serves chat's REST API, for programs and for agents who were offline.
+// Package rest serves chat's REST API, for programs, and for clients after being offline.
 package rest
 
 import (
@@ -36,14 +36,14 @@ type Server struct {
 	Log    Log
 	Agents Agents
 	Sender chat.Sender
-	// OnlineSince returns the time since which an agent is online, or false.
+	// OnlineSince returns when an agent came online, or false.
 	OnlineSince func(login string) (at time.Time, online bool)
 }
 
 var _ StrictServerInterface = Server{}
 
 // Register adds the routes to mux. Requests must come through auth.Middleware and the
-// contract's middleware, which rejects requests that do not fit the contract.
+// contract's middleware, where invalid requests are rejected.
 func Register(mux *web.Mux, s Server) {
 	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBody,
@@ -56,7 +56,7 @@ func Register(mux *web.Mux, s Server) {
 	})
 }
 
-// noStore keeps responses out of caches: they belong to one agent, at one moment.
+// noStore keeps responses out of caches: they belong to an agent, and to a moment.
 func noStore(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -64,7 +64,7 @@ func noStore(next http.Handler) http.Handler {
 	})
 }
 
-// refuseBody rejects a body that fits the contract but does not decode into the Go type.
+// refuseBody rejects a body within the contract that does not decode into the Go type.
 func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Of(err).Kind == fault.Internal {
 		err = web.ErrBadBody.With(err.Error())
@@ -105,7 +105,7 @@ func pageOf[T any](items []T, limit int, cursor func(T) string) (page []T, next 
 	return append([]T{}, items...), next
 }
 
-// decodeCursor returns the text that pageOf encoded; without a cursor it is empty.
+// decodeCursor returns the text encoded by pageOf; empty without a cursor.
 func decodeCursor(cursor *string) (string, error) {
 	if cursor == nil {
 		return "", nil

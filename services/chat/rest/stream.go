@@ -9,7 +9,7 @@ import (
 	"parley.internal/chat"
 )
 
-// ListStreams lists the streams that the agent may read.
+// ListStreams lists the streams of the agent.
 func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (ListStreamsResponseObject, error) {
 	agent, err := caller(ctx)
 	if err != nil {

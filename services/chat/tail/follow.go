@@ -7,7 +7,7 @@ import (
 	"parley.internal/chat"
 )
 
-// followTries limits how often Follow reads the log of a stream that grows meanwhile.
+// followTries limits how often Follow reads the log of a growing stream.
 const followTries = 20
 
 var (
@@ -16,11 +16,11 @@ var (
 	errBusy    = errors.New("the stream grows faster than the log can be read")
 )
 
-// Follow has a new follower catch up with a stream: it calls send for each entry
-// after a cursor that was read from the log, up to the newest pushed entry, and then
-// joined, which makes the follower one of a subscriber's audience. The next entry
-// that is pushed is the next one for the follower: no gap, no duplicate. send and
-// joined may be called under the tail's lock, and must not block.
+// Follow lets a new follower catch up with a stream from a cursor read from the log.
+// Follow calls send for each entry up to the newest pushed entry, and then joined: there
+// the caller adds the follower to a subscriber's audience. The next pushed entry is the
+// follower's next entry: no gap, no duplicate. send and joined may be called under the
+// tail's lock, and must not block.
 //
 // Follow returns ErrLagging if send reports false, and chat.ErrResync if the log does
 // not hold the entry at the cursor.
@@ -37,7 +37,7 @@ func (t *Tail) Follow(ctx context.Context, stream string, from chat.Cursor, send
 			return chat.ErrResync
 		}
 		// The pushed entries differ from the log, or have not reached the cursor yet,
-		// or are too far ahead of it to be buffered.
+		// or have left the buffer.
 		if err := t.catchUp(ctx, stream, from); err != nil {
 			return err
 		}
@@ -51,8 +51,8 @@ func (t *Tail) Follow(ctx context.Context, stream string, from chat.Cursor, send
 	return errBusy
 }
 
-// join sends the buffered entries after a cursor and calls joined. It reports false
-// if the cursor is not in the buffer.
+// join sends the buffered entries after a cursor and calls joined. A cursor outside the
+// buffer is not done.
 func (t *Tail) join(stream string, from chat.Cursor, send func(chat.Entry) bool, joined func()) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,8 +70,8 @@ func (t *Tail) join(stream string, from chat.Cursor, send func(chat.Entry) bool,
 	return true, nil
 }
 
-// catchUp pushes a stream up to a cursor, or resyncs it if the pushed entries are not
-// the log's.
+// catchUp pushes a stream up to a cursor, or resyncs if the pushed entries differ from
+// the log.
 func (t *Tail) catchUp(ctx context.Context, stream string, from chat.Cursor) error {
 	t.mu.Lock()
 	s := t.stream(stream)

@@ -10,8 +10,8 @@ import (
 	"parley.internal/chat"
 )
 
-// cursors are the entries that the log must still hold. Between the push of an entry
-// and its verification another log may have taken over: both are compared.
+// cursors point to entries expected in the log. Another log may take over between the push
+// of an entry and the verification: both cursors are compared.
 type cursors struct{ pushed, verified chat.Cursors }
 
 // cursorsOf returns the cursors of streams. The caller holds mu.
@@ -36,7 +36,7 @@ func (t *Tail) cursorsOfAll() cursors {
 	return t.cursorsOf(slices.Collect(maps.Keys(t.streams)))
 }
 
-// markVerified records that pushed entries were found in the log.
+// markVerified records pushed entries as found in the log.
 func (t *Tail) markVerified(found chat.Cursors) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,8 +45,7 @@ func (t *Tail) markVerified(found chat.Cursors) {
 	}
 }
 
-// suspect marks a stream whose pushed entries differ from the log's, and wakes Run
-// to resync. The caller holds mu.
+// suspect marks a stream as diverged, and wakes Run to resync. The caller holds mu.
 func (t *Tail) suspect(s *stream) {
 	s.diverged = true
 	select {
@@ -55,8 +54,8 @@ func (t *Tail) suspect(s *stream) {
 	}
 }
 
-// rolledBack returns the streams whose entries are gone from the log, and all
-// diverged streams.
+// rolledBack returns the streams without their entries in the log, and all diverged
+// streams.
 func (t *Tail) rolledBack(ctx context.Context, at cursors) (map[string]bool, error) {
 	found := make(map[string]bool)
 	for _, held := range []chat.Cursors{at.pushed, at.verified} {
@@ -78,8 +77,8 @@ func (t *Tail) rolledBack(ctx context.Context, at cursors) (map[string]bool, err
 	return found, nil
 }
 
-// resync compares all streams with the log. Streams that were rolled back continue
-// at their present head, and subscribers are told.
+// resync compares all streams with the log. Rolled back streams continue at their present
+// head, and subscribers are told.
 func (t *Tail) resync(ctx context.Context) error {
 	t.resyncing.Lock()
 	defer t.resyncing.Unlock()

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	maxParked   = 1024 // entries of one stream parked behind a gap; more are read from the log later
-	maxBuffered = 256  // newest pushed entries of one stream, kept for Follow
+	maxParked   = 1024 // entries of a stream parked behind a gap; more are read from the log later
+	maxBuffered = 256  // newest pushed entries of a stream, kept for Follow
 	maxNewest   = 8    // streams in recent
 )
 
-// stream is the state of one stream: how far it was pushed and verified.
+// stream is the state of a stream: how far entries were pushed and verified.
 type stream struct {
 	pushed   chat.Cursor // the newest pushed entry
-	verified chat.Cursor // the newest entry that was found in the log after its push
+	verified chat.Cursor // the newest entry found in the log after the push
 	diverged bool        // a pushed entry differs from the log's
 
 	parked map[int64]chat.Entry // by sequence: entries behind a gap
@@ -27,8 +27,8 @@ func (s *stream) reset(at chat.Cursor) {
 	*s = stream{pushed: at, verified: at, parked: make(map[int64]chat.Entry)}
 }
 
-// accept returns the entries to push now that e arrived: e, if it is next, and
-// entries parked behind it. Otherwise it parks e, or ignores it as a duplicate.
+// accept takes an arriving entry and returns the entries to push: e, if next in sequence,
+// and the entries parked behind e. Otherwise accept parks e, or ignores a duplicate.
 func (s *stream) accept(e chat.Entry) (next []chat.Entry) {
 	if e.Sequence <= s.pushed.Sequence || (e.Sequence > s.pushed.Sequence+1 && len(s.parked) >= maxParked) {
 		return nil
@@ -59,8 +59,8 @@ func (s *stream) conflicts(at chat.Cursor) bool {
 	return i >= 0 && i < len(s.buffer) && s.buffer[i].Cursor() != at
 }
 
-// after returns the pushed entries after a sequence. It reports false if the
-// sequence is older than the buffer, or was not pushed yet.
+// after returns the pushed entries after a sequence, and false for a sequence older than
+// the buffer or not pushed yet.
 func (s *stream) after(sequence int64) (entries []chat.Entry, buffered bool) {
 	i := s.index(sequence) + 1
 	if sequence > s.pushed.Sequence || i < 0 {
@@ -69,16 +69,16 @@ func (s *stream) after(sequence int64) (entries []chat.Entry, buffered bool) {
 	return s.buffer[i:], true
 }
 
-// index is the place of a sequence in buffer, out of range if it is not buffered.
+// index is the place of a sequence in buffer, perhaps out of range.
 func (s *stream) index(sequence int64) int {
 	return len(s.buffer) - 1 - int(s.pushed.Sequence-sequence)
 }
 
-// recent lists the streams that got the newest entries, the newest last. A log that
-// holds these entries was not rolled back.
+// recent lists the streams with the newest entries, the newest last. A log with these
+// entries was not rolled back.
 type recent []string
 
-// recentOf takes heads that are sorted newest first.
+// recentOf takes heads sorted newest first.
 func recentOf(heads []chat.Head) (r recent) {
 	for _, h := range slices.Backward(heads) {
 		r.add(h.Stream)

@@ -1,14 +1,14 @@
 // Package tail follows the streams of the log and pushes their entries to
 // subscribers, live.
 //
-// Its promise: subscribers get the entries of each stream in sequence, each once.
-// Entries come from commits of this process (Enqueue); gaps, and entries that were
-// never enqueued, are read from the log once a second. A push is only a hint: the
-// log is the truth, and a client that was offline reads the log.
+// Promise: subscribers get the entries of each stream in sequence, each once. Entries
+// come from commits of this process (Enqueue). Gaps, and entries never enqueued, are read
+// from the log once a second. A push is only a hint: the log is the truth, and clients
+// read the log after being offline.
 //
-// A rollback of the log (a restored database, a standby that missed commits) shows
-// in the tags of entries. Subscribers are told which streams were rolled back, and
-// have their clients resync.
+// A rollback of the log (a restored database, a standby with missing commits) shows in
+// the tags of entries. Subscribers are told the rolled back streams, and have their
+// clients resync.
 package tail
 
 import (
@@ -21,49 +21,47 @@ import (
 	"parley.internal/chat"
 )
 
-// Log is the database that the tail reads.
+// Log reads the database.
 type Log interface {
-	// Heads lists the heads of all streams that got an entry since a time, newest
-	// first.
+	// Heads lists the heads of all streams with an entry since a time, newest first.
 	Heads(ctx context.Context, since time.Time) ([]chat.Head, error)
 	// After lists the entries of a stream after a sequence, oldest first.
 	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
-	// RolledBack lists the streams that no longer hold the entry at their cursor.
+	// RolledBack lists the streams without the entry at their cursor.
 	RolledBack(ctx context.Context, cursors chat.Cursors) ([]string, error)
 }
 
-// Subscriber gets entries. Its functions are called under the tail's lock, one at a
-// time, and must not block.
+// Subscriber gets entries. The functions are called under the tail's lock, sequentially,
+// and must not block.
 type Subscriber struct {
 	Push func(chat.Entry) // the next entry of a stream
-	// Resync reports streams whose pushed entries are no longer in the log. It may
-	// be nil.
+	// Resync reports streams with pushed entries missing from the log. May be nil.
 	Resync func(streams []string)
 }
 
 const (
 	queueSize    = 8192 // enqueued entries; a full queue drops more, and a poll finds them in the log
 	pollInterval = time.Second
-	pollWindow   = 10 * time.Second // a poll looks at streams that got an entry within this time
+	pollWindow   = 10 * time.Second // a poll looks at streams with an entry within this time
 	pollTimeout  = 10 * time.Second
-	pageSize     = 500 // entries of one read
+	pageSize     = 500 // entries per read
 )
 
-// Tail pushes the entries of all streams. It is safe for concurrent use.
+// Tail pushes the entries of all streams. A Tail is safe for concurrent use.
 type Tail struct {
 	log         Log
 	subscribers []Subscriber
 	queue       chan chat.Entry
 	suspicion   chan struct{} // capacity 1: a stream may have been rolled back
 
-	resyncing sync.Mutex // held during resync: one at a time
+	resyncing sync.Mutex // held during resync
 
 	mu      sync.Mutex
 	streams map[string]*stream
 	newest  recent
 }
 
-// New makes a tail that pushes entries stored after the present heads of log.
+// New makes a tail of log. Entries after the present heads are pushed.
 func New(ctx context.Context, log Log) (*Tail, error) {
 	heads, err := log.Heads(ctx, time.Time{})
 	if err != nil {
@@ -79,11 +77,11 @@ func New(ctx context.Context, log Log) (*Tail, error) {
 	return t, nil
 }
 
-// Subscribe adds a subscriber. It must be called before Run.
+// Subscribe adds a subscriber. Subscribe must be called before Run.
 func (t *Tail) Subscribe(s Subscriber) { t.subscribers = append(t.subscribers, s) }
 
-// Enqueue hands over a committed entry, in any order. It never blocks: if the queue
-// is full the entry is dropped here, and the next poll reads it from the log.
+// Enqueue hands over a committed entry, in any order. Enqueue never blocks: a full queue
+// drops the entry, and the next poll reads it from the log.
 func (t *Tail) Enqueue(e chat.Entry) {
 	select {
 	case t.queue <- e:
@@ -113,8 +111,7 @@ func (t *Tail) Run(ctx context.Context) error {
 	}
 }
 
-// push pushes the entries that are next in their stream, and entries parked behind
-// them.
+// push pushes entries that are next in their stream, and the entries parked behind them.
 func (t *Tail) push(entries ...chat.Entry) {
 	for _, e := range t.pushInSequence(entries) { // Logging is too slow for the lock.
 		slog.Info("entry pushed", "stream", e.Stream, "sequence", e.Sequence, "id", e.ID)
@@ -159,9 +156,9 @@ func (t *Tail) pushed(stream string) chat.Cursor {
 	return t.stream(stream).pushed
 }
 
-// poll pushes entries that were never enqueued: commits whose outcome this process
-// did not learn, entries of other nodes, entries that a full queue dropped. It also
-// verifies that the newest pushed entries are still in the log.
+// poll verifies that the newest pushed entries are still in the log, and pushes entries
+// never enqueued: commits with an outcome unknown to this process, entries of other
+// nodes, entries dropped by a full queue.
 func (t *Tail) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
@@ -207,8 +204,8 @@ func (t *Tail) fillGap(ctx context.Context, stream string, upTo int64) error {
 	}
 }
 
-// readAfter reads a page of the entries after a cursor. It reports false if the log
-// does not hold the entry at the cursor.
+// readAfter reads a page of the entries after a cursor. The result is not found if the log
+// lacks the entry at the cursor.
 func (t *Tail) readAfter(ctx context.Context, stream string, from chat.Cursor) (_ []chat.Entry, found bool, _ error) {
 	entries, err := t.log.After(ctx, stream, max(0, from.Sequence-1), pageSize)
 	switch {
