@@ -2,66 +2,98 @@ package chat_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
+	"parley.internal/api"
 	"parley.internal/chat"
 	"parley.internal/pkg/event"
 )
 
-// announced decodes data as E, as the router would, and says what is told.
-func announced[E chat.Announcement](t *testing.T, data string) (string, error) {
+// noticeOf dispatches an event and returns the stream and the text of its notice.
+func noticeOf(t *testing.T, eventType string, data []byte) (notice string, err error) {
 	t.Helper()
-	var told string
 	var router event.Router[struct{}]
-	event.Handle(&router, func(_ context.Context, _ struct{}, _ event.Message, e E) error {
-		stream, text := e.Notice()
-		told = stream + ": " + text
-		return nil
+	chat.HandleNotices(&router, func(_ context.Context, _ struct{}, d chat.Draft) {
+		if notice != "" || d.ID != "1" || d.Kind != chat.Notice || d.Source != "policy" || d.Author != "" {
+			t.Errorf("appended %+v, want a single notice with the event's id and source", d)
+		}
+		notice = d.Stream + ": " + d.Body
 	})
-	var e E
-	err := router.Dispatch(t.Context(), struct{}{}, event.Message{ID: "1", Type: e.Type(), Data: []byte(data)})
+	err = router.Dispatch(t.Context(), struct{}{}, event.Message{ID: "1", Source: "policy", Type: eventType, Data: data})
 	if err != nil && !event.IsPermanent(err) {
-		t.Errorf("%v may mend", err)
+		t.Errorf("error %v is not permanent", err)
 	}
-	return told, err
+	return notice, err
 }
 
-func TestAgentsAreTold(t *testing.T) {
+func TestEventBecomesANotice(t *testing.T) {
 	const policy = `{"policyNumber":"P-1","productCode":"TRI","agentLogin":"jimmy.solid","totalPremium":98.00,
 		"policyHolder":{"firstName":"A","lastName":"B","taxId":"1"}}`
-	tests := map[string]struct {
-		announced func(*testing.T, string) (string, error)
-		data      string
-		want      string // "" if the event is refused
-	}{
-		"a sale":               {announced[chat.PolicyCreated], policy, "Company: jimmy.solid just sold policy for TRI!!!"},
-		"a termination":        {announced[chat.PolicyTerminated], policy, "Company: jimmy.solid terminated policy P-1 (TRI)"},
-		"a product":            {announced[chat.ProductActivated], `{"ProductCode":"PET","ProductName":"Happy Pet"}`, "Company: New product: Happy Pet (PET)"},
-		"a tariff":             {announced[chat.TariffChanged], `{"productCode":"TRI"}`, "Company: Tariff changed for TRI"},
-		"a commission":         {announced[chat.CommissionCalculated], `{"agentLogin":"j","policyNumber":"P-1","amount":12.5}`, "Own:j: Commission of 12.50 for policy P-1"},
-		"a payment":            {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":98}`, "Own:j: Payment of 98.00 received for policy P-1"},
-		"an amount of nothing": {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":0}`, "Own:j: Payment of 0.00 received for policy P-1"},
-
-		"a sale by nobody":            {announced[chat.PolicyCreated], `{"policyNumber":"P-1","productCode":"TRI"}`, ""},
-		"a sale of nothing":           {announced[chat.PolicyCreated], `{"policyNumber":"P-1","productCode":" ","agentLogin":"j"}`, ""},
-		"a termination of nothing":    {announced[chat.PolicyTerminated], `{"productCode":"TRI","agentLogin":"j"}`, ""},
-		"a product without a name":    {announced[chat.ProductActivated], `{"productCode":"PET"}`, ""},
-		"a tariff of nothing":         {announced[chat.TariffChanged], `{}`, ""},
-		"a commission without amount": {announced[chat.CommissionCalculated], `{"agentLogin":"j","policyNumber":"P-1"}`, ""},
-		"an amount that is null":      {announced[chat.CommissionCalculated], `{"agentLogin":"j","policyNumber":"P-1","amount":null}`, ""},
-		"an amount of a third":        {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":0.333}`, ""},
-		"an amount with zeros":        {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":12.5000}`, "Own:j: Payment of 12.50 received for policy P-1"},
-		"an amount in words":          {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":"ten"}`, ""},
-		"an amount as a text":         {announced[chat.PaymentReceived], `{"agentLogin":"j","policyNumber":"P-1","amount":"10"}`, ""},
-		"what is not an object":       {announced[chat.PolicyCreated], `[]`, ""},
-		"a name with a null byte":     {announced[chat.TariffChanged], `{"productCode":"T\u0000"}`, ""},
+	tests := map[string]struct{ eventType, data, want string }{
+		"a sale":                     {"PolicyCreated", policy, "Company: jimmy.solid just sold policy for TRI!!!"},
+		"a termination":              {"PolicyTerminated", policy, "Company: jimmy.solid terminated policy P-1 (TRI)"},
+		"a product":                  {"ProductActivated", `{"ProductCode":"PET","ProductName":"Happy Pet"}`, "Company: New product: Happy Pet (PET)"},
+		"a tariff":                   {"TariffChanged", `{"productCode":"TRI"}`, "Company: Tariff changed for TRI"},
+		"a commission":               {"CommissionCalculated", `{"agentLogin":"j","policyNumber":"P-1","amount":12.5}`, "Own:j: Commission of 12.50 for policy P-1"},
+		"a payment":                  {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":98}`, "Own:j: Payment of 98.00 received for policy P-1"},
+		"an amount of zero":          {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":0}`, "Own:j: Payment of 0.00 received for policy P-1"},
+		"an amount with extra zeros": {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":12.5000}`, "Own:j: Payment of 12.50 received for policy P-1"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			told, err := tt.announced(t, tt.data)
-			if told != tt.want || (err == nil) != (tt.want != "") {
-				t.Errorf("told %q, error %v", told, err)
+			got, err := noticeOf(t, tt.eventType, []byte(tt.data))
+			if got != tt.want || err != nil {
+				t.Errorf("got notice %q, want %q, error %v", got, tt.want, err)
 			}
 		})
+	}
+}
+
+func TestInvalidEventIsRejected(t *testing.T) {
+	tests := map[string]struct{ eventType, data string }{
+		"a sale without an agent":           {"PolicyCreated", `{"policyNumber":"P-1","productCode":"TRI"}`},
+		"a sale of a blank product":         {"PolicyCreated", `{"policyNumber":"P-1","productCode":" ","agentLogin":"j"}`},
+		"a termination without a policy":    {"PolicyTerminated", `{"productCode":"TRI","agentLogin":"j"}`},
+		"a product without a name":          {"ProductActivated", `{"productCode":"PET"}`},
+		"a tariff without a product":        {"TariffChanged", `{}`},
+		"a commission without an amount":    {"CommissionCalculated", `{"agentLogin":"j","policyNumber":"P-1"}`},
+		"an amount of null":                 {"CommissionCalculated", `{"agentLogin":"j","policyNumber":"P-1","amount":null}`},
+		"an amount with three decimals":     {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":0.333}`},
+		"an amount in words":                {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":"ten"}`},
+		"an amount in quotes":               {"PaymentReceived", `{"agentLogin":"j","policyNumber":"P-1","amount":"10"}`},
+		"an array":                          {"PolicyCreated", `[]`},
+		"a product's code with a null byte": {"TariffChanged", `{"productCode":"T\u0000"}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got, err := noticeOf(t, tt.eventType, []byte(tt.data)); got != "" || err == nil {
+				t.Errorf("got notice %q, error %v, want an error", got, err)
+			}
+		})
+	}
+}
+
+func TestEveryEventOfTheContractHasANotice(t *testing.T) {
+	files, err := api.Files.ReadDir("examples/events")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d examples, error %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(file.Name(), func(t *testing.T) {
+			data, err := api.Files.ReadFile("examples/events/" + file.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			notice, err := noticeOf(t, strings.TrimSuffix(file.Name(), ".json"), data)
+			if err != nil || notice == "" || strings.Contains(notice, "  ") {
+				t.Errorf("got notice %q, error %v", notice, err)
+			}
+		})
+	}
+	var router event.Router[struct{}]
+	chat.HandleNotices(&router, nil)
+	if n := len(router.Types()); n != len(files) {
+		t.Errorf("got handlers for %d events, want %d: one for each example", n, len(files))
 	}
 }

@@ -24,6 +24,6 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 // EventService describes the service to the operators' command.
 func EventService(databaseURL string) eventctl.Service {
 	var router event.Router[*database.Tx]
-	chat.Announce(&router, nil) // Only the event types are read.
+	chat.HandleNotices(&router, nil) // Only the event types are read.
 	return eventctl.Service{Name: "chat", DatabaseURL: databaseURL, Consumer: consumer, Types: router.Types()}
 }

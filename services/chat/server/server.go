@@ -3,7 +3,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"parley.internal/api"
@@ -110,14 +108,15 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if s.tail, err = tail.New(ctx, log); err != nil {
 		return err
 	}
-	s.listen(log)
+	chat.HandleNotices(s.router, log.AppendNotice)
+	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
 	if err := s.connect(cfg); err != nil {
 		return err
 	}
 	rate := web.NewRate(cfg.MessageRate, int(2*cfg.MessageRate))
-	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.Announce, Allow: rate.Allow}
-	lastSeen := chat.NewLastSeen(log.Seen)
-	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.Left},
+	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.AppendAnnouncement, Allow: rate.Allow}
+	lastSeen := chat.NewLastSeen(log.RecordSeen)
+	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline},
 		hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
 	s.handler = routes{
 		tokens: tokens, origins: origins, contract: contracts, lastSeen: lastSeen,
@@ -142,18 +141,6 @@ func (s *Server) connect(cfg Config) (err error) {
 		s.events = from.Subscribe(s.inbox.Subscription())
 	}
 	return nil
-}
-
-// listen has the agents told of events, each once: the entry has the event's id,
-// if it has one.
-func (s *Server) listen(log *store.Store) {
-	chat.Announce(s.router, func(ctx context.Context, tx *database.Tx, m event.Message, stream, text string) error {
-		log.Note(ctx, tx, chat.Draft{
-			Stream: stream, Source: m.Source, ID: cmp.Or(m.ID, uuid.NewString()), Kind: chat.Notice, Body: text,
-		})
-		return nil
-	})
-	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
 }
 
 // Check asks the database whether it answers.
