@@ -12,7 +12,7 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// routes is what leads to a handler.
+// routes holds the handlers and their middleware.
 type routes struct {
 	tokens     auth.Verifier
 	origins    web.Origins
@@ -27,9 +27,9 @@ func (r routes) handler() http.Handler {
 	var paths web.Mux
 	rest.Register(&paths, r.rest)
 	signedIn := auth.Middleware(r.tokens, web.Refuse)
-	fits := r.contract.Middleware(web.Refuse)
+	validated := r.contract.Middleware(web.Refuse)
 	var mux web.Mux
-	mux.Handle("/api/", web.Deadline(signedIn(r.recordLastSeen(fits(&paths)))))
+	mux.Handle("/api/", web.Deadline(signedIn(r.recordLastSeen(validated(&paths)))))
 	hubs := auth.HubMiddleware(r.tokens, web.Refuse)
 	for path, handler := range map[string]http.Handler{hub.AgentsChatPath: r.agentsChat, hub.Path: r.hub} {
 		mux.Handle(path, hubs(handler))
