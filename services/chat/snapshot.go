@@ -55,13 +55,14 @@ func (s *Snapshot) Fit(bytes int) {
 
 // fit leaves out entries and returns the size of the others.
 func (s *JoinedStream) fit(bytes int) (used int) {
+	var after int64
 	if s.After != nil {
+		after = s.After.Sequence
 		s.Entries, used = oldest(s.Entries, bytes)
-		s.More = s.After.Sequence+int64(len(s.Entries)) < s.Head
-		return used
+	} else {
+		s.Entries, used = newest(s.Entries, bytes)
 	}
-	s.Entries, used = newest(s.Entries, bytes)
-	s.More = int64(len(s.Entries)) < s.Head
+	s.More = after+int64(len(s.Entries)) < s.Head
 	return used
 }
 

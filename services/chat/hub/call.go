@@ -21,7 +21,7 @@ type sendOptions struct {
 	ReplyTo *int64 `json:"replyTo"`
 }
 
-func (h *Hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body string, o *sendOptions) (sendResult, error) {
+func (h *hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body string, o *sendOptions) (sendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	draft := draftOf(c, stream, clientID, body)
@@ -40,7 +40,7 @@ func (h *Hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body 
 // maxHistory limits the entries of a call; long entries are fewer.
 const maxHistory = 200
 
-func (h *Hub) history(ctx context.Context, c *signalr.Conn, stream string, before int64, limit int) ([]chat.Entry, error) {
+func (h *hub) history(ctx context.Context, c *signalr.Conn, stream string, before int64, limit int) ([]chat.Entry, error) {
 	if limit < 1 || limit > maxHistory {
 		return nil, hubError(ErrBadLimit.With(maxHistory))
 	}
@@ -59,7 +59,7 @@ func (h *Hub) history(ctx context.Context, c *signalr.Conn, stream string, befor
 	return chat.Newest(entries, chat.MaxSnapshot), nil
 }
 
-func (h *Hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequence int64) error {
+func (h *hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequence int64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	moved, err := h.streams.MarkRead(ctx, c.User(), stream, sequence)
@@ -71,7 +71,7 @@ func (h *Hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequ
 
 // refreshToken extends the connection's life to the expiry of a new token of the same
 // agent.
-func (h *Hub) refreshToken(_ context.Context, c *signalr.Conn, token string) error {
+func (h *hub) refreshToken(_ context.Context, c *signalr.Conn, token string) error {
 	caller, err := h.tokens.Verify(token)
 	if err != nil {
 		return hubError(err)

@@ -14,7 +14,7 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// Path is the path of Hub.
+// Path is the path of Parley's own hub.
 const Path = "/hub"
 
 // Streams reads and marks agents' streams.
@@ -24,11 +24,11 @@ type Streams interface {
 	MarkRead(ctx context.Context, login, stream string, sequence int64) (moved bool, err error)
 }
 
-// Hub is Parley's own hub. The call Join returns a snapshot of all streams of an agent;
+// hub is Parley's own hub. The call Join returns a snapshot of all streams of an agent;
 // the connection then gets every entry stored after the snapshot. Before Join a connection
 // gets nothing.
-type Hub struct {
-	hub     *signalr.Hub
+type hub struct {
+	clients *signalr.Hub
 	node    *Node
 	tail    *tail.Tail
 	streams Streams
@@ -36,24 +36,21 @@ type Hub struct {
 	tokens  auth.Verifier
 }
 
-// New makes the hub. Requests must come through auth.HubMiddleware.
-func New(n *Node, t *tail.Tail, streams Streams, sender chat.Sender, tokens auth.Verifier, origins web.Origins) *Hub {
-	h := &Hub{hub: n.newHub(Path, origins), node: n, tail: t, streams: streams, sender: sender, tokens: tokens}
-	h.hub.Handle("Join", signalr.Func1(h.join))
-	h.hub.Handle("Send", signalr.Func4(h.send))
-	h.hub.Handle("History", signalr.Func3(h.history))
-	h.hub.Handle("MarkRead", signalr.Action2(h.markRead))
-	h.hub.Handle("RefreshToken", signalr.Action1(h.refreshToken))
-	n.presence.publish = func(changes []chat.Presence) { broadcast(h.hub.Group(joinedGroup), "Presence", changes) }
+// New serves Path and the negotiation. Requests must come through auth.HubMiddleware.
+func New(n *Node, t *tail.Tail, streams Streams, sender chat.Sender, tokens auth.Verifier, origins web.Origins) http.Handler {
+	h := &hub{clients: n.newHub(Path, origins), node: n, tail: t, streams: streams, sender: sender, tokens: tokens}
+	h.clients.Handle("Join", signalr.Func1(h.join))
+	h.clients.Handle("Send", signalr.Func4(h.send))
+	h.clients.Handle("History", signalr.Func3(h.history))
+	h.clients.Handle("MarkRead", signalr.Action2(h.markRead))
+	h.clients.Handle("RefreshToken", signalr.Action1(h.refreshToken))
+	n.presence.publish = func(changes []chat.Presence) { broadcast(h.clients.Group(joinedGroup), "Presence", changes) }
 	n.onDrain = append(n.onDrain, func(spread time.Duration) {
-		broadcast(h.hub.Group(joinedGroup), "Draining", spread.Milliseconds())
+		broadcast(h.clients.Group(joinedGroup), "Draining", spread.Milliseconds())
 	})
 	t.Subscribe(tail.Subscriber{Push: h.push, Resync: h.resync})
-	return h
+	return h.clients
 }
-
-// ServeHTTP implements http.Handler for Path and its negotiation.
-func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.hub.ServeHTTP(w, r) }
 
 // The groups of the hub. A connection is in none of them until Join.
 const joinedGroup = "joined"
@@ -63,11 +60,11 @@ func agentGroup(login string) string   { return "agent:" + login }
 
 // leaveAll removes a connection from all groups. The connection gets nothing until the
 // next Join.
-func (h *Hub) leaveAll(c *signalr.Conn) {
-	h.hub.Leave(c, joinedGroup)
-	h.hub.Leave(c, agentGroup(c.User()))
+func (h *hub) leaveAll(c *signalr.Conn) {
+	h.clients.Leave(c, joinedGroup)
+	h.clients.Leave(c, agentGroup(c.User()))
 	for _, stream := range chat.Readable(c.User()) {
-		h.hub.Leave(c, streamGroup(stream))
+		h.clients.Leave(c, streamGroup(stream))
 	}
 }
 
@@ -78,23 +75,23 @@ const maxBacklog = 256 << 10
 
 // push sends an entry to all followers of the stream. The author of a message
 // has read the stream up to there, on all devices.
-func (h *Hub) push(e chat.Entry) {
+func (h *hub) push(e chat.Entry) {
 	slow := func(c *signalr.Conn) { sendTo(c, "Behind", e.Stream) }
-	broadcast(h.hub.Group(streamGroup(e.Stream)).Within(maxBacklog, slow), "Entry", e)
+	broadcast(h.clients.Group(streamGroup(e.Stream)).Within(maxBacklog, slow), "Entry", e)
 	if e.Kind == chat.Message {
 		h.pushRead(e.Stream, e.Author, e.Sequence)
 	}
 }
 
-func (h *Hub) pushRead(stream, login string, sequence int64) {
-	broadcast(h.hub.Group(agentGroup(login)), "Read", stream, login, sequence)
+func (h *hub) pushRead(stream, login string, sequence int64) {
+	broadcast(h.clients.Group(agentGroup(login)), "Read", stream, login, sequence)
 }
 
 // resync tells followers of rolled back streams to join again without cursors.
-func (h *Hub) resync(streams []string) {
+func (h *hub) resync(streams []string) {
 	affected := make(map[*signalr.Conn]struct{})
 	for _, stream := range streams {
-		for _, c := range h.hub.Dissolve(streamGroup(stream)) {
+		for _, c := range h.clients.Dissolve(streamGroup(stream)) {
 			affected[c] = struct{}{}
 		}
 	}

@@ -27,7 +27,7 @@ type joinResult struct {
 
 // join returns the entries after a client's cursors. Live entries are sent behind the
 // result, never before.
-func (h *Hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor) (joinResult, error) {
+func (h *hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor) (joinResult, error) {
 	cursors := make(chat.Cursors, len(from))
 	for stream, at := range from {
 		cursors[stream] = chat.Cursor(at)
@@ -56,15 +56,15 @@ func (h *Hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor)
 
 // goLive sends a connection all changes since the snapshot, and adds the connection to the
 // groups.
-func (h *Hub) goLive(ctx context.Context, c *signalr.Conn, snapshot chat.Snapshot, online []chat.Presence) {
+func (h *hub) goLive(ctx context.Context, c *signalr.Conn, snapshot chat.Snapshot, online []chat.Presence) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	h.hub.Join(c, agentGroup(c.User()))
+	h.clients.Join(c, agentGroup(c.User()))
 	h.node.presence.follow(online, func(changes []chat.Presence) {
 		if len(changes) > 0 {
 			sendTo(c, "Presence", changes)
 		}
-		h.hub.Join(c, joinedGroup)
+		h.clients.Join(c, joinedGroup)
 	})
 	select {
 	case <-h.node.drain: // The group may have been sent Draining already.
@@ -87,10 +87,10 @@ func (h *Hub) goLive(ctx context.Context, c *signalr.Conn, snapshot chat.Snapsho
 	}
 }
 
-func (h *Hub) followStream(ctx context.Context, c *signalr.Conn, stream string, from chat.Cursor) error {
+func (h *hub) followStream(ctx context.Context, c *signalr.Conn, stream string, from chat.Cursor) error {
 	send := func(e chat.Entry) bool {
 		fits, err := c.SendWithin(maxBacklog, "Entry", e)
 		return fits && err == nil
 	}
-	return h.tail.Follow(ctx, stream, from, send, func() { h.hub.Join(c, streamGroup(stream)) })
+	return h.tail.Follow(ctx, stream, from, send, func() { h.clients.Join(c, streamGroup(stream)) })
 }

@@ -30,12 +30,6 @@ const (
 	drainTimeout  = 5 * time.Second       // for the connections to end after that
 )
 
-// Limits of agents' connections; 0 is no limit.
-type Limits struct {
-	Connections int     // per agent
-	ConnectRate float64 // new connections per second
-}
-
 // LastSeen stores when agents were last seen.
 type LastSeen struct {
 	Online  func(context.Context, chat.Profile) error
@@ -55,12 +49,13 @@ type Node struct {
 	drained     chan struct{} // closed when Run returns
 }
 
-// NewNode makes a node without hubs.
-func NewNode(lastSeen LastSeen, limits Limits) *Node {
+// NewNode makes a node without hubs. maxConnections limits the connections per agent,
+// connectRate the new connections per second; 0 is no limit.
+func NewNode(lastSeen LastSeen, maxConnections int, connectRate float64) *Node {
 	n := &Node{
-		presence:    newPresence(limits.Connections),
+		presence:    newPresence(maxConnections),
 		lastSeen:    lastSeen,
-		connectRate: web.NewRate(limits.ConnectRate, max(1, int(2*limits.ConnectRate))),
+		connectRate: web.NewRate(connectRate, max(1, int(2*connectRate))),
 		hubs:        make(map[string]*signalr.Hub),
 		drain:       make(chan struct{}),
 		drained:     make(chan struct{}),
@@ -108,8 +103,12 @@ func draftOf(c *signalr.Conn, stream, id, body string) chat.Draft {
 
 // connected admits a connection, unless the agent has too many.
 func (n *Node) connected(ctx context.Context, c *signalr.Conn) error {
-	if !n.presence.connected(c) {
+	text, admitted := n.presence.connected(c.User(), time.Now())
+	if !admitted {
 		return signalr.HubError("you have too many connections open")
+	}
+	if text != "" {
+		n.presence.announce(text, c)
 	}
 	agent := agentOf(c)
 	ctx, cancel := context.WithTimeout(ctx, lastSeenTimeout)

@@ -57,16 +57,9 @@ func newPresence(maxConnections int) *presence {
 	}
 }
 
-// connected counts a connection. An agent at the limit is not counted and not admitted.
-func (p *presence) connected(c *signalr.Conn) bool {
-	text, admitted := p.add(c.User(), time.Now())
-	if text != "" {
-		p.announce(text, c)
-	}
-	return admitted
-}
-
-func (p *presence) add(login string, now time.Time) (text string, admitted bool) {
+// connected counts a connection, and returns a text to announce. An agent at the limit is
+// not counted and not admitted.
+func (p *presence) connected(login string, now time.Time) (text string, admitted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	agent, online := p.agents[login]

@@ -22,7 +22,7 @@ type fakeConnections struct {
 }
 
 func (f *fakeConnections) connect(login string) bool {
-	text, admitted := f.add(login, time.Now())
+	text, admitted := f.connected(login, time.Now())
 	if text != "" {
 		f.announce(text, nil)
 	}
@@ -181,11 +181,11 @@ func TestPresenceIsPublishedInBatches(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { p.run(ctx, nil) })
 
-		p.add("jimmy", time.Now())
-		p.add("jimmy", time.Now())
+		p.connected("jimmy", time.Now())
+		p.connected("jimmy", time.Now())
 		listed := p.online()
 		pass(1100 * time.Millisecond)
-		p.add("danny", time.Now())
+		p.connected("danny", time.Now())
 		p.follow(listed, record) // A list without danny: he is in the changes, and published again.
 		p.disconnected("jimmy", true)
 		p.disconnected("jimmy", true)

@@ -2,9 +2,9 @@ package rest
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"parley.internal/chat"
 )
@@ -43,66 +43,46 @@ func (s Server) ListEntries(ctx context.Context, r ListEntriesRequestObject) (Li
 	if err := chat.CheckReadable(agent.Login, r.Id); err != nil {
 		return nil, err
 	}
-	from, err := startOf(r.Params)
+	start, err := startOf(r.Params)
 	if err != nil {
 		return nil, err
 	}
 	limit := limitOr(r.Params.Limit, defaultEntries)
-	if !from.backward {
-		entries, err := s.Log.After(ctx, r.Id, from.sequence, limit+1)
-		items, next := pageOf(entries, limit, func(e chat.Entry) string { return pageStart{sequence: e.Sequence}.String() })
+	if start >= 0 {
+		entries, err := s.Log.After(ctx, r.Id, start, limit+1)
+		items, next := pageOf(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(e.Sequence, 10) })
 		return ListEntries200JSONResponse{Items: items, Next: next}, err
 	}
-	entries, err := s.Log.Before(ctx, r.Id, from.sequence, limit+1)
+	entries, err := s.Log.Before(ctx, r.Id, -start, limit+1)
 	slices.Reverse(entries)
-	items, next := pageOf(entries, limit, func(e chat.Entry) string { return pageStart{e.Sequence, true}.String() })
+	items, next := pageOf(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(-e.Sequence, 10) })
 	slices.Reverse(items)
 	return ListEntries200JSONResponse{Items: items, Next: next}, err
 }
 
-// pageStart is the sequence before the first entry of a page, in either direction.
-type pageStart struct {
-	sequence int64
-	backward bool
-}
-
-const (
-	forwardMark  = "after "
-	backwardMark = "before "
-)
-
-// String encodes the start of a page for a cursor.
-func (p pageStart) String() string {
-	mark := forwardMark
-	if p.backward {
-		mark = backwardMark
-	}
-	return mark + strconv.FormatInt(p.sequence, 10)
-}
-
-// startOf returns the start of the page after the cursor, or of the first page.
-func startOf(q ListEntriesParams) (pageStart, error) {
+// startOf returns the start of a page: a sequence to read after, or the negative of a
+// sequence to read before, backward.
+func startOf(q ListEntriesParams) (int64, error) {
 	if q.After != nil && q.Before != nil {
-		return pageStart{}, badQuery("before", "goes the other way than after: choose one")
+		return 0, badQuery("before", "goes the other way than after: choose one")
 	}
 	text, err := decodeCursor(q.Cursor)
 	switch {
 	case err != nil:
-		return pageStart{}, err
-	case text == "" && q.Before != nil:
-		return pageStart{*q.Before, true}, nil
-	case text == "" && q.After != nil:
-		return pageStart{*q.After, false}, nil
-	case text == "":
-		return pageStart{}, nil
+		return 0, err
+	case text != "":
+		start, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || start == 0 || strconv.FormatInt(start, 10) != text {
+			return 0, errBadCursor()
+		}
+		return start, nil
+	case q.Before != nil && *q.Before == 0: // the end of the stream
+		return -math.MaxInt64, nil
+	case q.Before != nil:
+		return -*q.Before, nil
+	case q.After != nil:
+		return *q.After, nil
+	default:
+		return 0, nil
 	}
-	digits, backward := strings.CutPrefix(text, backwardMark)
-	if !backward {
-		digits = strings.TrimPrefix(text, forwardMark)
-	}
-	p := pageStart{backward: backward}
-	if p.sequence, err = strconv.ParseInt(digits, 10, 64); err != nil || p.sequence < 1 || p.String() != text {
-		return pageStart{}, errBadCursor()
-	}
-	return p, nil
 }

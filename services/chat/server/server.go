@@ -59,7 +59,6 @@ type Server struct {
 	node    *hub.Node
 	tail    *tail.Tail
 	inbox   *outbox.Inbox
-	router  *event.Router[*database.Tx]
 	events  func(context.Context) error // consumes events; nil without a source of events
 	broker  *rabbit.Transport           // nil without a broker
 	log     *slog.Logger
@@ -74,7 +73,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	s := &Server{db: db, router: &event.Router[*database.Tx]{}, log: cfg.Log}
+	s := &Server{db: db, log: cfg.Log}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
 	}
@@ -107,16 +106,16 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if s.tail, err = tail.New(ctx, log); err != nil {
 		return err
 	}
-	chat.HandleNotices(s.router, log.AppendNotice)
-	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
+	var router event.Router[*database.Tx]
+	chat.HandleNotices(&router, log.AppendNotice)
+	s.inbox = outbox.NewInbox(s.db, consumer, &router, s.log)
 	if err := s.subscribe(cfg); err != nil {
 		return err
 	}
 	rate := web.NewRate(cfg.MessageRate, int(2*cfg.MessageRate))
 	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.AppendAnnouncement, Allow: rate.Allow}
 	lastSeen := chat.NewLastSeen(log.RecordSeen)
-	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline},
-		hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
+	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline}, cfg.Connections, cfg.ConnectRate)
 	s.handler = routes{
 		tokens: tokens, origins: origins, contract: contracts, lastSeen: lastSeen,
 		agentsChat: hub.NewAgentsChat(s.node, s.tail, sender, origins),

@@ -42,32 +42,25 @@ func checkOwner(ctx context.Context, tx *database.Tx, stream string) error {
 	if !own {
 		return nil
 	}
-	known := false
-	if !strings.ContainsRune(owner, 0) { // PostgreSQL rejects a null byte in a text.
-		var found int
-		var err error
-		if known, err = database.One(ctx, tx, "SELECT 1 FROM agent WHERE login = $1", []any{owner}, &found); err != nil {
-			return fmt.Errorf("find agent %s: %w", owner, err)
-		}
-	}
-	if !known {
+	if (chat.Profile{Login: owner}).Check() != nil { // PostgreSQL rejects a null byte in a text.
 		return chat.ErrNoAgent.With(owner)
 	}
-	return nil
+	var found int
+	known, err := database.One(ctx, tx, "SELECT 1 FROM agent WHERE login = $1", []any{owner}, &found)
+	if err == nil && !known {
+		err = chat.ErrNoAgent.With(owner)
+	}
+	return err
 }
 
 // claimID records the streams of an announcement's id. The result is chat.ErrIDReused if
 // the id belongs to an announcement to other streams.
 func claimID(ctx context.Context, tx *database.Tx, author, id, streams string) error {
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO announcement (author, id, streams) VALUES ($1, $2, $3) ON CONFLICT (author, id) DO NOTHING`,
-		author, id, streams)
-	if err != nil {
-		return fmt.Errorf("claim id %s: %w", id, err)
-	}
 	var claimed string
-	_, err = database.One(ctx, tx, "SELECT streams FROM announcement WHERE author = $1 AND id = $2",
-		[]any{author, id}, &claimed)
+	_, err := database.One(ctx, tx, `
+		INSERT INTO announcement (author, id, streams) VALUES ($1, $2, $3)
+		ON CONFLICT (author, id) DO UPDATE SET streams = announcement.streams RETURNING streams`,
+		[]any{author, id, streams}, &claimed)
 	if err == nil && claimed != streams {
 		err = chat.ErrIDReused
 	}

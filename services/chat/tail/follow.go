@@ -79,12 +79,11 @@ func (t *Tail) catchUp(ctx context.Context, stream string, from chat.Cursor) err
 	if conflict {
 		t.suspect(s)
 	}
-	at := t.cursorsOf([]string{stream})
 	t.mu.Unlock()
 	if behind && !conflict {
 		return t.fillGap(ctx, stream, from.Sequence)
 	}
-	if rolledBack, err := t.rolledBack(ctx, at); err != nil || len(rolledBack) == 0 {
+	if rolledBack, _, err := t.rolledBack(ctx, []string{stream}); err != nil || len(rolledBack) == 0 {
 		return err
 	}
 	return t.resync(ctx)

@@ -10,30 +10,20 @@ import (
 	"parley.internal/chat"
 )
 
-// cursors point to entries expected in the log. Another log may take over between the push
-// of an entry and the verification: both cursors are compared.
-type cursors struct{ pushed, verified chat.Cursors }
-
-// cursorsOf returns the cursors of streams. The caller holds mu.
-func (t *Tail) cursorsOf(streams []string) cursors {
-	c := cursors{make(chat.Cursors, len(streams)), make(chat.Cursors, len(streams))}
+// cursors returns the cursors of streams, nil for all, expected in the log. Another log may take over between the
+// push of an entry and the verification: the log must hold both.
+func (t *Tail) cursors(streams []string) (pushed, verified chat.Cursors) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if streams == nil {
+		streams = slices.Collect(maps.Keys(t.streams))
+	}
+	pushed, verified = make(chat.Cursors, len(streams)), make(chat.Cursors, len(streams))
 	for _, id := range streams {
 		s := t.stream(id)
-		c.pushed[id], c.verified[id] = s.pushed, s.verified
+		pushed[id], verified[id] = s.pushed, s.verified
 	}
-	return c
-}
-
-func (t *Tail) cursorsOfNewest() cursors {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.cursorsOf(t.newest)
-}
-
-func (t *Tail) cursorsOfAll() cursors {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.cursorsOf(slices.Collect(maps.Keys(t.streams)))
+	return pushed, verified
 }
 
 // markVerified records pushed entries as found in the log.
@@ -54,16 +44,17 @@ func (t *Tail) suspect(s *stream) {
 	}
 }
 
-// rolledBack returns the streams without their entries in the log, and all diverged
-// streams.
-func (t *Tail) rolledBack(ctx context.Context, at cursors) (map[string]bool, error) {
-	found := make(map[string]bool)
-	for _, held := range []chat.Cursors{at.pushed, at.verified} {
-		streams, err := t.log.RolledBack(ctx, held)
+// rolledBack returns the streams, nil for all, without their pushed and verified entries in
+// the log, and all diverged streams. Without any, the pushed entries are found: see markVerified.
+func (t *Tail) rolledBack(ctx context.Context, streams []string) (found map[string]bool, pushed chat.Cursors, _ error) {
+	pushed, verified := t.cursors(streams)
+	found = make(map[string]bool)
+	for _, expected := range []chat.Cursors{pushed, verified} {
+		missing, err := t.log.RolledBack(ctx, expected)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		for _, id := range streams {
+		for _, id := range missing {
 			found[id] = true
 		}
 	}
@@ -74,7 +65,7 @@ func (t *Tail) rolledBack(ctx context.Context, at cursors) (map[string]bool, err
 			found[id] = true
 		}
 	}
-	return found, nil
+	return found, pushed, nil
 }
 
 // resync compares all streams with the log. Rolled back streams continue at their present
@@ -82,7 +73,7 @@ func (t *Tail) rolledBack(ctx context.Context, at cursors) (map[string]bool, err
 func (t *Tail) resync(ctx context.Context) error {
 	t.resyncing.Lock()
 	defer t.resyncing.Unlock()
-	rolledBack, err := t.rolledBack(ctx, t.cursorsOfAll())
+	rolledBack, _, err := t.rolledBack(ctx, nil)
 	if err != nil || len(rolledBack) == 0 {
 		return err
 	}

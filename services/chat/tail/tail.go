@@ -149,6 +149,12 @@ func (t *Tail) stream(id string) *stream {
 	return s
 }
 
+func (t *Tail) newestStreams() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string{}, t.newest...) // never nil
+}
+
 // pushed returns the cursor of the newest pushed entry of a stream.
 func (t *Tail) pushed(stream string) chat.Cursor {
 	t.mu.Lock()
@@ -162,15 +168,14 @@ func (t *Tail) pushed(stream string) chat.Cursor {
 func (t *Tail) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	at := t.cursorsOfNewest()
-	rolledBack, err := t.rolledBack(ctx, at)
+	rolledBack, pushed, err := t.rolledBack(ctx, t.newestStreams())
 	if err != nil {
 		return err
 	}
 	if len(rolledBack) > 0 {
 		return t.resync(ctx)
 	}
-	t.markVerified(at.pushed)
+	t.markVerified(pushed)
 	heads, err := t.log.Heads(ctx, time.Now().Add(-pollWindow))
 	if err != nil {
 		return err
