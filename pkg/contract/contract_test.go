@@ -143,7 +143,9 @@ func TestUnreadableBodyIsRejected(t *testing.T) {
 }
 
 func TestParametersAreValidated(t *testing.T) {
-	at := func(parameter, detail string) []fault.Field { return []fault.Field{{Parameter: parameter, Detail: detail}} }
+	at := func(parameter, detail string) []fault.Field {
+		return []fault.Field{{Parameter: parameter, Detail: detail}}
+	}
 	noCard := get("/books")
 	noCard.Header.Del("Reader-Card")
 	twoCards := get("/books")

@@ -13,7 +13,7 @@ type Tx struct {
 
 	after  []func()
 	before []func() error
-	notes  map[any]any // what Gather has gathered, by key
+	rows   map[any]any // of each Batch
 }
 
 // AfterCommit has fn run once the transaction has committed, in the order in
@@ -23,28 +23,7 @@ type Tx struct {
 // speed up what somebody finds in the database anyway.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
-// Gather adds an item to those that the transaction has under key, a type of
-// the caller's own, and has flush store them all at once before it commits, or
-// before the nested part ends that they were gathered in. If flush fails, so
-// does the transaction. It is for what handlers of many events write alike: one
-// statement for all is some ten times as fast as one for each.
-func Gather[T any](tx *Tx, key any, item T, flush func([]T) error) {
-	items, known := tx.notes[key].([]T)
-	if tx.notes == nil {
-		tx.notes = make(map[any]any)
-	}
-	tx.notes[key] = append(items, item)
-	if known {
-		return
-	}
-	tx.before = append(tx.before, func() error {
-		items, _ := tx.notes[key].([]T)
-		delete(tx.notes, key)
-		return flush(items)
-	})
-}
-
-// flush has all that was gathered stored.
+// flush stores the rows of all batches.
 func (tx *Tx) flush() error {
 	for len(tx.before) > 0 {
 		next := tx.before[0]
@@ -119,7 +98,7 @@ func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
 		}
 		err = fmt.Errorf("end a nested transaction: %w", weather(err))
 	}
-	tx.after, tx.before, tx.notes = tx.after[:after], nil, nil
+	tx.after, tx.before, tx.rows = tx.after[:after], nil, nil
 	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested"); undo != nil {
 		return errors.Join(err, fmt.Errorf("undo a nested transaction: %w", weather(undo)))
 	}

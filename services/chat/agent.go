@@ -1,9 +1,8 @@
 package chat
 
 import (
-	"context"
 	"encoding/json"
-	"sync"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -13,20 +12,20 @@ import (
 
 // The errors of agents.
 var (
-	// ErrNoAgent says that chat has never heard of an agent.
+	// ErrNoAgent reports a login missing from the directory.
 	ErrNoAgent     = fault.New(fault.NotFound, "agent-unknown", "there is no agent %s")
 	ErrBadProfile  = fault.New(fault.Invalid, "agent-invalid", "the login, name and avatar of an agent are short texts without control characters")
 	ErrBadAudience = fault.New(fault.Invalid, "audience-invalid", `an audience is "all", a login or a list of logins`)
 )
 
-// Profile is how an agent is shown to the others.
+// Profile is the public description of an agent.
 type Profile struct {
 	Login  string `json:"login"`
 	Name   string `json:"name"`
 	Avatar string `json:"avatar"` // the path of a picture
 }
 
-// AgentState says whether an agent is here, on whichever device.
+// AgentState is an agent's presence, on any device.
 type AgentState string
 
 // The states of an agent.
@@ -35,15 +34,15 @@ const (
 	Offline AgentState = "offline"
 )
 
-// Agent is one whom chat can reach.
+// Agent is an entry of the directory: an agent, with presence.
 type Agent struct {
 	Profile
 
 	State AgentState `json:"state"`
-	At    *time.Time `json:"at"` // since when; nil if they were never here
+	At    *time.Time `json:"at"` // online since, or last seen; nil: never
 }
 
-// Presence says that an agent is here, or no longer.
+// Presence reports a change of an agent's presence.
 type Presence struct {
 	Login string     `json:"login"`
 	State AgentState `json:"state"`
@@ -57,7 +56,8 @@ const (
 	maxAvatar = 1000
 )
 
-// Check answers ErrBadProfile for what cannot be shown.
+// Check returns ErrBadProfile for a missing login and for texts that are too long or
+// hold control characters.
 func (p Profile) Check() error {
 	if p.Login == "" || !isLine(p.Login, maxLogin) || !isLine(p.Name, maxName) || !isLine(p.Avatar, maxAvatar) {
 		return ErrBadProfile
@@ -65,85 +65,58 @@ func (p Profile) Check() error {
 	return nil
 }
 
-func isLine(text string, most int) bool {
+func isLine(text string, limit int) bool {
 	for _, r := range text {
 		if unicode.IsControl(r) {
 			return false
 		}
 	}
-	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= most
+	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= limit
 }
 
-// Audience is who is told something: all, or some.
+// Audience names the recipients of an announcement: all agents, or some.
 type Audience struct {
 	All    bool
 	Logins []string
 }
 
-const everybody = "all"
+const allAgents = "all"
 
 // UnmarshalJSON reads "all", a login, or a list of logins.
 func (a *Audience) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil && one != "" {
-		*a = Audience{All: one == everybody}
-		if !a.All {
-			a.Logins = []string{one}
+	var login string
+	if json.Unmarshal(data, &login) == nil && login != "" {
+		if *a = (Audience{All: true}); login != allAgents {
+			*a = Audience{Logins: []string{login}}
 		}
 		return nil
 	}
-	var some []string
-	if json.Unmarshal(data, &some) != nil || len(some) == 0 {
+	var logins []string
+	if json.Unmarshal(data, &logins) != nil || len(logins) == 0 {
 		return ErrBadAudience
 	}
-	*a = Audience{Logins: some}
+	*a = Audience{Logins: logins}
 	return nil
 }
 
-// MarshalJSON writes what UnmarshalJSON reads.
+// MarshalJSON writes the form read by UnmarshalJSON.
 func (a Audience) MarshalJSON() ([]byte, error) {
 	if a.All {
-		return json.Marshal(everybody)
+		return json.Marshal(allAgents)
 	}
 	return json.Marshal(a.Logins)
 }
 
-// meetAgain is how long an agent who comes again is not looked at again.
-const meetAgain = 5 * time.Minute
-
-// Directory makes agents known who come by, from whichever side. It is safe for
-// concurrent use.
-type Directory struct {
-	seen func(context.Context, Profile, time.Time) error
-
-	mu  sync.Mutex
-	met map[string]meeting // as long as there are agents
-}
-
-type meeting struct {
-	profile Profile
-	at      time.Time
-}
-
-// NewDirectory notes by seen who was here, and when.
-func NewDirectory(seen func(context.Context, Profile, time.Time) error) *Directory {
-	return &Directory{seen: seen, met: make(map[string]meeting)}
-}
-
-// Meet notes that an agent is here, now and then.
-func (d *Directory) Meet(ctx context.Context, p Profile) error {
-	now := time.Now()
-	d.mu.Lock()
-	last := d.met[p.Login]
-	d.mu.Unlock()
-	if last.profile == p && now.Sub(last.at) < meetAgain {
-		return nil
+// streams lists the streams read by the audience: the company feed, or the own feed of
+// each agent, without duplicates.
+func (a Audience) streams() []string {
+	if a.All {
+		return []string{Company}
 	}
-	if err := d.seen(ctx, p, now); err != nil {
-		return err
+	streams := make([]string, 0, len(a.Logins))
+	for _, login := range a.Logins {
+		streams = append(streams, Own(login))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.met[p.Login] = meeting{profile: p, at: now}
-	return nil
+	slices.Sort(streams)
+	return slices.Compact(streams)
 }

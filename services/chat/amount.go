@@ -7,12 +7,12 @@ import (
 	"github.com/govalues/decimal"
 )
 
-// amount is money with two decimals, as it is read by people. On the wire it
-// is a JSON number.
+// amount is a sum of money as text with two decimals. On the wire the amount is a JSON
+// number.
 type amount string
 
-// errNoAmount does not repeat what was sent: errors are logged, bodies are not.
-var errNoAmount = errors.New("it is no amount of money: a number with two decimals at most")
+// errNoAmount does not repeat the received value: errors are logged, bodies are not.
+var errNoAmount = errors.New("not an amount of money: want a number with at most two decimals")
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *amount) UnmarshalJSON(data []byte) error {
@@ -20,7 +20,7 @@ func (a *amount) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '"' || json.Unmarshal(data, &number) != nil {
 		return errNoAmount
 	}
-	if number == "" { // null: as if it were missing
+	if number == "" { // null: the same as a missing amount
 		return nil
 	}
 	d, err := decimal.Parse(number.String())

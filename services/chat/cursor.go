@@ -7,66 +7,65 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// Position is how far a stream has been read: its entry of that sequence, which
-// had that tag, was the last one. The zero Position is before the first.
-type Position struct {
+// Cursor tells how far a stream was read: up to and including the entry with this
+// sequence and tag. After a rollback of the log the entry at that sequence has
+// another tag, or is missing. The zero Cursor stands before the first entry.
+type Cursor struct {
 	Sequence int64  `json:"s"`
 	Tag      string `json:"t,omitempty"`
 }
 
-// Head is where a stream ends.
+// Head is the cursor of a stream's newest entry.
 type Head struct {
-	Position
+	Cursor
 
 	Stream string
 }
 
-// Cursor is how far each stream has been read. A stream that is not in it has
-// not been read at all.
-type Cursor map[string]Position
+// Cursors maps streams to cursors. A stream without a cursor was never read.
+type Cursors map[string]Cursor
 
-// Page is a part of all that an agent may read.
+// Page is a page of an agent's entries.
 type Page struct {
 	Entries []Entry // each stream's in sequence; streams are mixed by time
-	Cursor  Cursor  // what follows begins here
+	Cursors Cursors // the next page begins here
 	More    bool
 }
 
 // The errors of cursors.
 var (
 	ErrBadCursor = fault.New(fault.Invalid, "cursor-invalid", "this is not a cursor that was given out here")
-	// ErrResync says that the log no longer holds what the cursor has read: it
-	// was set back, and whoever read it must read it anew.
-	ErrResync = fault.New(fault.Gone, "resync", "the log was set back to before this cursor; read it again from a time")
+	// ErrResync reports a rollback of the log: the entry at the cursor is gone, and
+	// the client must read the stream again.
+	ErrResync = fault.New(fault.Gone, "resync", "the log was rolled back to before this cursor; read it again from a time")
 )
 
-// String is the cursor in the form in which clients keep it; it means nothing
-// to them.
-func (c Cursor) String() string {
+// String encodes the cursors for clients, as an opaque text.
+func (c Cursors) String() string {
 	text, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // A map of strings and numbers always has a form.
+		panic(err) // A map of strings and numbers always encodes.
 	}
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// ParseCursor reads what String wrote, or answers ErrBadCursor.
-func ParseCursor(s string) (Cursor, error) {
+// ParseCursors decodes the result of String; other texts are ErrBadCursor.
+func ParseCursors(s string) (Cursors, error) {
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return nil, ErrBadCursor
 	}
-	var c Cursor
+	var c Cursors
 	if err := json.Unmarshal(text, &c); err != nil || c == nil {
 		return nil, ErrBadCursor
 	}
 	return c, c.Check()
 }
 
-// Check answers ErrBadCursor for a cursor that was not given out here.
-func (c Cursor) Check() error {
-	for _, p := range c {
-		if p.Sequence < 0 || (p.Sequence > 0) != (p.Tag != "") {
+// Check returns ErrBadCursor for a cursor without a tag, or with a negative sequence.
+func (c Cursors) Check() error {
+	for _, cursor := range c {
+		if cursor.Sequence < 0 || (cursor.Sequence > 0) != (cursor.Tag != "") {
 			return ErrBadCursor
 		}
 	}

@@ -8,34 +8,34 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// EntryKind says what an entry is.
+// EntryKind tells messages from notices.
 type EntryKind string
 
 // The kinds of entry.
 const (
-	Message EntryKind = "message" // an agent said it
-	Notice  EntryKind = "notice"  // it happened
+	Message EntryKind = "message" // written by an agent
+	Notice  EntryKind = "notice"  // made from an event, or an administrator's announcement
 )
 
-// Draft is an entry that is not stored yet.
+// Draft is an entry before storing.
 type Draft struct {
 	Stream string
-	Source string // of a notice: the service that published the event
-	ID     string // chosen by its author, or by its source, an event's id: storing it twice stores it once
+	Source string // of a notice: the service publishing the event
+	ID     string // the author's choice, or the event's id; storing a draft twice stores it once
 	Kind   EntryKind
-	Author string // a login; "" for a notice
-	Avatar string // the author's picture at that time
+	Author string // a login; empty for a notice made from an event
+	Avatar string // the author's picture at the time of writing
 	Body   string
 
-	ReplyTo int64 // the sequence of the entry that it answers; 0: none
+	ReplyTo int64 // the sequence of the answered entry; 0: none
 }
 
-// Entry is what was stored in a stream.
+// Entry is stored in a stream.
 type Entry struct {
 	Stream   string    `json:"stream"`
-	Sequence int64     `json:"sequence"` // 1, 2, 3 … in its stream
-	Tag      string    `json:"tag"`      // random: tells this entry from one that took its number after a restore
-	Ordinal  int64     `json:"ordinal"`  // messages and notices up to this one
+	Sequence int64     `json:"sequence"` // 1, 2, 3 … in the stream
+	Tag      string    `json:"tag"`      // random: after a rollback the entry at the same sequence has another tag
+	Ordinal  int64     `json:"ordinal"`  // number of messages and notices in the stream up to this entry
 	ID       string    `json:"id"`
 	Kind     EntryKind `json:"kind"`
 	Source   string    `json:"-"` // as in Draft
@@ -43,19 +43,19 @@ type Entry struct {
 	Avatar   string    `json:"avatar"`
 	Body     string    `json:"body"`
 	ReplyTo  int64     `json:"replyTo,omitempty"` // as in Draft
-	At       time.Time `json:"at"`                // UTC; never before the entry that precedes it
+	At       time.Time `json:"at"`                // UTC; never earlier than the preceding entry
 }
 
-// Position is that of the entry in its stream.
-func (e Entry) Position() Position { return Position{Sequence: e.Sequence, Tag: e.Tag} }
+// Cursor returns the entry's cursor in the stream.
+func (e Entry) Cursor() Cursor { return Cursor{Sequence: e.Sequence, Tag: e.Tag} }
 
-// Bounds of what an agent sends.
+// Limits of a draft.
 const (
 	MaxText = 4000 // characters of a message
-	MaxID   = 64   // characters of an id that a client chooses
+	MaxID   = 64   // characters of a client's id
 )
 
-// The errors of what an agent sends.
+// The errors of drafts.
 var (
 	ErrTextEmpty   = fault.New(fault.Invalid, "text-empty", "there is nothing in the message")
 	ErrTextTooLong = fault.New(fault.Invalid, "text-too-long", "a message has at most %d characters")
@@ -65,7 +65,21 @@ var (
 	ErrIDInvalid   = fault.New(fault.Invalid, "client-id-invalid", "a client id has 1 to %d visible characters of ASCII")
 )
 
-// checkText refuses what is no message.
+// check validates the id and the text.
+func (d Draft) check() error {
+	if d.ID == "" || len(d.ID) > MaxID {
+		return ErrIDInvalid.With(MaxID)
+	}
+	for _, r := range d.ID {
+		if r <= ' ' || r > '~' {
+			return ErrIDInvalid.With(MaxID)
+		}
+	}
+	return checkText(d.Body)
+}
+
+// checkText returns an error for a text that is blank or too long, is not UTF-8, or
+// holds control characters other than line breaks and tabs.
 func checkText(text string) error {
 	blank := true
 	for _, r := range text {
@@ -81,18 +95,6 @@ func checkText(text string) error {
 		return ErrTextEmpty
 	case utf8.RuneCountInString(text) > MaxText:
 		return ErrTextTooLong.With(MaxText)
-	}
-	return nil
-}
-
-func checkID(id string) error {
-	if id == "" || len(id) > MaxID {
-		return ErrIDInvalid.With(MaxID)
-	}
-	for _, r := range id {
-		if r <= ' ' || r > '~' {
-			return ErrIDInvalid.With(MaxID)
-		}
 	}
 	return nil
 }

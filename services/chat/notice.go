@@ -1,145 +1,148 @@
 package chat
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 
 	"parley.internal/pkg/event"
 )
 
-// Announcement is an event that agents are told of.
-type Announcement interface {
+// HandleNotices registers a handler for each event with a notice. The handler appends the
+// notice in the transaction of the event. The notice has the event's id, or a random id if
+// the event has none.
+func HandleNotices[Tx any](r *event.Router[Tx], appendNotice func(ctx context.Context, tx Tx, notice Draft)) {
+	handle[policyCreated](r, appendNotice)
+	handle[policyTerminated](r, appendNotice)
+	handle[productActivated](r, appendNotice)
+	handle[tariffChanged](r, appendNotice)
+	handle[commissionCalculated](r, appendNotice)
+	handle[paymentReceived](r, appendNotice)
+}
+
+// noticeEvent is an event with a notice.
+type noticeEvent interface {
 	event.Event
-	// Notice is what they read, and in which stream.
+	// Notice returns the text of the notice, and the stream to append to.
 	Notice() (stream, text string)
 }
 
-// Announce has a router announce each event that agents are told of.
-func Announce[T any](r *event.Router[T], announce Announcer[T]) {
-	tell[PolicyCreated](r, announce)
-	tell[PolicyTerminated](r, announce)
-	tell[ProductActivated](r, announce)
-	tell[TariffChanged](r, announce)
-	tell[CommissionCalculated](r, announce)
-	tell[PaymentReceived](r, announce)
-}
-
-// Announcer stores the notice of a message in a stream, in a transaction.
-type Announcer[T any] func(ctx context.Context, tx T, m event.Message, stream, text string) error
-
-func tell[E Announcement, T any](r *event.Router[T], announce Announcer[T]) {
-	event.Handle(r, func(ctx context.Context, tx T, m event.Message, e E) error {
+func handle[E noticeEvent, Tx any](r *event.Router[Tx], appendNotice func(context.Context, Tx, Draft)) {
+	event.Handle(r, func(ctx context.Context, tx Tx, m event.Message, e E) error {
 		stream, text := e.Notice()
-		return announce(ctx, tx, m, stream, text)
+		id := cmp.Or(m.ID, rand.Text())
+		appendNotice(ctx, tx, Draft{Stream: stream, Source: m.Source, ID: id, Kind: Notice, Body: text})
+		return nil
 	})
 }
 
-// aboutPolicy is what each event about a policy holds.
-type aboutPolicy struct {
+// policyEvent holds the fields common to events about a policy.
+type policyEvent struct {
 	PolicyNumber string `json:"policyNumber"`
 	ProductCode  string `json:"productCode"`
 	AgentLogin   string `json:"agentLogin"`
 }
 
 // Validate implements event.Validator.
-func (e aboutPolicy) Validate() error {
+func (e policyEvent) Validate() error {
 	return required("policyNumber", e.PolicyNumber, "productCode", e.ProductCode, "agentLogin", e.AgentLogin)
 }
 
-// PolicyCreated says that an agent sold a policy.
-type PolicyCreated struct{ aboutPolicy }
+// policyCreated reports the sale of a policy.
+type policyCreated struct{ policyEvent }
 
 // Type implements event.Event.
-func (PolicyCreated) Type() string { return "PolicyCreated" }
+func (policyCreated) Type() string { return "PolicyCreated" }
 
-// Notice implements Announcement.
-func (e PolicyCreated) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e policyCreated) Notice() (stream, text string) {
 	return Company, e.AgentLogin + " just sold policy for " + e.ProductCode + "!!!"
 }
 
-// PolicyTerminated says that an agent ended a policy.
-type PolicyTerminated struct{ aboutPolicy }
+// policyTerminated reports the termination of a policy.
+type policyTerminated struct{ policyEvent }
 
 // Type implements event.Event.
-func (PolicyTerminated) Type() string { return "PolicyTerminated" }
+func (policyTerminated) Type() string { return "PolicyTerminated" }
 
-// Notice implements Announcement.
-func (e PolicyTerminated) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e policyTerminated) Notice() (stream, text string) {
 	return Company, fmt.Sprintf("%s terminated policy %s (%s)", e.AgentLogin, e.PolicyNumber, e.ProductCode)
 }
 
-// ProductActivated says that a product can be sold now.
-type ProductActivated struct {
+// productActivated reports a new product on sale.
+type productActivated struct {
 	ProductCode string `json:"productCode"`
 	ProductName string `json:"productName"`
 }
 
 // Type implements event.Event.
-func (ProductActivated) Type() string { return "ProductActivated" }
+func (productActivated) Type() string { return "ProductActivated" }
 
-// Notice implements Announcement.
-func (e ProductActivated) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e productActivated) Notice() (stream, text string) {
 	return Company, fmt.Sprintf("New product: %s (%s)", e.ProductName, e.ProductCode)
 }
 
 // Validate implements event.Validator.
-func (e ProductActivated) Validate() error {
+func (e productActivated) Validate() error {
 	return required("productCode", e.ProductCode, "productName", e.ProductName)
 }
 
-// TariffChanged says that a product has other prices now.
-type TariffChanged struct {
+// tariffChanged reports new prices of a product.
+type tariffChanged struct {
 	ProductCode string `json:"productCode"`
 }
 
 // Type implements event.Event.
-func (TariffChanged) Type() string { return "TariffChanged" }
+func (tariffChanged) Type() string { return "TariffChanged" }
 
-// Notice implements Announcement.
-func (e TariffChanged) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e tariffChanged) Notice() (stream, text string) {
 	return Company, "Tariff changed for " + e.ProductCode
 }
 
 // Validate implements event.Validator.
-func (e TariffChanged) Validate() error { return required("productCode", e.ProductCode) }
+func (e tariffChanged) Validate() error { return required("productCode", e.ProductCode) }
 
-// aboutMoney is what each event about an agent's money holds.
-type aboutMoney struct {
+// moneyEvent holds the fields common to events about an agent's money.
+type moneyEvent struct {
 	AgentLogin   string `json:"agentLogin"`
 	PolicyNumber string `json:"policyNumber"`
 	Amount       amount `json:"amount"`
 }
 
 // Validate implements event.Validator.
-func (e aboutMoney) Validate() error {
+func (e moneyEvent) Validate() error {
 	return required("agentLogin", e.AgentLogin, "policyNumber", e.PolicyNumber, "amount", string(e.Amount))
 }
 
-// CommissionCalculated says what an agent earned by a policy.
-type CommissionCalculated struct{ aboutMoney }
+// commissionCalculated reports an agent's commission for a policy.
+type commissionCalculated struct{ moneyEvent }
 
 // Type implements event.Event.
-func (CommissionCalculated) Type() string { return "CommissionCalculated" }
+func (commissionCalculated) Type() string { return "CommissionCalculated" }
 
-// Notice implements Announcement.
-func (e CommissionCalculated) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e commissionCalculated) Notice() (stream, text string) {
 	return Own(e.AgentLogin), fmt.Sprintf("Commission of %s for policy %s", e.Amount, e.PolicyNumber)
 }
 
-// PaymentReceived says that a policy was paid for.
-type PaymentReceived struct{ aboutMoney }
+// paymentReceived reports a payment for a policy.
+type paymentReceived struct{ moneyEvent }
 
 // Type implements event.Event.
-func (PaymentReceived) Type() string { return "PaymentReceived" }
+func (paymentReceived) Type() string { return "PaymentReceived" }
 
-// Notice implements Announcement.
-func (e PaymentReceived) Notice() (stream, text string) {
+// Notice implements noticeEvent.
+func (e paymentReceived) Notice() (stream, text string) {
 	return Own(e.AgentLogin), fmt.Sprintf("Payment of %s received for policy %s", e.Amount, e.PolicyNumber)
 }
 
-// required refuses the first field, of pairs of name and value, that is blank
-// or holds what a text must not.
+// required takes pairs of a field's name and value, and returns an error for the first value
+// that is blank or not a valid text.
 func required(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if strings.TrimSpace(pairs[i+1]) == "" {

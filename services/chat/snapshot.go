@@ -5,80 +5,86 @@ import (
 	"slices"
 )
 
-// How much of a stream an agent who joins is given.
+// Limits of a snapshot.
 const (
-	MostFollowing = 200      // entries after a cursor
-	LastPage      = 50       // entries without one
-	MaxSnapshot   = 64 << 10 // bytes of all entries, as JSON
+	MaxFollowing = 200      // entries of a stream after a cursor
+	LastPage     = 50       // entries of a stream without a cursor
+	MaxSnapshot  = 64 << 10 // bytes of all entries as JSON
 )
 
-// Snapshot is all that an agent may read, at one moment.
+// Snapshot holds all streams of an agent at a single moment.
 type Snapshot struct {
 	Streams []JoinedStream
-	Resync  []string // streams that were set back to before the agent's cursor
+	Resync  []string // streams rolled back to before the agent's cursor
 }
 
-// JoinedStream is a stream, and what the agent does not have of it: after a
-// cursor what followed, without one the last page. The oldest is first.
+// JoinedStream is a stream with the entries after the agent's cursor or, without a
+// cursor, the last page. The oldest entry is first.
 type JoinedStream struct {
 	Stream
 
 	Entries []Entry `json:"entries"`
-	// More says, after a cursor, that some up to the head are not here; without
-	// one, that there are older ones.
+	// More reports left out entries: with a cursor newer entries up to the head, without
+	// a cursor older entries.
 	More bool `json:"more"`
 
-	Known bool   `json:"-"` // there was a cursor
-	Had   int64  `json:"-"` // up to where; 0 without one
-	Tag   string `json:"-"` // of the head
+	HeadTag string  `json:"-"`
+	After   *Cursor `json:"-"` // the agent's cursor; nil: no cursor
 }
 
-// Position is that of the newest entry.
-func (s *JoinedStream) Position() Position { return Position{Sequence: s.Head, Tag: s.Tag} }
+// HeadCursor returns the cursor of the newest entry.
+func (s *JoinedStream) HeadCursor() Cursor { return Cursor{Sequence: s.Head, Tag: s.HeadTag} }
 
-// Fit leaves out entries until all have at most so many bytes as JSON: the
-// newest after a cursor, else the oldest. What a stream does not need the others
-// may have.
+// Fit leaves out entries until all streams have at most so many bytes as JSON: the
+// newest entries after a cursor, else the oldest. Bytes left over by small streams go to
+// larger streams.
 func (s *Snapshot) Fit(bytes int) {
 	sizes := make(map[string]int, len(s.Streams))
-	small := make([]*JoinedStream, len(s.Streams)) // the smallest first
+	ascending := make([]*JoinedStream, len(s.Streams)) // by size
 	for i := range s.Streams {
-		small[i] = &s.Streams[i]
-		for _, e := range small[i].Entries {
-			sizes[small[i].ID] += e.size()
+		ascending[i] = &s.Streams[i]
+		for _, e := range ascending[i].Entries {
+			sizes[ascending[i].ID] += e.size()
 		}
 	}
-	slices.SortFunc(small, func(a, b *JoinedStream) int { return sizes[a.ID] - sizes[b.ID] })
-	for i, stream := range small {
-		bytes -= stream.fit(bytes / (len(small) - i))
+	slices.SortFunc(ascending, func(a, b *JoinedStream) int { return sizes[a.ID] - sizes[b.ID] })
+	for i, stream := range ascending {
+		bytes -= stream.fit(bytes / (len(ascending) - i))
 	}
 }
 
-// fit says how many bytes the stream has then.
+// fit leaves out entries and returns the size of the others.
 func (s *JoinedStream) fit(bytes int) (used int) {
-	if s.Known {
-		s.Entries, used = first(s.Entries, bytes)
+	var after int64
+	if s.After != nil {
+		after = s.After.Sequence
+		s.Entries, used = oldest(s.Entries, bytes)
 	} else {
-		slices.Reverse(s.Entries)
-		s.Entries, used = first(s.Entries, bytes)
-		slices.Reverse(s.Entries)
+		s.Entries, used = newest(s.Entries, bytes)
 	}
-	s.More = s.Had+int64(len(s.Entries)) < s.Head
+	s.More = after+int64(len(s.Entries)) < s.Head
 	return used
 }
 
-// Newest leaves out the oldest entries until the others have at most so many
-// bytes as JSON.
+// Newest returns the newest entries within a number of bytes as JSON.
 func Newest(entries []Entry, bytes int) []Entry {
-	newest := slices.Clone(entries)
-	slices.Reverse(newest)
-	newest, _ = first(newest, bytes)
-	slices.Reverse(newest)
-	return newest
+	kept, _ := newest(entries, bytes)
+	return kept
 }
 
-// first is as many as have at most so many bytes; never nil.
-func first(entries []Entry, bytes int) (kept []Entry, used int) {
+func newest(entries []Entry, bytes int) (kept []Entry, used int) {
+	for i, e := range slices.Backward(entries) {
+		size := e.size()
+		if used+size > bytes {
+			return entries[i+1:], used
+		}
+		used += size
+	}
+	return append([]Entry{}, entries...), used // never nil
+}
+
+// oldest returns the oldest entries within a number of bytes; never nil.
+func oldest(entries []Entry, bytes int) (kept []Entry, used int) {
 	kept = []Entry{}
 	for _, e := range entries {
 		size := e.size()
@@ -90,11 +96,11 @@ func first(entries []Entry, bytes int) (kept []Entry, used int) {
 	return kept, used
 }
 
-// size is how many bytes the entry has in a list.
+// size returns the entry's bytes in a JSON list.
 func (e Entry) size() int {
 	text, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // Texts, numbers and a time always have a form.
+		panic(err) // Texts, numbers and a time always encode.
 	}
 	return len(text) + len(",")
 }

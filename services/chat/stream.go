@@ -1,8 +1,9 @@
-// Package chat is where agents talk, and where what happened reaches them.
+// Package chat is the domain of agents' conversations and of notices about the
+// business.
 //
-// A stream is its only noun: a room, the company's feed and an agent's own
-// feed are all dense sequences 1, 2, 3 … of entries. Its promise: what was
-// stored in a stream is read by all who may, in one order, without a hole.
+// A room, the company feed and an agent's own feed are all streams: dense sequences
+// 1, 2, 3 … of entries. The package's promise: all readers of a stream get the same
+// entries in the same order, without a gap.
 package chat
 
 import (
@@ -14,48 +15,48 @@ import (
 
 // The errors of streams.
 var (
-	// ErrNoStream says that a stream does not exist, or is not the agent's to see.
+	// ErrNoStream reports a stream unknown to the service, or forbidden to the agent.
 	ErrNoStream = fault.New(fault.NotFound, "stream-unknown", "there is no stream %s")
-	ErrReadOnly = fault.New(fault.Forbidden, "stream-read-only", "nobody talks in %s")
-	// ErrBadSequence says that nothing in a stream has this number.
+	ErrReadOnly = fault.New(fault.Forbidden, "stream-read-only", "%s is read-only")
+	// ErrBadSequence reports a sequence beyond the head, or a negative one.
 	ErrBadSequence = fault.New(fault.Invalid, "sequence-invalid", "%s has no entry %d")
 )
 
-// Stream is a stream as one agent sees it.
+// Stream is a stream with an agent's read cursor.
 type Stream struct {
 	ID     string     `json:"id"`
 	Kind   StreamKind `json:"kind"`
 	Title  string     `json:"title"`
-	Head   int64      `json:"head"`   // the sequence of its newest entry
-	Read   int64      `json:"read"`   // up to where the agent has read it
-	Unread int64      `json:"unread"` // messages and notices after that
+	Head   int64      `json:"head"`   // sequence of the newest entry
+	Read   int64      `json:"read"`   // sequence of the newest entry read by the agent
+	Unread int64      `json:"unread"` // number of messages and notices after Read
 }
 
-// StreamKind says who may read and write a stream.
+// StreamKind decides who may read and write a stream.
 type StreamKind string
 
 // The kinds of stream.
 const (
-	Room        StreamKind = "room"    // all agents talk in it
-	CompanyFeed StreamKind = "company" // all agents read it, the business writes it
-	OwnFeed     StreamKind = "own"     // one agent reads it, the business writes it
+	Room        StreamKind = "room"    // all agents read and write
+	CompanyFeed StreamKind = "company" // all agents read, the business writes
+	OwnFeed     StreamKind = "own"     // the owner reads, the business writes
 )
 
-// The streams that exist from the start.
+// The streams that always exist.
 const (
-	General = "General" // the room that everybody is in
+	General = "General" // a room
 	Company = "Company" // the company feed
 )
 
 const ownPrefix = "Own:"
 
-// Own is the id of an agent's own feed. The feed is made at its first entry.
+// Own returns the id of an agent's own feed. The feed is created with the first entry.
 func Own(login string) string { return ownPrefix + login }
 
-// Owner is the agent whose own feed a stream is.
+// Owner returns the agent of an own feed.
 func Owner(stream string) (login string, ok bool) { return strings.CutPrefix(stream, ownPrefix) }
 
-// KindOf says what kind of stream has this id.
+// KindOf derives a stream's kind from the id.
 func KindOf(stream string) StreamKind {
 	switch {
 	case stream == Company:
@@ -67,7 +68,7 @@ func KindOf(stream string) StreamKind {
 	}
 }
 
-// TitleOf is what a stream is called on a page.
+// TitleOf returns a stream's title for a page.
 func TitleOf(stream string) string {
 	if KindOf(stream) == OwnFeed {
 		return "Your own"
@@ -75,10 +76,10 @@ func TitleOf(stream string) string {
 	return stream
 }
 
-// Readable lists the streams that an agent may read.
+// Readable lists the streams readable by an agent.
 func Readable(login string) []string { return []string{General, Company, Own(login)} }
 
-// CheckReadable answers ErrNoStream for a stream that is not the agent's to see.
+// CheckReadable returns ErrNoStream for a stream forbidden to an agent.
 func CheckReadable(login, stream string) error {
 	if slices.Contains(Readable(login), stream) {
 		return nil

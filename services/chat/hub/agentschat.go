@@ -7,62 +7,53 @@ import (
 	"github.com/google/uuid"
 
 	"parley.internal/chat"
+	"parley.internal/chat/tail"
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/signalr"
 	"parley.internal/pkg/web"
 )
 
-// AgentsChatPath is where AgentsChat is served.
+// AgentsChatPath is the path of the hub of the original system.
 const AgentsChatPath = "/agentsChat"
 
-// AgentsChat is the hub of the original system, to the letter: agents invoke
-// SendMessage(text) and hear ReceiveMessage(login, avatar, text) and
-// ReceiveNotification(text). Nothing else is called on either side.
-type AgentsChat struct {
-	hub    *signalr.Hub
-	lobby  *Lobby
-	sender chat.Sender
+// agentsChat is the hub of the original system, to the letter: clients call
+// SendMessage(text); the server calls ReceiveMessage(login, avatar, text) and
+// ReceiveNotification(text). There are no other calls.
+type agentsChat struct {
+	clients *signalr.Hub
+	sender  chat.Sender
 }
 
-// NewAgentsChat makes the hub. Requests must come through auth.HubMiddleware.
-func NewAgentsChat(lobby *Lobby, delivery *Delivery, sender chat.Sender, origins web.Origins) *AgentsChat {
-	c := &AgentsChat{hub: lobby.open(AgentsChatPath, origins), lobby: lobby, sender: sender}
-	c.hub.Handle("SendMessage", signalr.Action1(c.sendMessage))
-	lobby.presence.tell = c.tell
-	delivery.Listen(c.push, func([]string) {})
-	return c
+// NewAgentsChat serves AgentsChatPath and the negotiation. Requests must come through
+// auth.HubMiddleware.
+func NewAgentsChat(n *Node, t *tail.Tail, sender chat.Sender, origins web.Origins) http.Handler {
+	h := &agentsChat{clients: n.newHub(AgentsChatPath, origins), sender: sender}
+	h.clients.Handle("SendMessage", signalr.Action1(h.sendMessage))
+	n.presence.announce = func(text string, except *signalr.Conn) {
+		broadcast(h.clients.All().Except(except), "ReceiveNotification", text)
+	}
+	t.Subscribe(tail.Subscriber{Push: h.push})
+	return h.clients
 }
 
-func (c *AgentsChat) sendMessage(ctx context.Context, conn *signalr.Conn, text string) error {
+func (h *agentsChat) sendMessage(ctx context.Context, c *signalr.Conn, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	said := chat.Saying{Stream: chat.General, ID: uuid.NewString(), Text: text}
-	if _, err := c.sender.Send(ctx, authorOf(conn), said); err != nil {
-		if f := fault.Of(err); f.Kind != fault.Internal {
-			return signalr.HubError(f.Detail)
-		}
-		return err
+	_, err := h.sender.Send(ctx, draftOf(c, chat.General, uuid.NewString(), text))
+	if f := fault.Of(err); err != nil && f.Kind != fault.Internal {
+		return signalr.HubError(f.Detail)
 	}
-	return nil
+	return err
 }
 
-// push tells the agents of an entry.
-func (c *AgentsChat) push(e chat.Entry) {
+// push sends an entry to the agents who may read the stream.
+func (h *agentsChat) push(e chat.Entry) {
 	switch owner, own := chat.Owner(e.Stream); {
 	case own:
-		send(c.hub.User(owner), "ReceiveNotification", e.Body)
+		broadcast(h.clients.User(owner), "ReceiveNotification", e.Body)
 	case e.Stream == chat.Company:
-		send(c.hub.All(), "ReceiveNotification", e.Body)
+		broadcast(h.clients.All(), "ReceiveNotification", e.Body)
 	case e.Stream == chat.General:
-		send(c.hub.All(), "ReceiveMessage", e.Author, e.Avatar, e.Body)
+		broadcast(h.clients.All(), "ReceiveMessage", e.Author, e.Avatar, e.Body)
 	}
-}
-
-func (c *AgentsChat) tell(text string, except *signalr.Conn) {
-	send(c.hub.All().Except(except), "ReceiveNotification", text)
-}
-
-// ServeHTTP implements http.Handler for AgentsChatPath and its negotiation.
-func (c *AgentsChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.hub.ServeHTTP(w, r)
 }

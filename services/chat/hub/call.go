@@ -8,76 +8,77 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// sent is where an entry was stored.
-type sent struct {
+// sendResult tells where an entry was stored.
+type sendResult struct {
 	Stream   string    `json:"stream"`
 	Sequence int64     `json:"sequence"`
 	Tag      string    `json:"tag"`
 	At       time.Time `json:"at"`
 }
 
-// sendOptions may be left out.
+// sendOptions are optional.
 type sendOptions struct {
 	ReplyTo *int64 `json:"replyTo"`
 }
 
-func (h *Hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body string, o *sendOptions) (sent, error) {
+func (h *hub) send(ctx context.Context, c *signalr.Conn, stream, clientID, body string, o *sendOptions) (sendResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	said := chat.Saying{Stream: stream, ID: clientID, Text: body}
+	draft := draftOf(c, stream, clientID, body)
 	if o != nil && o.ReplyTo != nil {
-		if said.ReplyTo = *o.ReplyTo; said.ReplyTo == 0 {
-			return sent{}, told(chat.ErrNoReply.With(stream, said.ReplyTo))
+		if draft.ReplyTo = *o.ReplyTo; draft.ReplyTo == 0 {
+			return sendResult{}, hubError(chat.ErrNoReply.With(stream, draft.ReplyTo))
 		}
 	}
-	e, err := h.sender.Send(ctx, authorOf(c), said)
+	e, err := h.sender.Send(ctx, draft)
 	if err != nil {
-		return sent{}, told(err)
+		return sendResult{}, hubError(err)
 	}
-	return sent{Stream: e.Stream, Sequence: e.Sequence, Tag: e.Tag, At: e.At}, nil
+	return sendResult{Stream: e.Stream, Sequence: e.Sequence, Tag: e.Tag, At: e.At}, nil
 }
 
-// mostHistory is how many entries one call gives; fewer if they are long.
-const mostHistory = 200
+// maxHistory limits the entries of a call; long entries are fewer.
+const maxHistory = 200
 
-func (h *Hub) history(ctx context.Context, c *signalr.Conn, stream string, before int64, limit int) ([]chat.Entry, error) {
-	if limit < 1 || limit > mostHistory {
-		return nil, told(ErrBadLimit.With(mostHistory))
+func (h *hub) history(ctx context.Context, c *signalr.Conn, stream string, before int64, limit int) ([]chat.Entry, error) {
+	if limit < 1 || limit > maxHistory {
+		return nil, hubError(ErrBadLimit.With(maxHistory))
 	}
 	if before < 0 {
-		return nil, told(chat.ErrBadSequence.With(stream, before))
+		return nil, hubError(chat.ErrBadSequence.With(stream, before))
 	}
 	if err := chat.CheckReadable(c.User(), stream); err != nil {
-		return nil, told(err)
+		return nil, hubError(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	entries, err := h.streams.Before(ctx, stream, before, limit)
 	if err != nil {
-		return nil, told(err)
+		return nil, hubError(err)
 	}
 	return chat.Newest(entries, chat.MaxSnapshot), nil
 }
 
-func (h *Hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequence int64) error {
+func (h *hub) markRead(ctx context.Context, c *signalr.Conn, stream string, sequence int64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	moved, err := h.streams.MarkRead(ctx, c.User(), stream, sequence)
 	if moved {
-		h.read(stream, c.User(), sequence)
+		h.pushRead(stream, c.User(), sequence)
 	}
-	return told(err)
+	return hubError(err)
 }
 
-// refreshToken lets the socket live as long as another token of its agent.
-func (h *Hub) refreshToken(_ context.Context, c *signalr.Conn, token string) error {
-	who, err := h.tokens.Verify(token)
+// refreshToken extends the connection's life to the expiry of a new token of the same
+// agent.
+func (h *hub) refreshToken(_ context.Context, c *signalr.Conn, token string) error {
+	caller, err := h.tokens.Verify(token)
 	if err != nil {
-		return told(err)
+		return hubError(err)
 	}
-	if who.Login != c.User() {
-		return told(ErrOtherAgent)
+	if caller.Login != c.User() {
+		return hubError(ErrOtherAgent)
 	}
-	c.SetExpiry(who.Expires)
+	c.SetExpiry(caller.Expires)
 	return nil
 }

@@ -7,100 +7,96 @@ import (
 	"time"
 
 	"parley.internal/chat"
+	"parley.internal/chat/tail"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/signalr"
 	"parley.internal/pkg/web"
 )
 
-// Path is where Hub is served.
+// Path is the path of Parley's own hub.
 const Path = "/hub"
 
-// Streams is what agents read and mark.
+// Streams reads and marks agents' streams.
 type Streams interface {
-	Join(ctx context.Context, login string, cursor chat.Cursor) (chat.Snapshot, error)
+	Join(ctx context.Context, login string, cursors chat.Cursors) (chat.Snapshot, error)
 	Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 	MarkRead(ctx context.Context, login, stream string, sequence int64) (moved bool, err error)
 }
 
-// Hub is Parley's own hub: one call gives an agent all that they may read, and
-// what is stored after it comes from exactly there. A socket that has not joined
-// hears nothing.
-type Hub struct {
-	hub      *signalr.Hub
-	lobby    *Lobby
-	delivery *Delivery
-	streams  Streams
-	sender   chat.Sender
-	tokens   auth.Verifier
+// hub is Parley's own hub. The call Join returns a snapshot of all streams of an agent;
+// the connection then gets every entry stored after the snapshot. Before Join a connection
+// gets nothing.
+type hub struct {
+	clients *signalr.Hub
+	node    *Node
+	tail    *tail.Tail
+	streams Streams
+	sender  chat.Sender
+	tokens  auth.Verifier
 }
 
-// New makes the hub. Requests must come through auth.HubMiddleware.
-func New(
-	lobby *Lobby, delivery *Delivery, streams Streams, sender chat.Sender, tokens auth.Verifier, origins web.Origins,
-) *Hub {
-	h := &Hub{
-		hub: lobby.open(Path, origins), lobby: lobby, delivery: delivery, streams: streams, sender: sender, tokens: tokens,
-	}
-	h.hub.Handle("Join", signalr.Func1(h.join))
-	h.hub.Handle("Send", signalr.Func4(h.send))
-	h.hub.Handle("History", signalr.Func3(h.history))
-	h.hub.Handle("MarkRead", signalr.Action2(h.markRead))
-	h.hub.Handle("RefreshToken", signalr.Action1(h.refreshToken))
-	lobby.presence.show = func(changed []chat.Presence) { send(h.hub.Group(everyone), "Presence", changed) }
-	lobby.draining = append(lobby.draining, func(over time.Duration) {
-		send(h.hub.Group(everyone), "Draining", over.Milliseconds())
+// New serves Path and the negotiation. Requests must come through auth.HubMiddleware.
+func New(n *Node, t *tail.Tail, streams Streams, sender chat.Sender, tokens auth.Verifier, origins web.Origins) http.Handler {
+	h := &hub{clients: n.newHub(Path, origins), node: n, tail: t, streams: streams, sender: sender, tokens: tokens}
+	h.clients.Handle("Join", signalr.Func1(h.join))
+	h.clients.Handle("Send", signalr.Func4(h.send))
+	h.clients.Handle("History", signalr.Func3(h.history))
+	h.clients.Handle("MarkRead", signalr.Action2(h.markRead))
+	h.clients.Handle("RefreshToken", signalr.Action1(h.refreshToken))
+	n.presence.publish = func(changes []chat.Presence) { broadcast(h.clients.Group(joinedGroup), "Presence", changes) }
+	n.onDrain = append(n.onDrain, func(spread time.Duration) {
+		broadcast(h.clients.Group(joinedGroup), "Draining", spread.Milliseconds())
 	})
-	delivery.Listen(h.push, h.setBack)
-	return h
+	t.Subscribe(tail.Subscriber{Push: h.push, Resync: h.resync})
+	return h.clients
 }
 
-// ServeHTTP implements http.Handler for Path and its negotiation.
-func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.hub.ServeHTTP(w, r) }
+// The groups of the hub. A connection is in none of them until Join.
+const joinedGroup = "joined"
 
-// The groups of the hub: a socket is in none until it has joined.
-const everyone = "everyone"
+func streamGroup(stream string) string { return "stream:" + stream }
+func agentGroup(login string) string   { return "agent:" + login }
 
-func groupOf(stream string) string  { return "stream:" + stream }
-func devicesOf(login string) string { return "agent:" + login }
-
-// leave has a socket hear nothing until it joins again.
-func (h *Hub) leave(c *signalr.Conn) {
-	h.hub.Leave(c, everyone)
-	h.hub.Leave(c, devicesOf(c.User()))
+// leaveAll removes a connection from all groups. The connection gets nothing until the
+// next Join.
+func (h *hub) leaveAll(c *signalr.Conn) {
+	h.clients.Leave(c, joinedGroup)
+	h.clients.Leave(c, agentGroup(c.User()))
 	for _, stream := range chat.Readable(c.User()) {
-		h.hub.Leave(c, groupOf(stream))
+		h.clients.Leave(c, streamGroup(stream))
 	}
 }
 
-// window is how many bytes may wait for a socket. Who is further behind hears no
-// more of a stream, is told so, and joins again.
-const window = 256 << 10
+// maxBacklog is the backpressure limit: the bytes queued for a connection. A slow consumer
+// beyond the limit gets no more entries of a stream, but Behind: the client must join
+// again.
+const maxBacklog = 256 << 10
 
-// push tells the sockets of an entry. Who says something has read up to there,
-// on all devices.
-func (h *Hub) push(e chat.Entry) {
-	behind := func(c *signalr.Conn) { sendTo(c, "Behind", e.Stream) }
-	send(h.hub.Group(groupOf(e.Stream)).Within(window, behind), "Entry", e)
+// push sends an entry to all followers of the stream. The author of a message
+// has read the stream up to there, on all devices.
+func (h *hub) push(e chat.Entry) {
+	slow := func(c *signalr.Conn) { sendTo(c, "Behind", e.Stream) }
+	broadcast(h.clients.Group(streamGroup(e.Stream)).Within(maxBacklog, slow), "Entry", e)
 	if e.Kind == chat.Message {
-		h.read(e.Stream, e.Author, e.Sequence)
+		h.pushRead(e.Stream, e.Author, e.Sequence)
 	}
 }
 
-func (h *Hub) read(stream, login string, sequence int64) {
-	send(h.hub.Group(devicesOf(login)), "Read", stream, login, sequence)
+func (h *hub) pushRead(stream, login string, sequence int64) {
+	broadcast(h.clients.Group(agentGroup(login)), "Read", stream, login, sequence)
 }
 
-// setBack tells those who follow one of the streams to begin anew.
-func (h *Hub) setBack(streams []string) {
-	resync := make(map[*signalr.Conn]struct{})
+// resync tells followers of rolled back streams to join again without cursors.
+func (h *hub) resync(streams []string) {
+	affected := make(map[*signalr.Conn]struct{})
 	for _, stream := range streams {
-		for _, c := range h.hub.Dissolve(groupOf(stream)) {
-			resync[c] = struct{}{}
+		for _, c := range h.clients.Dissolve(streamGroup(stream)) {
+			affected[c] = struct{}{}
 		}
 	}
-	for c := range resync {
-		h.leave(c)
+	for c := range affected {
+		h.leaveAll(c)
 		sendTo(c, "Resync")
 	}
 }
@@ -111,16 +107,17 @@ var (
 	ErrBadLimit   = fault.New(fault.Invalid, "limit-invalid", "a limit is from 1 to %d")
 )
 
-// told is err as the client may read it: its code and its detail.
-func told(err error) error {
+// hubError converts err for the client: to the code and the detail of a fault. A timeout
+// is web.ErrBusy; an internal error stays hidden.
+func hubError(err error) error {
 	if err == nil {
 		return nil
 	}
 	f := fault.Of(err)
-	if late, ok := errors.AsType[interface {
+	if timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool
-	}](err); ok && f.Kind == fault.Internal && late.Timeout() {
+	}](err); ok && f.Kind == fault.Internal && timeout.Timeout() {
 		f = web.ErrBusy
 	}
 	if f.Kind == fault.Internal {

@@ -6,82 +6,80 @@ import (
 	"log/slog"
 
 	"parley.internal/chat"
+	"parley.internal/chat/tail"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/signalr"
 )
 
-// position is a chat.Position as the hub's clients know it.
-type position struct {
+// cursor is a chat.Cursor as the hub's clients send it.
+type cursor struct {
 	Sequence int64  `json:"sequence"`
 	Tag      string `json:"tag"`
 }
 
-// joined is all that an agent may read, and who is here.
-type joined struct {
+// joinResult is the snapshot returned by Join.
+type joinResult struct {
 	Agent    auth.Agent          `json:"agent"`
 	Streams  []chat.JoinedStream `json:"streams"`
 	Presence []chat.Presence     `json:"presence"`
 	Resync   []string            `json:"resync"`
 }
 
-// join answers what the agent does not have yet. What follows is sent behind the
-// answer; until then the socket hears nothing.
-func (h *Hub) join(ctx context.Context, c *signalr.Conn, known map[string]position) (joined, error) {
-	cursor := make(chat.Cursor, len(known))
-	for stream, p := range known {
-		cursor[stream] = chat.Position(p)
+// join returns the entries after a client's cursors. Live entries are sent behind the
+// result, never before.
+func (h *hub) join(ctx context.Context, c *signalr.Conn, from map[string]cursor) (joinResult, error) {
+	cursors := make(chat.Cursors, len(from))
+	for stream, at := range from {
+		cursors[stream] = chat.Cursor(at)
 	}
-	if err := cursor.Check(); err != nil {
-		return joined{}, told(err)
+	if err := cursors.Check(); err != nil {
+		return joinResult{}, hubError(err)
 	}
-	h.leave(c)
+	h.leaveAll(c)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	snapshot, err := h.streams.Join(ctx, c.User(), cursor)
+	snapshot, err := h.streams.Join(ctx, c.User(), cursors)
 	if err != nil {
-		return joined{}, told(err)
+		return joinResult{}, hubError(err)
 	}
-	here := h.lobby.presence.here()
+	online := h.node.presence.online()
 	c.AfterCompletion(func(ctx context.Context) error {
-		h.follow(ctx, c, snapshot, here)
+		h.goLive(ctx, c, snapshot, online)
 		return nil
 	})
 	agent := agentOf(c)
 	if agent.Roles == nil {
 		agent.Roles = []string{}
 	}
-	return joined{Agent: agent, Streams: snapshot.Streams, Presence: here, Resync: snapshot.Resync}, nil
+	return joinResult{Agent: agent, Streams: snapshot.Streams, Presence: online, Resync: snapshot.Resync}, nil
 }
 
-// follow has a socket hear of all that is not in its snapshot.
-func (h *Hub) follow(ctx context.Context, c *signalr.Conn, snapshot chat.Snapshot, here []chat.Presence) {
+// goLive sends a connection all changes since the snapshot, and adds the connection to the
+// groups.
+func (h *hub) goLive(ctx context.Context, c *signalr.Conn, snapshot chat.Snapshot, online []chat.Presence) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	h.hub.Join(c, devicesOf(c.User()))
-	h.lobby.presence.follow(here, func(changed []chat.Presence) {
-		if len(changed) > 0 {
-			sendTo(c, "Presence", changed)
+	h.clients.Join(c, agentGroup(c.User()))
+	h.node.presence.follow(online, func(changes []chat.Presence) {
+		if len(changes) > 0 {
+			sendTo(c, "Presence", changes)
 		}
-		h.hub.Join(c, everyone)
+		h.clients.Join(c, joinedGroup)
 	})
 	select {
-	case <-h.lobby.drain: // Perhaps the others have been told already.
-		sendTo(c, "Draining", drainTime.Milliseconds())
+	case <-h.node.drain: // The group may have been sent Draining already.
+		sendTo(c, "Draining", drainSpread.Milliseconds())
 	default:
 	}
 	for _, s := range snapshot.Streams {
-		hear := func(e chat.Entry) bool {
-			fits, err := c.SendWithin(window, "Entry", e)
-			return fits && err == nil
-		}
-		err := h.delivery.Follow(ctx, s.ID, s.Position(), hear, func() { h.hub.Join(c, groupOf(s.ID)) })
+		err := h.followStream(ctx, c, s.ID, s.HeadCursor())
 		switch {
 		case errors.Is(err, chat.ErrResync):
-			h.leave(c)
+			h.leaveAll(c)
 			sendTo(c, "Resync")
 			return
 		case err != nil:
-			if !errors.Is(err, errBehind) && ctx.Err() == nil {
+			if !errors.Is(err, tail.ErrLagging) && ctx.Err() == nil {
 				slog.WarnContext(ctx, "stream not followed", "stream", s.ID, "agent", c.User(), "error", err)
 			}
 			sendTo(c, "Behind", s.ID)
@@ -89,9 +87,10 @@ func (h *Hub) follow(ctx context.Context, c *signalr.Conn, snapshot chat.Snapsho
 	}
 }
 
-// sendTo calls one client; what is sent always has a form in JSON.
-func sendTo(c *signalr.Conn, target string, args ...any) {
-	if err := c.Send(target, args...); err != nil {
-		slog.Error("push not encoded", "target", target, "error", err)
+func (h *hub) followStream(ctx context.Context, c *signalr.Conn, stream string, from chat.Cursor) error {
+	send := func(e chat.Entry) bool {
+		fits, err := c.SendWithin(maxBacklog, "Entry", e)
+		return fits && err == nil
 	}
+	return h.tail.Follow(ctx, stream, from, send, func() { h.clients.Join(c, streamGroup(stream)) })
 }

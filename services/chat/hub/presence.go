@@ -14,215 +14,209 @@ import (
 )
 
 const (
-	leaveClean  = 3 * time.Second  // from the end of an agent's last socket to "left", if it closed
-	leaveBroken = 15 * time.Second // if it broke: the agent's browser is trying to come back
-	tellMost    = 20               // texts a second; the others are folded into one
-	sweepEvery  = 250 * time.Millisecond
+	offlineAfterClose = 3 * time.Second  // from the clean close of an agent's last connection to offline
+	offlineAfterBreak = 15 * time.Second // from a break: the browser is trying to reconnect
+	maxTextRate       = 20               // texts per second; further texts are folded
+	sweepInterval     = 250 * time.Millisecond
 )
 
-// presence knows which agents are here, and tells the others when that
-// changes. An agent is here with the first of their sockets, and until some
-// time after the last: who is back within that time never left.
+// presence tracks the agents of this node, and announces changes. An agent goes online
+// with the first connection, and offline some time after the end of the last: a reconnect
+// within this time is not announced.
 type presence struct {
-	most int // sockets of one agent; 0: no bound
-	// tell sends a text to everyone but one connection, which may be nil.
-	tell func(text string, except *signalr.Conn)
-	// show tells what has changed, each agent once. It must not wait.
-	show func([]chat.Presence)
-	// left notes who has gone.
-	left func(context.Context, []chat.Presence)
+	maxConnections int // per agent; 0: no limit
+	// announce sends a text to all connections except the given; nil: to all.
+	announce func(text string, except *signalr.Conn)
+	// publish sends changes, each agent once. publish is called under the lock and must
+	// not block.
+	publish func([]chat.Presence)
+	// offline stores the agents who went offline.
+	offline func(context.Context, []chat.Presence)
 
 	mu      sync.Mutex
-	agents  map[string]*attendance
-	changed map[string]chat.Presence // since show was called
-	budget  budget
+	agents  map[string]*onlineAgent
+	changes map[string]chat.Presence // not published yet, by login
+	texts   textLimit
 }
 
-type attendance struct {
-	sockets int
-	since   time.Time
-	ended   time.Time // when sockets is 0: when the last one did
-	leaves  time.Time // and when the agent is gone
+type onlineAgent struct {
+	connections  int
+	since        time.Time
+	disconnected time.Time // when the last connection ended; valid without connections
+	offlineAt    time.Time // when the agent goes offline; valid without connections
 }
 
-// budget folds the texts of a burst.
-type budget struct {
-	second       time.Time // when the current one began
-	told         int       // in it
-	joined, left int       // to be told when it is over
-}
-
-func newPresence(most int) *presence {
+func newPresence(maxConnections int) *presence {
 	return &presence{
-		most: most, agents: make(map[string]*attendance), changed: make(map[string]chat.Presence),
-		tell: func(string, *signalr.Conn) {},
-		show: func([]chat.Presence) {},
-		left: func(context.Context, []chat.Presence) {},
+		maxConnections: maxConnections,
+		agents:         make(map[string]*onlineAgent),
+		changes:        make(map[string]chat.Presence),
+		announce:       func(string, *signalr.Conn) {},
+		publish:        func([]chat.Presence) {},
+		offline:        func(context.Context, []chat.Presence) {},
 	}
 }
 
-// connected counts a socket. It reports false, and counts nothing, when the
-// agent has as many as they may.
-func (p *presence) connected(c *signalr.Conn) bool {
-	text, ok := p.join(c.User(), time.Now())
-	if text != "" {
-		p.tell(text, c)
-	}
-	return ok
-}
-
-func (p *presence) join(login string, now time.Time) (text string, ok bool) {
+// connected counts a connection, and returns a text to announce. An agent at the limit is
+// not counted and not admitted.
+func (p *presence) connected(login string, now time.Time) (text string, admitted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a, here := p.agents[login]
-	if !here {
-		a = &attendance{since: now}
-		p.agents[login] = a
-		p.changed[login] = chat.Presence{Login: login, State: chat.Online, At: now.UTC()}
+	agent, online := p.agents[login]
+	if !online {
+		agent = &onlineAgent{since: now}
+		p.agents[login] = agent
+		p.changes[login] = chat.Presence{Login: login, State: chat.Online, At: now.UTC()}
 	}
-	if p.most > 0 && a.sockets >= p.most {
+	if p.maxConnections > 0 && agent.connections >= p.maxConnections {
 		return "", false
 	}
-	a.sockets++
-	if here {
+	agent.connections++
+	if online {
 		return "", true
 	}
-	if !p.budget.spend(now) {
-		p.budget.joined++
+	if !p.texts.allow(now) {
+		p.texts.joined++
 		return "", true
 	}
 	return login + " join chat", true
 }
 
-// disconnected counts a socket that has ended.
+// disconnected counts the end of a connection.
 func (p *presence) disconnected(login string, clean bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a := p.agents[login]
-	a.sockets--
-	a.ended = time.Now()
-	a.leaves = a.ended.Add(leaveBroken)
+	agent := p.agents[login]
+	agent.connections--
+	agent.disconnected = time.Now()
+	agent.offlineAt = agent.disconnected.Add(offlineAfterBreak)
 	if clean {
-		a.leaves = a.ended.Add(leaveClean)
+		agent.offlineAt = agent.disconnected.Add(offlineAfterClose)
 	}
 }
 
-// here lists who is, by login.
-func (p *presence) here() []chat.Presence {
+// online lists the agents who are online, by login.
+func (p *presence) online() []chat.Presence {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := make([]chat.Presence, 0, len(p.agents))
-	for login, a := range p.agents {
-		all = append(all, chat.Presence{Login: login, State: chat.Online, At: a.since.UTC()})
+	for login, agent := range p.agents {
+		all = append(all, chat.Presence{Login: login, State: chat.Online, At: agent.since.UTC()})
 	}
 	slices.SortFunc(all, func(a, b chat.Presence) int { return strings.Compare(a.Login, b.Login) })
 	return all
 }
 
-// since is since when an agent is here.
-func (p *presence) since(login string) (at time.Time, here bool) {
+func (p *presence) onlineSince(login string) (at time.Time, online bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a, here := p.agents[login]
-	if !here {
+	agent, online := p.agents[login]
+	if !online {
 		return time.Time{}, false
 	}
-	return a.since.UTC(), true
+	return agent.since.UTC(), true
 }
 
-// follow calls enter with what has changed since somebody was told who is here;
-// what changes from then on is shown.
-func (p *presence) follow(told []chat.Presence, enter func(changed []chat.Presence)) {
+// follow calls joined with the changes since a list of online agents. Later changes are
+// published.
+func (p *presence) follow(listed []chat.Presence, joined func(changes []chat.Presence)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var changed []chat.Presence
-	known := make(map[string]bool, len(told))
-	for _, t := range told {
-		known[t.Login] = true
-		if _, here := p.agents[t.Login]; !here {
-			changed = append(changed, chat.Presence{Login: t.Login, State: chat.Offline, At: time.Now().UTC()})
+	var changes []chat.Presence
+	known := make(map[string]bool, len(listed))
+	for _, l := range listed {
+		known[l.Login] = true
+		if _, online := p.agents[l.Login]; !online {
+			changes = append(changes, chat.Presence{Login: l.Login, State: chat.Offline, At: time.Now().UTC()})
 		}
 	}
-	for login, a := range p.agents {
+	for login, agent := range p.agents {
 		if !known[login] {
-			changed = append(changed, chat.Presence{Login: login, State: chat.Online, At: a.since.UTC()})
+			changes = append(changes, chat.Presence{Login: login, State: chat.Online, At: agent.since.UTC()})
 		}
 	}
-	enter(changed)
+	joined(changes)
 }
 
-// run tells who has left, until ctx ends or drain is closed.
+// run sweeps until ctx ends or drain is closed.
 func (p *presence) run(ctx context.Context, drain <-chan struct{}) {
-	sweep := time.NewTicker(sweepEvery)
-	defer sweep.Stop()
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-drain:
 			return
-		case now := <-sweep.C:
-			texts, left := p.sweep(now)
+		case now := <-ticker.C:
+			texts, offline := p.sweep(now)
 			for _, text := range texts {
-				p.tell(text, nil)
+				p.announce(text, nil)
 			}
-			if len(left) > 0 {
-				p.left(ctx, left)
+			if len(offline) > 0 {
+				p.offline(ctx, offline)
 			}
 		}
 	}
 }
 
-func (p *presence) sweep(now time.Time) (texts []string, left []chat.Presence) {
+// sweep removes agents who went offline and publishes all changes.
+func (p *presence) sweep(now time.Time) (texts []string, offline []chat.Presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for login, a := range p.agents {
-		if a.sockets > 0 || a.leaves.After(now) {
+	for login, agent := range p.agents {
+		if agent.connections > 0 || agent.offlineAt.After(now) {
 			continue
 		}
 		delete(p.agents, login)
-		gone := chat.Presence{Login: login, State: chat.Offline, At: a.ended.UTC()}
-		p.changed[login] = gone
-		left = append(left, gone)
-		if p.budget.spend(now) {
+		change := chat.Presence{Login: login, State: chat.Offline, At: agent.disconnected.UTC()}
+		p.changes[login] = change
+		offline = append(offline, change)
+		if p.texts.allow(now) {
 			texts = append(texts, login+" left chat")
 		} else {
-			p.budget.left++
+			p.texts.left++
 		}
 	}
-	if len(p.changed) > 0 {
-		// Under the lock, for the order between this and follow.
-		p.show(slices.Collect(maps.Values(p.changed)))
-		clear(p.changed)
+	if len(p.changes) > 0 {
+		// Under the lock, to keep the order between this and follow.
+		p.publish(slices.Collect(maps.Values(p.changes)))
+		clear(p.changes)
 	}
-	return append(texts, p.budget.fold(now)...), left
+	return append(texts, p.texts.fold(now)...), offline
 }
 
-// spend reports whether one more text may be told in this second.
-func (b *budget) spend(now time.Time) bool {
-	if now.Sub(b.second) >= time.Second {
-		b.second, b.told = now, 0
-	}
-	b.told++
-	return b.told <= tellMost
+// textLimit limits the rate of texts. Texts beyond the limit are counted and folded.
+type textLimit struct {
+	second       time.Time // start of the current second
+	count        int       // texts of the current second
+	joined, left int       // texts beyond the limit
 }
 
-// fold is what is left to tell of a second that is over.
-func (b *budget) fold(now time.Time) (texts []string) {
-	if now.Sub(b.second) < time.Second {
+func (l *textLimit) allow(now time.Time) bool {
+	if now.Sub(l.second) >= time.Second {
+		l.second, l.count = now, 0
+	}
+	l.count++
+	return l.count <= maxTextRate
+}
+
+// fold returns the folded texts once the second is over.
+func (l *textLimit) fold(now time.Time) (texts []string) {
+	if now.Sub(l.second) < time.Second {
 		return nil
 	}
-	if b.joined > 0 {
-		texts = append(texts, agents(b.joined)+" join chat")
+	if l.joined > 0 {
+		texts = append(texts, moreAgents(l.joined)+" join chat")
 	}
-	if b.left > 0 {
-		texts = append(texts, agents(b.left)+" left chat")
+	if l.left > 0 {
+		texts = append(texts, moreAgents(l.left)+" left chat")
 	}
-	b.joined, b.left = 0, 0
+	l.joined, l.left = 0, 0
 	return texts
 }
 
-func agents(n int) string {
+func moreAgents(n int) string {
 	if n == 1 {
 		return "1 more agent"
 	}

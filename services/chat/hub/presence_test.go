@@ -14,188 +14,185 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// attend drives a presence without sockets.
-type attend struct {
+// fakeConnections drives a presence without connections.
+type fakeConnections struct {
 	*presence
 
-	told []string
+	texts []string
 }
 
-func (a *attend) in(login string) bool {
-	text, ok := a.join(login, time.Now())
+func (f *fakeConnections) connect(login string) bool {
+	text, admitted := f.connected(login, time.Now())
 	if text != "" {
-		a.tell(text, nil)
+		f.announce(text, nil)
 	}
-	return ok
+	return admitted
 }
 
-func TestPresence(t *testing.T) {
+func TestPresenceAnnouncesAgents(t *testing.T) {
 	const jimmy = "jimmy.solid"
 	joined, left := jimmy+" join chat", jimmy+" left chat"
 	tests := map[string]struct {
-		do   func(a *attend)
-		told []string
+		do    func(f *fakeConnections)
+		texts []string
 	}{
-		"an agent joins with the first socket": {
-			do:   func(a *attend) { a.in(jimmy); a.in(jimmy); a.in("danny") },
-			told: []string{joined, "danny join chat"},
+		"online with the first connection": {
+			do:    func(f *fakeConnections) { f.connect(jimmy); f.connect(jimmy); f.connect("danny") },
+			texts: []string{joined, "danny join chat"},
 		},
-		"and leaves three seconds after the last one closed": {
-			do: func(a *attend) {
-				a.in(jimmy)
-				a.in(jimmy)
-				a.disconnected(jimmy, false)
+		"offline three seconds after the last clean close": {
+			do: func(f *fakeConnections) {
+				f.connect(jimmy)
+				f.connect(jimmy)
+				f.disconnected(jimmy, false)
 				pass(time.Minute)
-				a.disconnected(jimmy, true)
+				f.disconnected(jimmy, true)
 				pass(2900 * time.Millisecond)
-				a.tell("still here", nil)
+				f.announce("2.9 seconds", nil)
 				pass(time.Second)
 			},
-			told: []string{joined, "still here", left},
+			texts: []string{joined, "2.9 seconds", left},
 		},
-		"or fifteen after it broke": {
-			do: func(a *attend) {
-				a.in(jimmy)
-				a.disconnected(jimmy, false)
+		"offline fifteen seconds after a broken connection": {
+			do: func(f *fakeConnections) {
+				f.connect(jimmy)
+				f.disconnected(jimmy, false)
 				pass(14900 * time.Millisecond)
-				a.tell("still here", nil)
+				f.announce("14.9 seconds", nil)
 				pass(time.Second)
 			},
-			told: []string{joined, "still here", left},
+			texts: []string{joined, "14.9 seconds", left},
 		},
-		"who is back within that time never left": {
-			do: func(a *attend) {
-				a.in(jimmy)
+		"a quick reconnect is not announced": {
+			do: func(f *fakeConnections) {
+				f.connect(jimmy)
 				for range 5 {
-					a.disconnected(jimmy, true)
+					f.disconnected(jimmy, true)
 					pass(2 * time.Second)
-					a.in(jimmy)
+					f.connect(jimmy)
 				}
 				pass(time.Minute)
 			},
-			told: []string{joined},
+			texts: []string{joined},
 		},
-		"who comes back later joins again": {
-			do: func(a *attend) {
-				a.in(jimmy)
-				a.disconnected(jimmy, true)
+		"a late reconnect is announced": {
+			do: func(f *fakeConnections) {
+				f.connect(jimmy)
+				f.disconnected(jimmy, true)
 				pass(time.Minute)
-				a.in(jimmy)
+				f.connect(jimmy)
 			},
-			told: []string{joined, left, joined},
+			texts: []string{joined, left, joined},
 		},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) { present(t, 0, tt.do, tt.told) })
+		t.Run(name, func(t *testing.T) { wantTexts(t, 0, tt.do, tt.texts) })
 	}
 }
 
-// present runs a presence for as long as do takes.
-func present(t *testing.T, most int, do func(a *attend), told []string) {
+// wantTexts runs a presence while do runs, and compares the announced texts.
+func wantTexts(t *testing.T, maxConnections int, do func(f *fakeConnections), want []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		a := &attend{}
+		f := &fakeConnections{}
 		var mu sync.Mutex
-		a.presence = newPresence(most)
-		a.tell = func(text string, _ *signalr.Conn) {
+		f.presence = newPresence(maxConnections)
+		f.announce = func(text string, _ *signalr.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
-			a.told = append(a.told, text)
+			f.texts = append(f.texts, text)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { a.run(ctx, nil) })
-		do(a)
+		var running sync.WaitGroup
+		running.Go(func() { f.run(ctx, nil) })
+		do(f)
 		synctest.Wait()
 		cancel()
-		wg.Wait()
-		if diff := cmp.Diff(told, a.told); diff != "" {
-			t.Errorf("told (-want +got):\n%s", diff)
+		running.Wait()
+		if diff := cmp.Diff(want, f.texts); diff != "" {
+			t.Errorf("announced texts (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func TestABurstIsFolded(t *testing.T) {
-	var told []string
-	for i := range tellMost {
-		told = append(told, fmt.Sprintf("agent %d join chat", i))
+func TestBurstOfPresenceTextsIsFolded(t *testing.T) {
+	const agents = maxTextRate + 15
+	var want []string
+	for i := range maxTextRate {
+		want = append(want, fmt.Sprintf("agent %d join chat", i))
 	}
-	told = append(told, "15 more agents join chat")
-	for range tellMost {
-		told = append(told, "somebody left chat")
+	want = append(want, "15 more agents join chat")
+	for range maxTextRate {
+		want = append(want, "some agent left chat")
 	}
-	told = append(told, "15 more agents left chat", "late join chat")
-	somebody := func(texts []string) []string { // A map has no order.
-		for i, text := range texts {
-			var n int
-			if _, err := fmt.Sscanf(text, "agent %d left chat", &n); err == nil {
-				texts[i] = "somebody left chat"
-			}
-		}
-		return texts
-	}
-	present(t, 0, func(a *attend) {
-		for i := range tellMost + 15 {
-			a.in(fmt.Sprintf("agent %d", i))
+	want = append(want, "15 more agents left chat", "late join chat")
+	wantTexts(t, 0, func(f *fakeConnections) {
+		for i := range agents {
+			f.connect(fmt.Sprintf("agent %d", i))
 		}
 		pass(2 * time.Second)
-		for i := range tellMost + 15 {
-			a.disconnected(fmt.Sprintf("agent %d", i), true)
+		for i := range agents {
+			f.disconnected(fmt.Sprintf("agent %d", i), true)
 		}
 		pass(10 * time.Second)
-		a.in("late")
+		f.connect("late")
 		synctest.Wait()
-		a.told = somebody(a.told)
-	}, told)
-}
-
-func TestAnAgentHasSoManySockets(t *testing.T) {
-	present(t, 2, func(a *attend) {
-		for i, want := range []bool{true, true, false} {
-			if got := a.in("jimmy"); got != want {
-				t.Errorf("socket %d was let in: %t", i+1, got)
+		for i, text := range f.texts { // Agents leave in no order.
+			var n int
+			if _, err := fmt.Sscanf(text, "agent %d left chat", &n); err == nil {
+				f.texts[i] = "some agent left chat"
 			}
 		}
-		a.disconnected("jimmy", true)
-		if !a.in("jimmy") {
-			t.Error("after one had ended no other was let in")
+	}, want)
+}
+
+func TestConnectionsOfAnAgentAreLimited(t *testing.T) {
+	wantTexts(t, 2, func(f *fakeConnections) {
+		for i, want := range []bool{true, true, false} {
+			if got := f.connect("jimmy"); got != want {
+				t.Errorf("connection %d: admitted %t, want %t", i+1, got, want)
+			}
 		}
-		if !a.in("danny") {
-			t.Error("another agent was not let in")
+		f.disconnected("jimmy", true)
+		if !f.connect("jimmy") {
+			t.Error("no connection was admitted after one had ended")
+		}
+		if !f.connect("danny") {
+			t.Error("another agent's connection was not admitted")
 		}
 	}, []string{"jimmy join chat", "danny join chat"})
 }
 
-func TestPresenceIsShownInBatches(t *testing.T) {
+func TestPresenceIsPublishedInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		p := newPresence(0)
-		var shown []string
-		note := func(all []chat.Presence) {
-			for _, one := range all {
-				shown = append(shown, fmt.Sprintf("%s %s since %s", one.Login, one.State, one.At.Sub(start)))
+		var published []string
+		record := func(changes []chat.Presence) {
+			for _, c := range changes {
+				published = append(published, fmt.Sprintf("%s %s since %s", c.Login, c.State, c.At.Sub(start)))
 			}
-			shown = append(shown, fmt.Sprintf("at %s", time.Since(start)))
+			published = append(published, fmt.Sprintf("at %s", time.Since(start)))
 		}
-		p.show = note
-		var left []chat.Presence
-		p.left = func(_ context.Context, gone []chat.Presence) { left = append(left, gone...) }
+		p.publish = record
+		var offline []chat.Presence
+		p.offline = func(_ context.Context, agents []chat.Presence) { offline = append(offline, agents...) }
 		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { p.run(ctx, nil) })
+		var running sync.WaitGroup
+		running.Go(func() { p.run(ctx, nil) })
 
-		p.join("jimmy", time.Now())
-		p.join("jimmy", time.Now())
-		told := p.here()
+		p.connected("jimmy", time.Now())
+		p.connected("jimmy", time.Now())
+		listed := p.online()
 		pass(1100 * time.Millisecond)
-		p.join("danny", time.Now())
-		p.follow(told, note) // Who was told before danny came hears of him, and again with all.
+		p.connected("danny", time.Now())
+		p.follow(listed, record) // A list without danny: he is in the changes, and published again.
 		p.disconnected("jimmy", true)
 		p.disconnected("jimmy", true)
 		pass(10 * time.Second)
-		p.follow(told, note)
+		p.follow(listed, record)
 		cancel()
-		wg.Wait()
+		running.Wait()
 		want := []string{
 			"jimmy online since 0s", "at 250ms",
 			"danny online since 1.1s", "at 1.1s",
@@ -203,17 +200,17 @@ func TestPresenceIsShownInBatches(t *testing.T) {
 			"jimmy offline since 1.1s", "at 4.25s",
 			"jimmy offline since 11.1s", "danny online since 1.1s", "at 11.1s",
 		}
-		if diff := cmp.Diff(want, shown); diff != "" {
-			t.Errorf("shown (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, published); diff != "" {
+			t.Errorf("published changes (-want +got):\n%s", diff)
 		}
-		if len(left) != 1 || left[0].Login != "jimmy" || left[0].At.Sub(start) != 1100*time.Millisecond {
-			t.Errorf("%+v have left", left)
+		if len(offline) != 1 || offline[0].Login != "jimmy" || offline[0].At.Sub(start) != 1100*time.Millisecond {
+			t.Errorf("agents who went offline: got %+v, want jimmy at 1.1s", offline)
 		}
-		if at, here := p.since("danny"); !here || at.Sub(start) != 1100*time.Millisecond {
-			t.Errorf("danny is here: %t, since %s", here, at)
+		if at, online := p.onlineSince("danny"); !online || at.Sub(start) != 1100*time.Millisecond {
+			t.Errorf("danny: online %t since %s, want since 1.1s", online, at.Sub(start))
 		}
 	})
 }
 
-// pass lets time pass on a bubble's clock. Nobody waits for it in earnest.
+// pass lets time pass on a synctest bubble's clock.
 func pass(d time.Duration) { <-time.After(d) }

@@ -7,22 +7,22 @@ import (
 	"parley.internal/pkg/auth"
 )
 
-// ListAgents lists whom chat can reach, and who is here.
+// ListAgents lists the directory, with presence.
 func (s Server) ListAgents(ctx context.Context, r ListAgentsRequestObject) (ListAgentsResponseObject, error) {
-	after, err := inside(r.Params.Cursor)
+	after, err := decodeCursor(r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	if after != "" && (chat.Profile{Login: after}).Check() != nil {
 		return nil, errBadCursor()
 	}
-	limit := limitOr(r.Params.Limit, usualItems)
+	limit := limitOr(r.Params.Limit, defaultItems)
 	agents, err := s.Agents.Agents(ctx, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	for i := range agents {
-		if at, here := s.Since(agents[i].Login); here {
+		if at, online := s.OnlineSince(agents[i].Login); online {
 			agents[i].State, agents[i].At = chat.Online, &at
 		}
 	}
@@ -30,7 +30,7 @@ func (s Server) ListAgents(ctx context.Context, r ListAgentsRequestObject) (List
 	return ListAgents200JSONResponse{Items: items, Next: next}, nil
 }
 
-// IntroduceAgents makes agents known before they come.
+// IntroduceAgents adds agents to the directory, or updates their profiles.
 func (s Server) IntroduceAgents(ctx context.Context, r IntroduceAgentsRequestObject) (IntroduceAgentsResponseObject, error) {
 	if _, err := auth.Require(ctx, auth.Admin); err != nil {
 		return nil, err

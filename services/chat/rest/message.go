@@ -12,31 +12,32 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// PostMessage says something in the General room. A client that retries sends
-// the same clientId, and gets the same answer.
+// PostMessage appends a message to the General room. A client that retries with the same
+// clientId gets the same response.
 func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (PostMessageResponseObject, error) {
-	who, err := caller(ctx)
+	agent, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	said := chat.Saying{Stream: chat.General, ID: idOr(r.Body.ClientId), Text: r.Body.Text}
-	entry, err := s.Sender.Send(ctx, authorOf(who), said)
-	return PostMessage201JSONResponse(entry), pointed(err)
+	draft := draftOf(agent, idOrNew(r.Body.ClientId), r.Body.Text)
+	draft.Stream = chat.General
+	entry, err := s.Sender.Send(ctx, draft)
+	return PostMessage201JSONResponse(entry), withPointer(err)
 }
 
-// Notify tells an audience something.
+// Notify sends an administrator's announcement to an audience.
 func (s Server) Notify(ctx context.Context, r NotifyRequestObject) (NotifyResponseObject, error) {
-	who, err := auth.Require(ctx, auth.Admin)
+	admin, err := auth.Require(ctx, auth.Admin)
 	if err != nil {
 		return nil, err
 	}
-	id := idOr(r.Body.ClientId)
-	streams, err := s.Sender.Notify(ctx, authorOf(who), id, r.Body.Text, r.Body.Audience)
-	return Notify202JSONResponse{Id: id, Streams: streams}, pointed(err)
+	draft := draftOf(admin, idOrNew(r.Body.ClientId), r.Body.Text)
+	streams, err := s.Sender.Announce(ctx, draft, r.Body.Audience)
+	return Notify202JSONResponse{Id: draft.ID, Streams: streams}, withPointer(err)
 }
 
-// pointed says where in the body of a message or an announcement a fault is.
-func pointed(err error) error {
+// withPointer adds the place of a fault in the body of a message or an announcement.
+func withPointer(err error) error {
 	for pointer, faults := range map[string][]*fault.Error{
 		"#/text":     {chat.ErrTextEmpty, chat.ErrTextTooLong, chat.ErrTextBroken},
 		"#/clientId": {chat.ErrIDInvalid, chat.ErrIDReused},
@@ -52,30 +53,34 @@ func pointed(err error) error {
 	return err
 }
 
-// idOr is the client's, or a new one.
-func idOr(clientID *string) string {
+func draftOf(author auth.Agent, id, text string) chat.Draft {
+	return chat.Draft{ID: id, Author: author.Login, Avatar: author.Avatar, Body: text}
+}
+
+// idOrNew returns the client's id, or a new one.
+func idOrNew(clientID *string) string {
 	if clientID == nil {
 		return uuid.NewString()
 	}
 	return *clientID
 }
 
-// ReadSince answers what the agent's streams got since a cursor or, on a first
-// call, since a time.
+// ReadSince lists the entries of the agent's streams after a cursor or, on a first call,
+// after a time.
 func (s Server) ReadSince(ctx context.Context, r ReadSinceRequestObject) (ReadSinceResponseObject, error) {
-	who, err := caller(ctx)
+	agent, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.since(ctx, who.Login, r.Params.Since, limitOr(r.Params.Limit, usualEntries))
-	return ReadSince200JSONResponse{Entries: page.Entries, Cursor: page.Cursor.String(), More: page.More}, err
+	page, err := s.since(ctx, agent.Login, r.Params.Since, limitOr(r.Params.Limit, defaultEntries))
+	return ReadSince200JSONResponse{Entries: page.Entries, Cursor: page.Cursors.String(), More: page.More}, err
 }
 
 func (s Server) since(ctx context.Context, login, since string, limit int) (chat.Page, error) {
 	if at, err := time.Parse(time.RFC3339, since); err == nil {
 		return s.Log.SinceTime(ctx, login, at, limit)
 	}
-	cursor, err := chat.ParseCursor(since)
+	cursor, err := chat.ParseCursors(since)
 	if err != nil {
 		return chat.Page{}, badQuery("since", "is neither a cursor that was given out here nor a time in RFC 3339")
 	}

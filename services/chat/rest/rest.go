@@ -1,4 +1,4 @@
-// Package rest is chat's HTTP side, for programs and for who was away.
+// Package rest serves chat's REST API, for programs, and for clients after being offline.
 package rest
 
 import (
@@ -16,34 +16,34 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// Log is what agents may read.
+// Log reads agents' streams.
 type Log interface {
-	Since(ctx context.Context, login string, cursor chat.Cursor, limit int) (chat.Page, error)
+	Since(ctx context.Context, login string, cursor chat.Cursors, limit int) (chat.Page, error)
 	SinceTime(ctx context.Context, login string, after time.Time, limit int) (chat.Page, error)
 	Streams(ctx context.Context, login string) ([]chat.Stream, error)
 	After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 	Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error)
 }
 
-// Agents are those whom chat can reach.
+// Agents is the directory of agents.
 type Agents interface {
 	Agents(ctx context.Context, after string, limit int) ([]chat.Agent, error)
 	Introduce(ctx context.Context, profiles []chat.Profile) error
 }
 
-// Server answers what the contract names.
+// Server implements the operations of the contract.
 type Server struct {
 	Log    Log
 	Agents Agents
 	Sender chat.Sender
-	// Since is since when an agent is here.
-	Since func(login string) (at time.Time, here bool)
+	// OnlineSince returns when an agent came online, or false.
+	OnlineSince func(login string) (at time.Time, online bool)
 }
 
 var _ StrictServerInterface = Server{}
 
-// Register adds the routes to mux. Requests must come through auth.Middleware
-// and the contract's: what does not fit it is refused before it comes here.
+// Register adds the routes to mux. Requests must come through auth.Middleware and the
+// contract's middleware, where invalid requests are rejected.
 func Register(mux *web.Mux, s Server) {
 	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBody,
@@ -56,7 +56,7 @@ func Register(mux *web.Mux, s Server) {
 	})
 }
 
-// noStore keeps answers out of caches: they are this agent's, and of now.
+// noStore keeps responses out of caches: they belong to an agent, and to a moment.
 func noStore(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -64,7 +64,7 @@ func noStore(next http.Handler) http.Handler {
 	})
 }
 
-// refuseBody is about what fits the contract and is no value of ours.
+// refuseBody rejects a body within the contract that does not decode into the Go type.
 func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Of(err).Kind == fault.Internal {
 		err = web.ErrBadBody.With(err.Error())
@@ -72,7 +72,7 @@ func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 	web.Refuse(w, r, err)
 }
 
-// refuseParameter is refuseBody for a number that is beyond ours.
+// refuseParameter rejects a number beyond the range of the Go type.
 func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	name := ""
 	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
@@ -81,21 +81,21 @@ func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	web.Refuse(w, r, badQuery(name, "cannot be read"))
 }
 
-// The usual sizes of a page; the contract bounds them.
+// The default page sizes. The contract limits the page size.
 const (
-	usualItems   = 50
-	usualEntries = 200
+	defaultItems   = 50
+	defaultEntries = 200
 )
 
-func limitOr(limit *int, usual int) int {
+func limitOr(limit *int, standard int) int {
 	if limit == nil {
-		return usual
+		return standard
 	}
 	return *limit
 }
 
-// pageOf is what fits of items, of which one more was asked for, and the cursor
-// behind it.
+// pageOf takes up to limit+1 items. It returns the first limit items and, if there are
+// more, the cursor of the next page.
 func pageOf[T any](items []T, limit int, cursor func(T) string) (page []T, next *string) {
 	if len(items) > limit {
 		items = items[:limit]
@@ -105,8 +105,8 @@ func pageOf[T any](items []T, limit int, cursor func(T) string) (page []T, next 
 	return append([]T{}, items...), next
 }
 
-// inside is what pageOf put into a cursor, "" if there is none.
-func inside(cursor *string) (string, error) {
+// decodeCursor returns the text encoded by pageOf; empty without a cursor.
+func decodeCursor(cursor *string) (string, error) {
 	if cursor == nil {
 		return "", nil
 	}
@@ -119,13 +119,11 @@ func inside(cursor *string) (string, error) {
 
 func errBadCursor() error { return badQuery("cursor", "is not one that was given out here") }
 
-func badQuery(name, what string) error {
-	return web.ErrBadQuery.With(name, what).At(fault.Field{Parameter: name, Detail: what})
+func badQuery(name, detail string) error {
+	return web.ErrBadQuery.With(name, detail).At(fault.Field{Parameter: name, Detail: detail})
 }
 
 func caller(ctx context.Context) (auth.Agent, error) {
-	who, err := auth.FromContext(ctx)
-	return who.Agent, err
+	caller, err := auth.FromContext(ctx)
+	return caller.Agent, err
 }
-
-func authorOf(a auth.Agent) chat.Author { return chat.Author{Login: a.Login, Avatar: a.Avatar} }

@@ -34,14 +34,14 @@ func TestMain(m *testing.M) {
 
 var secret = []byte(strings.Repeat("k", auth.MinSecret))
 
-const patience = 60 * time.Second
+const timeout = 60 * time.Second
 
-// service is a chat service that runs.
+// service is a running chat service.
 type service struct {
 	t        *testing.T
 	url      string
 	server   *server.Server
-	http     *http.Client // checks each answer against the contract
+	http     *http.Client // checks each response against the contract
 	contract *contract.Contract
 	stop     func()
 }
@@ -61,7 +61,7 @@ func start(t *testing.T, database string, change ...func(*server.Config)) *servi
 		t.Fatal(err)
 	}
 	listening := httptest.NewUnstartedServer(s.Handler())
-	listening.Listener = narrow{listening.Listener}
+	listening.Listener = smallBuffers{listening.Listener}
 	listening.Start()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -80,25 +80,24 @@ func start(t *testing.T, database string, change ...func(*server.Config)) *servi
 	t.Cleanup(stop)
 	return &service{
 		t: t, url: listening.URL, server: s, contract: contracts, stop: stop,
-		http: &http.Client{Transport: contracttest.Transport(t, contracts, transport), Timeout: patience},
+		http: &http.Client{Transport: contracttest.Transport(t, contracts, transport), Timeout: timeout},
 	}
 }
 
-// narrow is a listener whose connections hold little that is not read, so that a
-// client that does not read is noticed soon.
-type narrow struct{ net.Listener }
+// smallBuffers is a listener with small socket buffers: a slow consumer is noticed soon.
+type smallBuffers struct{ net.Listener }
 
-const narrowBuffer = 4 << 10
+const smallBuffer = 4 << 10
 
-func (n narrow) Accept() (net.Conn, error) {
-	c, err := n.Listener.Accept()
+func (l smallBuffers) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
 	if tcp, ok := c.(*net.TCPConn); ok && err == nil {
-		err = tcp.SetWriteBuffer(narrowBuffer)
+		err = tcp.SetWriteBuffer(smallBuffer)
 	}
 	return c, err
 }
 
-// token is one for an agent; admin is an ADMIN.
+// token issues a token for an agent. The agent admin has the role ADMIN.
 func (s *service) token(login string, life time.Duration) string {
 	s.t.Helper()
 	tokens, err := auth.NewSecret(secret)
@@ -116,8 +115,8 @@ func (s *service) token(login string, life time.Duration) string {
 	return token
 }
 
-// ask does a request and decodes the answer into out, or the problem's code.
-func (s *service) ask(login, method, path string, in, out any) (status int, code string) {
+// request sends a request and decodes the response into out, or returns the problem's code.
+func (s *service) request(login, method, path string, in, out any) (status int, code string) {
 	s.t.Helper()
 	var body io.Reader
 	if in != nil {
@@ -133,19 +132,19 @@ func (s *service) ask(login, method, path string, in, out any) (status int, code
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+s.token(login, time.Hour))
-	answer, err := s.http.Do(r)
+	response, err := s.http.Do(r)
 	if err != nil {
 		s.t.Error(err)
 		return 0, ""
 	}
-	text, err := io.ReadAll(answer.Body)
-	if err := errors.Join(err, answer.Body.Close()); err != nil {
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		s.t.Error(err)
 	}
 	var problem struct {
 		Code string `json:"code"`
 	}
-	if answer.StatusCode >= 400 {
+	if response.StatusCode >= 400 {
 		out = &problem
 	}
 	if out != nil {
@@ -153,29 +152,29 @@ func (s *service) ask(login, method, path string, in, out any) (status int, code
 			s.t.Errorf("%s %s: %s: %v", method, path, text, err)
 		}
 	}
-	return answer.StatusCode, problem.Code
+	return response.StatusCode, problem.Code
 }
 
-// say posts a message.
-func (s *service) say(login, text string) chat.Entry {
+// post posts a message to the General room.
+func (s *service) post(login, text string) chat.Entry {
 	s.t.Helper()
 	var e chat.Entry
-	if status, code := s.ask(login, "POST", "/api/messages", map[string]string{"text": text}, &e); status != http.StatusCreated {
-		s.t.Errorf("%s says %.20q: %d %s", login, text, status, code)
+	if status, code := s.request(login, "POST", "/api/messages", map[string]string{"text": text}, &e); status != http.StatusCreated {
+		s.t.Errorf("message %.20q of %s: got status %d %s, want 201", text, login, status, code)
 	}
 	return e
 }
 
-// announce tells all, or some.
+// announce sends an announcement to an audience.
 func (s *service) announce(text string, audience any) {
 	s.t.Helper()
 	in := map[string]any{"text": text, "audience": audience}
-	if status, code := s.ask("admin", "POST", "/api/notifications", in, nil); status != http.StatusAccepted {
-		s.t.Errorf("announcing to %v answers %d %s", audience, status, code)
+	if status, code := s.request("admin", "POST", "/api/notifications", in, nil); status != http.StatusAccepted {
+		s.t.Errorf("announcement to %v: got status %d %s, want 202", audience, status, code)
 	}
 }
 
-// stream reads the entries of a stream after a sequence.
+// stream reads all entries of a stream after a sequence.
 func (s *service) stream(login, id string, after int64) (entries []chat.Entry) {
 	s.t.Helper()
 	path := fmt.Sprintf("/api/streams/%s/entries?after=%d", id, after)
@@ -184,8 +183,8 @@ func (s *service) stream(login, id string, after int64) (entries []chat.Entry) {
 			Items []chat.Entry `json:"items"`
 			Next  *string      `json:"next"`
 		}
-		if status, code := s.ask(login, "GET", path+next, nil, &page); status != http.StatusOK {
-			s.t.Errorf("reading %s answers %d %s", id, status, code)
+		if status, code := s.request(login, "GET", path+next, nil, &page); status != http.StatusOK {
+			s.t.Errorf("entries of %s: got status %d %s, want 200", id, status, code)
 			return nil
 		}
 		entries = append(entries, page.Items...)
@@ -196,15 +195,15 @@ func (s *service) stream(login, id string, after int64) (entries []chat.Entry) {
 	}
 }
 
-// joined is what Join answers.
-type joined struct {
+// joinResult is the result of Join.
+type joinResult struct {
 	Agent    auth.Agent          `json:"agent"`
 	Streams  []chat.JoinedStream `json:"streams"`
 	Presence []chat.Presence     `json:"presence"`
 	Resync   []string            `json:"resync"`
 }
 
-func (j joined) stream(id string) chat.JoinedStream {
+func (j joinResult) stream(id string) chat.JoinedStream {
 	for _, s := range j.Streams {
 		if s.ID == id {
 			return s
@@ -213,12 +212,13 @@ func (j joined) stream(id string) chat.JoinedStream {
 	return chat.JoinedStream{}
 }
 
-type position struct {
+// cursor is the wire form of a chat.Cursor.
+type cursor struct {
 	Sequence int64  `json:"sequence"`
 	Tag      string `json:"tag"`
 }
 
-// message is a record of the hub protocol.
+// message is a message of the hub protocol.
 type message struct {
 	Type         int               `json:"type"`
 	InvocationID string            `json:"invocationId"`
@@ -230,7 +230,7 @@ type message struct {
 
 func (m message) bind(args ...any) error {
 	if len(m.Arguments) != len(args) {
-		return fmt.Errorf("%s has %d arguments", m.Target, len(m.Arguments))
+		return fmt.Errorf("%s: got %d arguments, want %d", m.Target, len(m.Arguments), len(args))
 	}
 	for i, arg := range args {
 		if err := json.Unmarshal(m.Arguments[i], arg); err != nil {
@@ -242,20 +242,20 @@ func (m message) bind(args ...any) error {
 
 const separator = "\x1e"
 
-// socket is one to /hub whose records are seen in the order in which they came.
-type socket struct {
+// connection is a WebSocket to /hub. The test reads each message in the order of arrival.
+type connection struct {
 	ws      *websocket.Conn
 	last    int
 	pending [][]byte
 }
 
-func (s *service) dial(login string) (*socket, error) {
+func (s *service) dial(login string) (*connection, error) {
 	header := http.Header{"Authorization": {"Bearer " + s.token(login, time.Hour)}}
 	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.url, "http")+"/hub", header)
 	if err != nil {
 		return nil, err
 	}
-	c := &socket{ws: ws}
+	c := &connection{ws: ws}
 	if err := c.write(`{"protocol":"json","version":1}`); err != nil {
 		return nil, err
 	}
@@ -263,13 +263,13 @@ func (s *service) dial(login string) (*socket, error) {
 	return c, err
 }
 
-func (c *socket) write(record string) error {
+func (c *connection) write(record string) error {
 	return c.ws.WriteMessage(websocket.TextMessage, []byte(record+separator))
 }
 
-func (c *socket) record() ([]byte, error) {
+func (c *connection) record() ([]byte, error) {
 	for len(c.pending) == 0 {
-		if err := c.ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.ws.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 			return nil, err
 		}
 		_, data, err := c.ws.ReadMessage()
@@ -283,8 +283,8 @@ func (c *socket) record() ([]byte, error) {
 	return record, nil
 }
 
-// next is what comes next, pings left out.
-func (c *socket) next() (message, error) {
+// next reads the next message that is not a ping.
+func (c *connection) next() (message, error) {
 	for {
 		record, err := c.record()
 		if err != nil {
@@ -300,8 +300,8 @@ func (c *socket) next() (message, error) {
 	}
 }
 
-// call invokes a method and gives what comes before its answer to before.
-func (c *socket) call(out any, before func(message), target string, args ...any) error {
+// call invokes a method and passes messages before the completion to before.
+func (c *connection) call(out any, before func(message), target string, args ...any) error {
 	c.last++
 	id := fmt.Sprint(c.last)
 	if args == nil {

@@ -18,7 +18,7 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 		hub.Path+"/negotiate", hub.AgentsChatPath+"/negotiate")
 	m.Hub(hub.Path)
 	m.Hub(hub.AgentsChatPath)
-	m.Register(hub.Collector{Lobby: s.lobby})
+	m.Register(hub.Collector{Node: s.node})
 	metrics := eventctl.Metrics{Service: "chat", Inbox: s.inbox}
 	if s.broker != nil {
 		metrics.Broker = []rabbit.Role{s.broker}
@@ -29,6 +29,6 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 // EventService describes the service to the operators' command.
 func EventService(databaseURL string) eventctl.Service {
 	var router event.Router[*database.Tx]
-	chat.Announce(&router, nil) // Only the event types are read.
+	chat.HandleNotices(&router, nil) // Only the event types are read.
 	return eventctl.Service{Name: "chat", DatabaseURL: databaseURL, Consumer: consumer, Types: router.Types()}
 }

@@ -12,12 +12,12 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// routes is what leads to a handler.
+// routes holds the handlers and their middleware.
 type routes struct {
 	tokens     auth.Verifier
 	origins    web.Origins
 	contract   *contract.Contract
-	agents     directory
+	lastSeen   *chat.LastSeen
 	agentsChat http.Handler
 	hub        http.Handler
 	rest       rest.Server
@@ -27,9 +27,9 @@ func (r routes) handler() http.Handler {
 	var paths web.Mux
 	rest.Register(&paths, r.rest)
 	signedIn := auth.Middleware(r.tokens, web.Refuse)
-	fits := r.contract.Middleware(web.Refuse)
+	validated := r.contract.Middleware(web.Refuse)
 	var mux web.Mux
-	mux.Handle("/api/", web.Deadline(signedIn(r.meet(fits(&paths)))))
+	mux.Handle("/api/", web.Deadline(signedIn(r.recordLastSeen(validated(&paths)))))
 	hubs := auth.HubMiddleware(r.tokens, web.Refuse)
 	for path, handler := range map[string]http.Handler{hub.AgentsChatPath: r.agentsChat, hub.Path: r.hub} {
 		mux.Handle(path, hubs(handler))
@@ -38,16 +38,15 @@ func (r routes) handler() http.Handler {
 	return web.Recover(r.origins.CORS(&mux))
 }
 
-// meet makes known who asks, but not who introduces others: that is the portal,
-// or another program, and nobody to talk to. Whether it works is not the
-// caller's concern.
-func (r routes) meet(next http.Handler) http.Handler {
+// recordLastSeen records the caller as an active agent. Callers of IntroduceAgents are
+// left out: they are portals and other programs, not agents. An error is only logged.
+func (r routes) recordLastSeen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		introduces := q.Method == http.MethodPut && q.URL.Path == "/api/agents"
-		if who, err := auth.FromContext(q.Context()); err == nil && !introduces {
-			p := chat.Profile{Login: who.Login, Name: who.Name, Avatar: who.Avatar}
-			if err := r.agents.Meet(q.Context(), p); err != nil {
-				slog.WarnContext(q.Context(), "who asks was not noted", "agent", who.Login, "error", err)
+		if caller, err := auth.FromContext(q.Context()); err == nil && !introduces {
+			p := chat.Profile{Login: caller.Login, Name: caller.Name, Avatar: caller.Avatar}
+			if err := r.lastSeen.Record(q.Context(), p); err != nil {
+				slog.WarnContext(q.Context(), "last seen not stored", "agent", caller.Login, "error", err)
 			}
 		}
 		next.ServeHTTP(w, q)

@@ -14,157 +14,155 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-// member holds what a client holds that keeps to the contract: it takes the
-// snapshot, fetches what is missing, and wants each entry that comes to be the
-// next one.
+// member is a client that keeps to the contract: it takes the snapshot, fetches missing
+// entries, and wants each pushed entry to be the next one.
 type member struct {
-	s      *service
-	login  string
-	socket *socket
-	held   map[string][]chat.Entry
-	away   map[string]bool // streams that it is behind in: it must join again
+	s       *service
+	login   string
+	conn    *connection
+	entries map[string][]chat.Entry
+	behind  map[string]bool // streams after Behind: the client must join again
 }
 
 func (m *member) dial() error {
 	var err error
-	m.socket, err = m.s.dial(m.login)
+	m.conn, err = m.s.dial(m.login)
 	return err
 }
 
 func (m *member) join(withCursors bool) error {
 	if !withCursors {
-		m.held = make(map[string][]chat.Entry)
+		m.entries = make(map[string][]chat.Entry)
 	}
 	var args []any
-	cursors := make(map[string]position)
-	for stream, entries := range m.held {
+	cursors := make(map[string]cursor)
+	for stream, entries := range m.entries {
 		if n := len(entries); n > 0 {
-			cursors[stream] = position(entries[n-1].Position())
+			cursors[stream] = cursor(entries[n-1].Cursor())
 		}
 	}
 	if len(cursors) > 0 || rand.IntN(2) == 0 {
 		args = append(args, cursors)
 	}
-	var all joined
+	var all joinResult
 	var wrong error
 	before := func(e message) {
-		if withCursors { // What comes now follows what was held before this call.
-			wrong = errors.Join(wrong, m.hear(e))
+		if withCursors { // Entries before the completion follow the entries before the call.
+			wrong = errors.Join(wrong, m.receive(e))
 		}
 	}
-	if m.socket.last == 0 {
-		before = func(e message) { wrong = fmt.Errorf("%s came before it had joined", e.Target) }
+	if m.conn.last == 0 {
+		before = func(e message) { wrong = fmt.Errorf("%s was pushed before Join", e.Target) }
 	}
-	if err := m.socket.call(&all, before, "Join", args...); err != nil || wrong != nil {
+	if err := m.conn.call(&all, before, "Join", args...); err != nil || wrong != nil {
 		return errors.Join(err, wrong)
 	}
 	if len(all.Resync) > 0 {
-		return fmt.Errorf("the log was not set back: %v", all.Resync)
+		return fmt.Errorf("resync of %v without a rollback", all.Resync)
 	}
-	m.away = make(map[string]bool)
+	m.behind = make(map[string]bool)
 	for _, stream := range all.Streams {
-		held := m.held[stream.ID]
-		for _, e := range stream.Entries { // It may have heard some while it waited for this.
-			if n := len(held); n == 0 || e.Sequence > held[n-1].Sequence {
-				held = append(held, e)
+		have := m.entries[stream.ID]
+		for _, e := range stream.Entries { // Some may have been pushed before the completion.
+			if n := len(have); n == 0 || e.Sequence > have[n-1].Sequence {
+				have = append(have, e)
 			}
 		}
-		if _, known := cursors[stream.ID]; !known && len(held) > 0 && held[0].Sequence > 1 {
-			held = m.older(stream.ID, held)
+		if _, known := cursors[stream.ID]; !known && len(have) > 0 && have[0].Sequence > 1 {
+			have = m.older(stream.ID, have)
 		}
-		if n := int64(len(held)); n < stream.Head {
+		if n := int64(len(have)); n < stream.Head {
 			for _, e := range m.s.stream(m.login, stream.ID, n) {
 				if e.Sequence <= stream.Head {
-					held = append(held, e)
+					have = append(have, e)
 				}
 			}
 		}
-		m.held[stream.ID] = held
+		m.entries[stream.ID] = have
 	}
 	return nil
 }
 
-// older fetches what precedes the last page.
-func (m *member) older(stream string, held []chat.Entry) []chat.Entry {
+// older fetches the entries before the last page.
+func (m *member) older(stream string, have []chat.Entry) []chat.Entry {
 	all := m.s.stream(m.login, stream, 0)
-	return append(all[:held[0].Sequence-1:held[0].Sequence-1], held...)
+	return append(all[:have[0].Sequence-1:have[0].Sequence-1], have...)
 }
 
-func (m *member) hear(e message) error {
+func (m *member) receive(e message) error {
 	switch e.Target {
 	case "Entry":
 		var entry chat.Entry
 		if err := e.bind(&entry); err != nil {
 			return err
 		}
-		held := m.held[entry.Stream]
-		if entry.Sequence != int64(len(held)+1) || m.away[entry.Stream] {
-			return fmt.Errorf("entry %d of %s came after %d", entry.Sequence, entry.Stream, len(held))
+		have := m.entries[entry.Stream]
+		if entry.Sequence != int64(len(have)+1) || m.behind[entry.Stream] {
+			return fmt.Errorf("entry %d of %s was pushed after %d", entry.Sequence, entry.Stream, len(have))
 		}
-		m.held[entry.Stream] = append(held, entry)
+		m.entries[entry.Stream] = append(have, entry)
 	case "Behind":
 		var stream string
 		if err := e.bind(&stream); err != nil {
 			return err
 		}
-		m.away[stream] = true
+		m.behind[stream] = true
 	case "Resync":
-		return errors.New("the log was not set back")
+		return errors.New("resync without a rollback")
 	}
 	return nil
 }
 
-// run joins, hears for a while, joins again or leaves and comes back, until it
-// holds all.
+// run joins, receives for a while, joins again or reconnects, until all entries are there.
 func (m *member) run(heads map[string]int64) error {
 	if err := errors.Join(m.dial(), m.join(false)); err != nil {
 		return err
 	}
-	for !m.holds(heads) {
-		e, err := m.socket.next()
+	for !m.hasAll(heads) {
+		e, err := m.conn.next()
 		if err != nil {
 			return err
 		}
-		if err := m.hear(e); err != nil {
+		if err := m.receive(e); err != nil {
 			return err
 		}
 		switch n := rand.IntN(60); {
-		case len(m.away) > 0, n == 0:
+		case len(m.behind) > 0, n == 0:
 			err = m.join(true)
 		case n == 1:
 			err = m.join(false)
 		case n == 2:
-			err = errors.Join(m.socket.ws.Close(), m.dial(), m.join(rand.IntN(4) > 0))
+			err = errors.Join(m.conn.ws.Close(), m.dial(), m.join(rand.IntN(4) > 0))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return m.socket.ws.Close()
+	return m.conn.ws.Close()
 }
 
-func (m *member) holds(heads map[string]int64) bool {
+func (m *member) hasAll(heads map[string]int64) bool {
 	for stream, head := range heads {
-		if int64(len(m.held[stream])) < head {
+		if int64(len(m.entries[stream])) < head {
 			return false
 		}
 	}
 	return true
 }
 
-func TestJoiningIsSeamlessWhileEntriesPourIn(t *testing.T) {
+func TestJoiningIsSeamlessUnderLoad(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		const members, senders, each, notices = 12, 4, 50, 40
 		s := start(t, url(t), func(cfg *server.Config) { cfg.Agents = []server.Agent{{Login: "danny"}} })
-		for i := range 60 { // more than a last page
-			s.say("jimmy", fmt.Sprint("before ", i))
+		for i := range 60 { // more than the last page
+			s.post("jimmy", fmt.Sprint("before ", i))
 		}
 		heads := map[string]int64{chat.General: 60 + senders*each, chat.Company: notices / 2, chat.Own("danny"): notices / 2}
 		var running sync.WaitGroup
 		for i := range senders {
 			running.Go(func() {
 				for n := range each {
-					s.say(fmt.Sprint("sender", i), fmt.Sprint(n))
+					s.post(fmt.Sprint("sender", i), fmt.Sprint(n))
 				}
 			})
 		}
@@ -175,7 +173,7 @@ func TestJoiningIsSeamlessWhileEntriesPourIn(t *testing.T) {
 		})
 		all := make([]*member, members)
 		for i := range all {
-			all[i] = &member{s: s, login: "danny", away: make(map[string]bool)}
+			all[i] = &member{s: s, login: "danny", behind: make(map[string]bool)}
 			running.Go(func() {
 				if err := all[i].run(heads); err != nil {
 					t.Errorf("member %d: %v", i, err)
@@ -186,8 +184,8 @@ func TestJoiningIsSeamlessWhileEntriesPourIn(t *testing.T) {
 		for stream := range heads {
 			log := s.stream("danny", stream, 0)
 			for i, m := range all {
-				if diff := cmp.Diff(log, m.held[stream]); diff != "" {
-					t.Fatalf("member %d holds another %s (-log +held):\n%.2000s", i, stream, diff)
+				if diff := cmp.Diff(log, m.entries[stream]); diff != "" {
+					t.Fatalf("entries of %s of member %d (-log +got):\n%.2000s", stream, i, diff)
 				}
 			}
 		}

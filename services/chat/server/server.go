@@ -1,9 +1,8 @@
-// Package server puts chat together: its log, its hub, its HTTP side and what
-// it is told by other services.
+// Package server assembles the chat service: log, tail, hubs, REST API, and the inbox for
+// events of other services.
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"parley.internal/api"
@@ -19,6 +17,7 @@ import (
 	"parley.internal/chat/hub"
 	"parley.internal/chat/rest"
 	"parley.internal/chat/store"
+	"parley.internal/chat/tail"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
@@ -29,17 +28,16 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// consumer is chat's name on the transport, and in its inbox.
+// consumer is the service's name on the broker, and in the inbox.
 const consumer = "lab-chat-service"
 
-// Config is what chat needs of its surroundings. DatabaseURL and Secret are
-// needed, the rest has defaults.
+// Config configures the service. DatabaseURL and Secret are required.
 type Config struct {
-	DatabaseURL    string        // sqlite:PATH or postgres://…, the service's own
-	Secret         []byte        // signs tokens; auth.MinSecret bytes at least
-	AllowedOrigins string        // foreign pages that may call: scheme://host[:port], comma-separated
-	Broker         rabbit.Config // brings the events
-	Agents         []Agent       // who can be reached before they were ever here
+	DatabaseURL    string        // sqlite:PATH or postgres://…
+	Secret         []byte        // signs tokens; at least auth.MinSecret bytes
+	AllowedOrigins string        // other origins allowed to call: scheme://host[:port], comma-separated
+	Broker         rabbit.Config // delivers events
+	Agents         []Agent       // initial directory
 	Log            *slog.Logger  // slog.Default() by default
 
 	// Limits per node.
@@ -47,24 +45,23 @@ type Config struct {
 	Connections int     // hub connections per agent; 0: unlimited
 	ConnectRate float64 // new hub connections per second; 0: unlimited
 
-	// Events brings the events when there is no broker. With neither, none come.
+	// Events delivers events without a broker. Without both, no events arrive.
 	Events event.Subscriber
 }
 
-// Agent is one whom chat is told of.
+// Agent is an entry of the directory.
 type Agent = chat.Profile
 
-// Server is a chat service. Its Handler answers requests while Run runs.
+// Server is a chat service. Handler serves requests while Run runs.
 type Server struct {
-	db       *database.DB
-	handler  http.Handler
-	lobby    *hub.Lobby
-	delivery *hub.Delivery
-	inbox    *outbox.Inbox
-	router   *event.Router[*database.Tx]
-	events   func(context.Context) error // takes in events; nil if nobody brings any
-	broker   *rabbit.Consumer            // nil if there is none
-	log      *slog.Logger
+	db      *database.DB
+	handler http.Handler
+	node    *hub.Node
+	tail    *tail.Tail
+	inbox   *outbox.Inbox
+	events  func(context.Context) error // consumes events; nil without a source of events
+	broker  *rabbit.Consumer            // nil without a broker
+	log     *slog.Logger
 }
 
 // New opens and migrates the database. Close it if Run is never called.
@@ -76,7 +73,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	s := &Server{db: db, router: &event.Router[*database.Tx]{}, log: cfg.Log}
+	s := &Server{db: db, log: cfg.Log}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
 	}
@@ -102,39 +99,35 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
-	log := store.New(s.db, func(e chat.Entry) { s.delivery.Stored(e) })
+	log := store.New(s.db, func(e chat.Entry) { s.tail.Enqueue(e) })
 	if err := log.Introduce(ctx, cfg.Agents); err != nil {
 		return err
 	}
-	if s.delivery, err = hub.NewDelivery(ctx, log); err != nil {
+	if s.tail, err = tail.New(ctx, log); err != nil {
 		return err
 	}
-	s.listen(log)
-	if err := s.connect(cfg); err != nil {
+	var router event.Router[*database.Tx]
+	chat.HandleNotices(&router, log.AppendNotice)
+	s.inbox = outbox.NewInbox(s.db, consumer, &router, s.log)
+	if err := s.subscribe(cfg); err != nil {
 		return err
 	}
 	rate := web.NewRateLimiter(cfg.MessageRate, int(2*cfg.MessageRate))
-	sender := chat.Sender{Append: log.Append, Announce: log.Announce, Allow: rate.Allow}
-	agents := directory{Directory: chat.NewDirectory(log.Seen), Store: log}
-	s.lobby = hub.NewLobby(agents, hub.Limits{Connections: cfg.Connections, ConnectRate: cfg.ConnectRate})
+	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.AppendAnnouncement, Allow: rate.Allow}
+	lastSeen := chat.NewLastSeen(log.RecordSeen)
+	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline}, cfg.Connections, cfg.ConnectRate)
 	s.handler = routes{
-		tokens: tokens, origins: origins, contract: contracts, agents: agents,
-		agentsChat: hub.NewAgentsChat(s.lobby, s.delivery, sender, origins),
-		hub:        hub.New(s.lobby, s.delivery, log, sender, tokens, origins),
-		rest:       rest.Server{Log: log, Agents: log, Sender: sender, Since: s.lobby.Since},
+		tokens: tokens, origins: origins, contract: contracts, lastSeen: lastSeen,
+		agentsChat: hub.NewAgentsChat(s.node, s.tail, sender, origins),
+		hub:        hub.New(s.node, s.tail, log, sender, tokens, origins),
+		rest:       rest.Server{Log: log, Agents: log, Sender: sender, OnlineSince: s.node.OnlineSince},
 	}.handler()
 	return nil
 }
 
-// directory is who the agents are, in the database and at hand.
-type directory struct {
-	*chat.Directory
-	*store.Store
-}
-
-// connect decides who brings the events. It subscribes before anything runs, so
-// that a relay in the same process finds who wants its events.
-func (s *Server) connect(cfg Config) (err error) {
+// subscribe subscribes the inbox to the broker, or to the relay in the same process. The
+// subscription exists before anything runs: the relay needs a subscriber for each event.
+func (s *Server) subscribe(cfg Config) (err error) {
 	cfg.Broker.Log = cfg.Log
 	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
@@ -149,66 +142,54 @@ func (s *Server) connect(cfg Config) (err error) {
 	return nil
 }
 
-// listen has the agents told of events, each once: the entry has the event's id,
-// if it has one.
-func (s *Server) listen(log *store.Store) {
-	chat.Announce(s.router, func(ctx context.Context, tx *database.Tx, m event.Message, stream, text string) error {
-		log.Note(ctx, tx, chat.Draft{
-			Stream: stream, Source: m.Source, ID: cmp.Or(m.ID, uuid.NewString()), Kind: chat.Notice, Body: text,
-		})
-		return nil
-	})
-	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
-}
-
-// Check asks the database whether it answers.
+// Check pings the database.
 func (s *Server) Check(ctx context.Context) error { return s.db.Ping(ctx) }
 
-// Degraded says in words what does not work just now.
+// Degraded lists the parts of the service without a connection.
 func (s *Server) Degraded() []string {
 	switch {
 	case s.broker != nil:
 		return s.broker.Degraded()
 	case s.events == nil:
-		return []string{"no broker (RABBITMQ_URL): no events come"}
+		return []string{"no broker (RABBITMQ_URL): no events arrive"}
 	default:
 		return nil
 	}
 }
 
-// Handler serves chat's paths: those of its contract, and the hubs'.
+// Handler serves the REST API and the hubs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run takes in events and pushes entries until ctx ends, then closes the
-// sockets and the database. Nil means a clean stop.
+// Run consumes events and pushes entries until ctx ends, then drains the connections and
+// closes the database. Nil means a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.subscribe(ctx) })
+	group.Go(func() error { return s.consume(ctx) })
 	group.Go(func() error { return s.inbox.Run(ctx) })
-	group.Go(func() error { return s.delivery.Run(ctx) })
-	group.Go(func() error { return s.lobby.Run(ctx) })
+	group.Go(func() error { return s.tail.Run(ctx) })
+	group.Go(func() error { return s.node.Run(ctx) })
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("chat: %w", err)
 	}
 	return nil
 }
 
-// Drain closes the sockets, and returns when they are gone or ctx has ended.
-// Requests are still answered.
-func (s *Server) Drain(ctx context.Context) { s.lobby.Drain(ctx) }
+// Drain closes the connections, and returns at their end or the end of ctx. Requests are
+// still served.
+func (s *Server) Drain(ctx context.Context) { s.node.Drain(ctx) }
 
-// subscribe takes in events, if somebody brings them.
-func (s *Server) subscribe(ctx context.Context) error {
+// consume consumes events from the subscription, if there is any.
+func (s *Server) consume(ctx context.Context) error {
 	if s.events == nil {
-		s.log.WarnContext(ctx, "no events travel", "missing", "RABBITMQ_URL")
+		s.log.WarnContext(ctx, "no events arrive without a broker", "missing", "RABBITMQ_URL")
 		<-ctx.Done()
 		return nil
 	}
 	return s.events(ctx)
 }
 
-// Serve is the whole service as a program of its own: its API and hub, its
-// health, and Run, until ctx ends.
+// Serve runs the service as a program: REST API, hubs, health, metrics, and Run, until ctx
+// ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
 	defer context.AfterFunc(ctx, health.Drain)()
@@ -217,5 +198,5 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.handler)), s)
 }
 
-// Close gives back what New opened, when Run is not called.
+// Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }

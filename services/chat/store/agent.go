@@ -4,18 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 	"time"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/database"
 )
 
-// Introduce makes agents known, or renames those who are.
+// Introduce adds agents to the directory, or updates their profiles.
 func (s *Store) Introduce(ctx context.Context, profiles []chat.Profile) error {
 	err := s.db.InTx(ctx, func(tx *database.Tx) error {
 		for _, p := range profiles {
-			if err := introduce(ctx, tx, p); err != nil {
+			if err := upsertAgent(ctx, tx, p); err != nil {
 				return err
 			}
 		}
@@ -27,7 +26,37 @@ func (s *Store) Introduce(ctx context.Context, profiles []chat.Profile) error {
 	return nil
 }
 
-func introduce(ctx context.Context, tx *database.Tx, p chat.Profile) error {
+// RecordSeen adds an agent to the directory and records when the agent was seen.
+func (s *Store) RecordSeen(ctx context.Context, p chat.Profile, at time.Time) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
+		if err := upsertAgent(ctx, tx, p); err != nil {
+			return err
+		}
+		return updateLastSeen(ctx, tx, p.Login, at)
+	})
+	if err != nil {
+		return fmt.Errorf("record %s as seen: %w", p.Login, err)
+	}
+	return nil
+}
+
+// RecordOffline records when agents went offline.
+func (s *Store) RecordOffline(ctx context.Context, agents []chat.Presence) error {
+	err := s.db.InTx(ctx, func(tx *database.Tx) error {
+		for _, a := range agents {
+			if err := updateLastSeen(ctx, tx, a.Login, a.At); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record %d agents as offline: %w", len(agents), err)
+	}
+	return nil
+}
+
+func upsertAgent(ctx context.Context, tx *database.Tx, p chat.Profile) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -35,70 +64,33 @@ func introduce(ctx context.Context, tx *database.Tx, p chat.Profile) error {
 		INSERT INTO agent (login, name, avatar) VALUES ($1, $2, $3)
 		ON CONFLICT (login) DO UPDATE SET name = excluded.name, avatar = excluded.avatar`, p.Login, p.Name, p.Avatar)
 	if err != nil {
-		return fmt.Errorf("introduce %s: %w", p.Login, err)
+		return fmt.Errorf("upsert agent %s: %w", p.Login, err)
 	}
 	return nil
 }
 
-// Seen makes an agent known who is here at a time.
-func (s *Store) Seen(ctx context.Context, p chat.Profile, at time.Time) error {
-	err := s.db.InTx(ctx, func(tx *database.Tx) error {
-		if err := introduce(ctx, tx, p); err != nil {
-			return err
-		}
-		return see(ctx, tx, p.Login, at)
-	})
-	if err != nil {
-		return fmt.Errorf("see %s: %w", p.Login, err)
-	}
-	return nil
-}
-
-// Left notes when agents have gone.
-func (s *Store) Left(ctx context.Context, left []chat.Presence) error {
-	err := s.db.InTx(ctx, func(tx *database.Tx) error {
-		for _, p := range left {
-			if err := see(ctx, tx, p.Login, p.At); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("note who has left: %w", err)
-	}
-	return nil
-}
-
-func see(ctx context.Context, tx *database.Tx, login string, at time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE agent SET seen_at = $2 WHERE login = $1 AND (seen_at IS NULL OR seen_at < $2)",
+func updateLastSeen(ctx context.Context, tx *database.Tx, login string, at time.Time) error {
+	_, err := tx.ExecContext(ctx,
+		"UPDATE agent SET last_seen_at = $2 WHERE login = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)",
 		login, database.Instant(at))
 	return err
 }
 
-// Agents lists those who are known, by login, after one. They are offline, for
-// all that the database knows.
+// Agents lists the directory by login, after a login. All agents are offline: the database
+// holds no presence.
 func (s *Store) Agents(ctx context.Context, after string, limit int) ([]chat.Agent, error) {
 	agents, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (chat.Agent, error) {
 		a := chat.Agent{State: chat.Offline}
-		var seen sql.NullInt64
-		err := scan(&a.Login, &a.Name, &a.Avatar, &seen)
-		if seen.Valid {
-			at := database.Time(seen.Int64)
+		var lastSeen sql.NullInt64
+		err := scan(&a.Login, &a.Name, &a.Avatar, &lastSeen)
+		if lastSeen.Valid {
+			at := database.Time(lastSeen.Int64)
 			a.At = &at
 		}
 		return a, err
-	}, "SELECT login, name, avatar, seen_at FROM agent WHERE login > $1 ORDER BY login LIMIT $2", after, limit)
+	}, "SELECT login, name, avatar, last_seen_at FROM agent WHERE login > $1 ORDER BY login LIMIT $2", after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list agents: %w", err)
 	}
 	return agents, nil
-}
-
-func isKnown(ctx context.Context, tx *database.Tx, login string) (bool, error) {
-	if strings.ContainsRune(login, 0) { // A text that PostgreSQL does not take.
-		return false, nil
-	}
-	var one int
-	return database.One(ctx, tx, "SELECT 1 FROM agent WHERE login = $1", []any{login}, &one)
 }

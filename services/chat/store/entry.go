@@ -20,12 +20,18 @@ func scanEntry(scan func(...any) error) (chat.Entry, error) {
 	return e, err
 }
 
-// After is what a stream holds after a sequence, oldest first, at most limit.
+// After lists the entries of a stream after a sequence, oldest first.
 func (s *Store) After(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
-	return after(ctx, s.db.Reader(), stream, sequence, limit)
+	return entriesAfter(ctx, s.db.Reader(), stream, sequence, limit)
 }
 
-func after(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+// Before lists the newest entries of a stream before a sequence, oldest first. Sequence 0
+// stands for the end of the stream.
+func (s *Store) Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+	return entriesBefore(ctx, s.db.Reader(), stream, sequence, limit)
+}
+
+func entriesAfter(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
 	entries, err := database.All(ctx, q, scanEntry, `
 		SELECT `+entryColumns+` FROM entry WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
 		stream, sequence, limit)
@@ -35,13 +41,7 @@ func after(ctx context.Context, q database.Querier, stream string, sequence int6
 	return entries, nil
 }
 
-// Before is what a stream holds before a sequence, or up to its head if that is
-// 0: the newest ones, at most limit, oldest first.
-func (s *Store) Before(ctx context.Context, stream string, sequence int64, limit int) ([]chat.Entry, error) {
-	return before(ctx, s.db.Reader(), stream, sequence, limit)
-}
-
-func before(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
+func entriesBefore(ctx context.Context, q database.Querier, stream string, sequence int64, limit int) ([]chat.Entry, error) {
 	if sequence == 0 {
 		sequence = math.MaxInt64
 	}
@@ -53,4 +53,31 @@ func before(ctx context.Context, q database.Querier, stream string, sequence int
 	}
 	slices.Reverse(entries)
 	return entries, nil
+}
+
+// insertEntries inserts all entries in a single statement.
+func (s *Store) insertEntries(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
+	text := func(name string, value func(chat.Entry) string) database.Column { return column(name, entries, value) }
+	number := func(name string, value func(chat.Entry) int64) database.Column { return column(name, entries, value) }
+	table, args, err := s.db.Dialect.Table("added", 1,
+		text("stream", func(e chat.Entry) string { return e.Stream }),
+		number("sequence", func(e chat.Entry) int64 { return e.Sequence }),
+		text("tag", func(e chat.Entry) string { return e.Tag }),
+		number("ordinal", func(e chat.Entry) int64 { return e.Ordinal }),
+		text("id", func(e chat.Entry) string { return e.ID }),
+		text("kind", func(e chat.Entry) string { return string(e.Kind) }),
+		text("source", func(e chat.Entry) string { return e.Source }),
+		text("author", func(e chat.Entry) string { return e.Author }),
+		text("avatar", func(e chat.Entry) string { return e.Avatar }),
+		text("body", func(e chat.Entry) string { return e.Body }),
+		number("reply_to", func(e chat.Entry) int64 { return e.ReplyTo }),
+		number("at", func(e chat.Entry) int64 { return database.Instant(e.At) }))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO entry ("+entryColumns+") SELECT "+entryColumns+" FROM "+table, args...)
+	if err != nil {
+		return fmt.Errorf("insert entries: %w", err)
+	}
+	return nil
 }

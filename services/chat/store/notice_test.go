@@ -13,60 +13,29 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-func (l *log) note(tx *database.Tx, stream, id, body string) {
-	l.noteOf(tx, "policy", stream, id, body)
+// appendNotice appends a notice of the policy service in a transaction.
+func (l *log) appendNotice(tx *database.Tx, stream, id, body string) {
+	l.appendNoticeOf(tx, "policy", stream, id, body)
 }
 
-// noteOf notes what another service has published.
-func (l *log) noteOf(tx *database.Tx, source, stream, id, body string) {
-	l.Note(l.t.Context(), tx, chat.Draft{Stream: stream, Source: source, ID: id, Kind: chat.Notice, Body: body})
+// appendNoticeOf appends a notice of another service.
+func (l *log) appendNoticeOf(tx *database.Tx, source, stream, id, body string) {
+	l.AppendNotice(l.t.Context(), tx, chat.Draft{Stream: stream, Source: source, ID: id, Kind: chat.Notice, Body: body})
 }
 
-// noteAlone notes in a transaction of its own.
-func (l *log) noteAlone(d chat.Draft) error {
-	return l.db.InTx(l.t.Context(), func(tx *database.Tx) error {
-		l.Note(l.t.Context(), tx, d)
+// inTx runs fn in a transaction.
+func (l *log) inTx(fn func(tx *database.Tx)) {
+	l.t.Helper()
+	err := l.db.InTx(l.t.Context(), func(tx *database.Tx) error {
+		fn(tx)
 		return nil
 	})
+	if err != nil {
+		l.t.Error(err)
+	}
 }
 
-// Ids are their publisher's: two may count alike, and say the same.
-func TestTwoPublishersNoticesAreTwoThoughTheyAreAlike(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
-		l := open(t, url(t))
-		alone := func(id, body string) {
-			t.Helper()
-			if err := l.noteAlone(chat.Draft{Stream: chat.Company, Source: "policy", ID: id, Kind: chat.Notice, Body: body}); err != nil {
-				t.Error(err)
-			}
-		}
-		both := func() {
-			t.Helper()
-			err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
-				l.noteOf(tx, "payment", chat.Company, "7", "Tariff changed for PET")
-				l.noteOf(tx, "policy", chat.Company, "7", "Tariff changed for PET")
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		alone("7", "Tariff changed for PET")
-		both()
-		both()
-		alone("7", "in other words")
-		entries := l.after(chat.Company, 0)
-		if diff := cmp.Diff([]string{"1 1 Tariff changed for PET", "2 2 Tariff changed for PET"}, bodies(entries)); diff != "" {
-			t.Errorf("the company feed (-want +got):\n%s", diff)
-		}
-		for _, e := range entries {
-			if e.ID != "7" {
-				t.Errorf("the event 7 cannot be followed to the entry %s", e.ID)
-			}
-		}
-	})
-}
-
+// bodies renders entries as sequence, ordinal and body.
 func bodies(entries []chat.Entry) (all []string) {
 	for _, e := range entries {
 		all = append(all, fmt.Sprintf("%d %d %s", e.Sequence, e.Ordinal, e.Body))
@@ -74,121 +43,130 @@ func bodies(entries []chat.Entry) (all []string) {
 	return all
 }
 
+func TestNoticesAreDeduplicatedPerSource(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
+		l := open(t, url(t))
+		const body = "Tariff changed for PET"
+		l.inTx(func(tx *database.Tx) { l.appendNotice(tx, chat.Company, "7", body) })
+		for range 2 {
+			l.inTx(func(tx *database.Tx) {
+				l.appendNoticeOf(tx, "payment", chat.Company, "7", body)
+				l.appendNotice(tx, chat.Company, "7", body)
+			})
+		}
+		l.inTx(func(tx *database.Tx) { l.appendNotice(tx, chat.Company, "7", "in other words") })
+		entries := l.after(chat.Company, 0)
+		if diff := cmp.Diff([]string{"1 1 " + body, "2 2 " + body}, bodies(entries)); diff != "" {
+			t.Errorf("entries of the company feed (-want +got):\n%s", diff)
+		}
+		for _, e := range entries {
+			if e.ID != "7" {
+				t.Errorf("got entry id %s, want the event's id 7", e.ID)
+			}
+		}
+	})
+}
+
 func TestNoticesOfATransactionAreStoredTogether(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
-		alone := func(id, body string) {
-			t.Helper()
-			if err := l.noteAlone(chat.Draft{Stream: chat.Company, Source: "policy", ID: id, Kind: chat.Notice, Body: body}); err != nil {
-				t.Error(err)
-			}
-		}
-		alone("1", "alone")
-		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
-			l.note(tx, chat.Company, "2", "first")
-			l.note(tx, chat.Own("jimmy"), "2", "for jimmy")
-			l.note(tx, chat.Company, "1", "alone")
-			l.note(tx, chat.Company, "2", "first")
-			l.noteOf(tx, "payment", chat.Company, "2", "another publisher's")
-			return nil
+		l.inTx(func(tx *database.Tx) { l.appendNotice(tx, chat.Company, "1", "alone") })
+		l.inTx(func(tx *database.Tx) {
+			l.appendNotice(tx, chat.Company, "2", "first")
+			l.appendNotice(tx, chat.Own("jimmy"), "2", "for jimmy")
+			l.appendNotice(tx, chat.Company, "1", "alone")
+			l.appendNotice(tx, chat.Company, "2", "first")
+			l.appendNoticeOf(tx, "payment", chat.Company, "2", "another service's")
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := []string{"1 1 alone", "2 2 first", "3 3 another publisher's"}
+		want := []string{"1 1 alone", "2 2 first", "3 3 another service's"}
 		if diff := cmp.Diff(want, bodies(l.after(chat.Company, 0))); diff != "" {
-			t.Errorf("the company feed (-want +got):\n%s", diff)
+			t.Errorf("entries of the company feed (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]string{"1 1 for jimmy"}, bodies(l.after(chat.Own("jimmy"), 0))); diff != "" {
-			t.Errorf("jimmy's feed (-want +got):\n%s", diff)
+			t.Errorf("entries of jimmy's feed (-want +got):\n%s", diff)
 		}
-		if len(l.told) != 4 {
-			t.Errorf("told of %q", bodies(l.told))
+		if len(l.committed) != 4 {
+			t.Errorf("got committed entries %q, want 4", bodies(l.committed))
 		}
 		l.append(chat.Company, "", "after")
-		if heads := l.after(chat.Company, 3); len(heads) != 1 {
-			t.Errorf("the next entry is %q", bodies(heads))
+		if next := l.after(chat.Company, 3); len(next) != 1 {
+			t.Errorf("got next entries %q, want 1", bodies(next))
 		}
 	})
 }
 
-func TestNoticesAreUndoneWithTheirTransaction(t *testing.T) {
+func TestNoticesAreRolledBackWithTheirTransaction(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
-		refused := errors.New("refused")
-		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
-			l.note(tx, chat.Company, "1", "before")
+		failed := errors.New("failed")
+		l.inTx(func(tx *database.Tx) {
+			l.appendNotice(tx, chat.Company, "1", "before")
 			err := tx.Nested(t.Context(), func() error {
-				l.note(tx, chat.Company, "2", "undone")
-				return refused
+				l.appendNotice(tx, chat.Company, "2", "rolled back")
+				return failed
 			})
-			l.note(tx, chat.Company, "3", "after")
-			if !errors.Is(err, refused) {
-				return err
+			if !errors.Is(err, failed) {
+				t.Errorf("savepoint: got error %v, want %v", err, failed)
 			}
-			return nil
+			l.appendNotice(tx, chat.Company, "3", "after")
 		})
-		if err != nil {
-			t.Fatal(err)
+		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+			l.appendNotice(tx, chat.Company, "4", "rolled back, too")
+			return failed
+		})
+		if !errors.Is(err, failed) {
+			t.Errorf("transaction: got error %v, want %v", err, failed)
 		}
 		err = l.db.InTx(t.Context(), func(tx *database.Tx) error {
-			l.note(tx, chat.Company, "4", "undone too")
-			return refused
+			l.appendNotice(tx, "nowhere", "5", "unknown stream")
+			return nil
 		})
-		if !errors.Is(err, refused) {
-			t.Errorf("got error %v", err)
-		}
-		err = l.noteAlone(chat.Draft{Stream: "nowhere", ID: "5", Kind: chat.Notice})
 		if !errors.Is(err, chat.ErrNoStream) {
-			t.Errorf("got error %v", err)
+			t.Errorf("unknown stream: got error %v, want %v", err, chat.ErrNoStream)
 		}
 		if diff := cmp.Diff([]string{"1 1 before", "2 2 after"}, bodies(l.after(chat.Company, 0))); diff != "" {
-			t.Errorf("the company feed (-want +got):\n%s", diff)
+			t.Errorf("entries of the company feed (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func TestNoticesAndMessagesOfManyLeaveNoHole(t *testing.T) {
+func TestConcurrentNoticesAndMessagesLeaveNoGap(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
 		const writers, each, times = 4, 10, 5
-		var wg sync.WaitGroup
+		streams := []string{chat.Company, chat.Own("jimmy"), chat.General}
+		var writing sync.WaitGroup
 		for w := range writers {
-			wg.Go(func() {
+			writing.Go(func() {
 				for i := range times {
-					err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+					l.inTx(func(tx *database.Tx) {
 						for j := range each {
 							id := fmt.Sprintf("%d-%d-%d", w, i, j)
-							l.note(tx, []string{chat.Company, chat.Own("jimmy"), chat.General}[j%3], id, id)
+							l.appendNotice(tx, streams[j%3], id, id)
 						}
-						return nil
 					})
-					if err != nil {
-						t.Error(err)
-					}
 					l.append(chat.General, "jimmy", fmt.Sprintf("%d-%d", w, i))
 				}
 			})
 		}
-		wg.Wait()
+		writing.Wait()
 		total := 0
-		for _, stream := range []string{chat.Company, chat.Own("jimmy"), chat.General} {
+		for _, stream := range streams {
 			for i, e := range l.after(stream, 0) {
 				total++
 				if e.Sequence != int64(i+1) || e.Ordinal != e.Sequence {
-					t.Fatalf("entry %d of %s is %+v", i, stream, e)
+					t.Fatalf("entry %d of %s: got %+v", i+1, stream, e)
 				}
 			}
 		}
-		if want := writers * times * (each + 1); total != want || len(l.told) != want {
-			t.Errorf("%d entries, told of %d, want %d", total, len(l.told), want)
+		if want := writers * times * (each + 1); total != want || len(l.committed) != want {
+			t.Errorf("got %d entries, %d of them committed, want %d", total, len(l.committed), want)
 		}
 	})
 }
 
-// Transactions that tell the same agents in different orders must not wait for
-// each other in a circle, which PostgreSQL would end with an error.
-func TestTransactionsToldInAnyOrderDoNotDeadlock(t *testing.T) {
+// PostgreSQL ends a deadlock of transactions with an error.
+func TestNoticesInAnyOrderDoNotDeadlock(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		l := open(t, url(t))
 		const agents, writers, times = 8, 6, 10
@@ -199,35 +177,34 @@ func TestTransactionsToldInAnyOrderDoNotDeadlock(t *testing.T) {
 		if err := l.Introduce(t.Context(), profiles); err != nil {
 			t.Fatal(err)
 		}
-		var wg sync.WaitGroup
+		var writing sync.WaitGroup
 		for w := range writers {
-			wg.Go(func() {
+			writing.Go(func() {
 				for i := range times {
 					id := fmt.Sprintf("%d-%d", w, i)
 					var drafts []chat.Draft
-					for a := range agents { // Each writer begins somewhere else, half of them go backwards.
+					for a := range agents { // Each writer starts at another agent, half of them backward.
 						at := (a*(1-2*(w%2)) + w + agents) % agents
 						drafts = append(drafts, chat.Draft{Stream: chat.Own(fmt.Sprint(at)), ID: id, Kind: chat.Notice, Body: id})
 					}
-					err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
+					l.inTx(func(tx *database.Tx) {
 						for _, d := range drafts {
-							l.note(tx, d.Stream, d.ID, d.Body)
+							l.appendNotice(tx, d.Stream, d.ID, d.Body)
 						}
-						return nil
 					})
 					for n := range drafts {
 						drafts[n].Author = "admin"
 					}
-					if err := errors.Join(err, l.Announce(t.Context(), drafts)); err != nil {
+					if err := l.AppendAnnouncement(t.Context(), drafts); err != nil {
 						t.Error(err)
 					}
 				}
 			})
 		}
-		wg.Wait()
+		writing.Wait()
 		for a := range agents {
 			if n := len(l.after(chat.Own(fmt.Sprint(a)), 0)); n != 2*writers*times {
-				t.Errorf("%d was told %d times", a, n)
+				t.Errorf("got %d entries for agent %d, want %d", n, a, 2*writers*times)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-// Package store keeps chat's streams in its database, SQLite or PostgreSQL.
+// Package store keeps chat's streams and agents in a database, SQLite or PostgreSQL.
 package store
 
 import (
@@ -14,24 +14,36 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is the log of all streams. It is safe for concurrent use.
+// Store is the log of all streams. A Store is safe for concurrent use.
 type Store struct {
-	db     *database.DB
-	stored func(chat.Entry)
+	db        *database.DB
+	committed func(chat.Entry)
+	notices   *database.Batch[chat.Draft]
 }
 
-// New is the log in db, once Migrate has been called. The function stored is
-// told of each new entry after its commit, in no particular order between
-// goroutines; it must not block, and what it misses is found with Heads.
-func New(db *database.DB, stored func(chat.Entry)) *Store {
-	return &Store{db: db, stored: stored}
+// New makes the log in a migrated database. The function committed is called with each
+// new entry after the commit, in no particular order between goroutines. It must not
+// block. A commit with an unknown outcome is not reported; the entry is in the log.
+func New(db *database.DB, committed func(chat.Entry)) *Store {
+	s := &Store{db: db, committed: committed}
+	s.notices = database.NewBatch(s.appendNotices)
+	return s
 }
 
-// Migrate makes the tables of the log in db.
+// Migrate creates the tables of the log in db.
 func Migrate(ctx context.Context, db *database.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("read migrations of chat: %w", err)
 	}
 	return database.Migrate(ctx, db, "chat", files)
+}
+
+// column makes a column of a database.Table from rows.
+func column[Row any, Value string | int64](name string, rows []Row, value func(Row) Value) database.Column {
+	values := make([]Value, len(rows))
+	for i, row := range rows {
+		values[i] = value(row)
+	}
+	return database.Column{Name: name, Values: values}
 }

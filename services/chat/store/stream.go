@@ -3,80 +3,97 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/database"
 )
 
-// end is where a stream ends.
-type end struct{ head, ordinal, at int64 }
+// Heads lists the heads of all streams with an entry since a time, newest first.
+func (s *Store) Heads(ctx context.Context, since time.Time) ([]chat.Head, error) {
+	heads, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (h chat.Head, err error) {
+		return h, scan(&h.Stream, &h.Sequence, &h.Tag)
+	}, `
+		SELECT s.id, s.head, COALESCE(e.tag, '') FROM stream s LEFT JOIN entry e ON e.stream = s.id AND e.sequence = s.head
+		WHERE s.last_at >= $1 ORDER BY s.last_at DESC`, database.Instant(since))
+	if err != nil {
+		return nil, fmt.Errorf("read heads: %w", err)
+	}
+	return heads, nil
+}
 
-// lockAll takes the rows of the drafts' streams, in the order of their ids: two
-// transactions that share streams would else wait for each other.
-func (s *Store) lockAll(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (map[string]end, error) {
-	var streams, own, kinds []string
+// lockHeads locks the streams of drafts and returns their heads; own feeds are created.
+// Streams are locked in the order of their ids: transactions with common streams cannot
+// deadlock.
+func (s *Store) lockHeads(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (heads, error) {
+	var streams, feeds []string
 	for _, d := range drafts {
 		if slices.Contains(streams, d.Stream) {
 			continue
 		}
 		streams = append(streams, d.Stream)
-		if _, ok := chat.Owner(d.Stream); ok {
-			own, kinds = append(own, d.Stream), append(kinds, string(chat.KindOf(d.Stream)))
+		if chat.KindOf(d.Stream) == chat.OwnFeed {
+			feeds = append(feeds, d.Stream)
 		}
 	}
-	if len(own) > 0 {
-		table, args, err := s.db.Dialect.Table("made", 1,
-			database.Column{Name: "id", Values: own}, database.Column{Name: "kind", Values: kinds})
-		if err != nil {
-			return nil, err
-		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, kind, 0, 0, 0 FROM `+table+` WHERE true ORDER BY id
-			ON CONFLICT (id) DO NOTHING`, args...)
-		if err != nil {
-			return nil, fmt.Errorf("make own feeds: %w", err)
-		}
+	if err := s.createFeeds(ctx, tx, feeds); err != nil {
+		return nil, err
 	}
 	table, args, err := s.db.Dialect.Table("wanted", 1, database.Column{Name: "id", Values: streams})
 	if err != nil {
 		return nil, err
 	}
-	ends := make(map[string]end, len(streams))
+	locked := make(heads, len(streams))
 	_, err = database.All(ctx, tx, func(scan func(...any) error) (struct{}, error) {
 		var id string
-		var last end
-		err := scan(&id, &last.head, &last.ordinal, &last.at)
-		ends[id] = last
+		var last head
+		err := scan(&id, &last.sequence, &last.ordinal, &last.at)
+		locked[id] = last
 		return struct{}{}, err
 	}, "SELECT id, head, ordinal, last_at FROM stream WHERE id IN (SELECT id FROM "+table+") ORDER BY id"+
 		s.db.Dialect.ForUpdate(), args...)
 	if err != nil {
-		return nil, fmt.Errorf("lock the streams: %w", err)
+		return nil, fmt.Errorf("lock streams: %w", err)
 	}
-	return ends, nil
+	return locked, nil
 }
 
-// moveAll notes where the streams end now.
-func (s *Store) moveAll(ctx context.Context, tx *database.Tx, ends map[string]end) error {
-	var streams, kinds []string
-	var heads, ordinals, ats []int64
-	for stream, last := range ends {
-		streams, kinds, heads = append(streams, stream), append(kinds, string(chat.KindOf(stream))), append(heads, last.head)
-		ordinals, ats = append(ordinals, last.ordinal), append(ats, last.at)
+func (s *Store) createFeeds(ctx context.Context, tx *database.Tx, feeds []string) error {
+	if len(feeds) == 0 {
+		return nil
 	}
-	table, args, err := s.db.Dialect.Table("moved", 1,
-		database.Column{Name: "id", Values: streams}, database.Column{Name: "kind", Values: kinds},
-		database.Column{Name: "head", Values: heads}, database.Column{Name: "ordinal", Values: ordinals}, database.Column{Name: "at", Values: ats})
+	table, args, err := s.db.Dialect.Table("created", 1, database.Column{Name: "id", Values: feeds})
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO stream (id, kind, head, ordinal, last_at)
-		SELECT id, kind, head, ordinal, at FROM `+table+` WHERE true
+		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, '`+string(chat.OwnFeed)+`', 0, 0, 0 FROM `+table+` WHERE true ORDER BY id
+		ON CONFLICT (id) DO NOTHING`, args...)
+	if err != nil {
+		return fmt.Errorf("create own feeds: %w", err)
+	}
+	return nil
+}
+
+// updateHeads stores the new heads of locked streams. The rows exist: an upsert by key is
+// the update of many rows that both databases plan well.
+func (s *Store) updateHeads(ctx context.Context, tx *database.Tx, moved heads) error {
+	streams := slices.Collect(maps.Keys(moved))
+	table, args, err := s.db.Dialect.Table("moved", 1,
+		database.Column{Name: "id", Values: streams},
+		column("head", streams, func(id string) int64 { return moved[id].sequence }),
+		column("ordinal", streams, func(id string) int64 { return moved[id].ordinal }),
+		column("at", streams, func(id string) int64 { return moved[id].at }))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, '', head, ordinal, at FROM `+table+` WHERE true
 		ON CONFLICT (id) DO UPDATE SET head = excluded.head, ordinal = excluded.ordinal, last_at = excluded.last_at`, args...)
 	if err != nil {
-		return fmt.Errorf("advance: %w", err)
+		return fmt.Errorf("update heads: %w", err)
 	}
 	return nil
 }

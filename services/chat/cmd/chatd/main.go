@@ -1,4 +1,4 @@
-// Command chatd is the chat service as a program of its own.
+// Command chatd runs the chat service.
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-// gcPercent is less than Go's hundred. Most of what chatd holds are connections
-// on which nothing happens: looking at them more often costs little, and the
-// garbage beside them is less. GOGC overrules it.
+// gcPercent is lower than Go's default of 100. Most of chatd's memory is idle connections:
+// more frequent collections cost little, and leave less garbage beside them. GOGC overrides
+// the value.
 const gcPercent = 40
 
 func main() {
@@ -51,7 +51,7 @@ type config struct {
 	ConnectRate    float64 `env:"CHAT_CONNECT_RATE" envDefault:"0"`
 }
 
-// maxLimit is more than anybody means.
+// maxLimit rejects typing errors.
 const maxLimit = 1e6
 
 func readConfig(environ []string) (config, error) {
@@ -59,7 +59,7 @@ func readConfig(environ []string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read environment: %w", err)
 	}
-	// Not a number is neither.
+	// The conditions are false for NaN.
 	if !(cfg.MessageRate >= 0 && cfg.MessageRate < maxLimit && cfg.ConnectRate >= 0 && cfg.ConnectRate < maxLimit) ||
 		cfg.Connections < 0 {
 		return config{}, errors.New("read environment: a CHAT_ limit is not a number from 0 to a million; 0 means none")
@@ -67,11 +67,11 @@ func readConfig(environ []string) (config, error) {
 	return cfg, nil
 }
 
-// run is the program. Nil means a clean stop.
+// run runs the program. Nil means a clean stop.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // A second signal ends it at once.
+	defer context.AfterFunc(ctx, stop)() // A second signal ends the process at once.
 	switch {
 	case len(args) == 0:
 		return serve(ctx, environ, stdout, stderr)
@@ -89,15 +89,15 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		_, err := io.WriteString(stdout, usage)
 		return err
 	default:
-		return fmt.Errorf("unknown arguments %q; this is what there is:\n%s", args, usage)
+		return fmt.Errorf("unknown arguments %q; usage:\n%s", args, usage)
 	}
 }
 
-const usage = `chatd                 serves the chat service; the README lists its environment
-chatd events help     lists what an operator can do with events
+const usage = `chatd                 run the chat service; the README lists the environment
+chatd events help     list the operators' commands for events
 `
 
-// broker is where RabbitMQ is, and the topology that is declared there.
+// broker returns the configuration of the broker and the topology.
 func (c config) broker() rabbit.Config {
 	return rabbit.Config{URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues}
 }
@@ -117,7 +117,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	if cfg.Secret == "" {
-		return errors.New("AUTH_SECRET is not set: the secret, 32 bytes or more, that whoever signs agents in signs tokens with")
+		return errors.New("AUTH_SECRET is not set: the portal's secret for signing tokens, at least 32 bytes")
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log)

@@ -8,8 +8,8 @@ import (
 	"parley.internal/pkg/database"
 )
 
-// MarkRead notes that an agent has read a stream up to a sequence, and reports
-// whether that is further than before; a cursor never moves back.
+// MarkRead moves an agent's read cursor of a stream to a sequence, and reports whether the
+// cursor moved: a read cursor never moves back.
 func (s *Store) MarkRead(ctx context.Context, login, stream string, sequence int64) (moved bool, err error) {
 	if err := chat.CheckReadable(login, stream); err != nil {
 		return false, err
@@ -27,7 +27,7 @@ func (s *Store) MarkRead(ctx context.Context, login, stream string, sequence int
 		case sequence == 0:
 			return nil
 		}
-		moved, err = advance(ctx, tx, login, stream, sequence, ordinal)
+		moved, err = advanceReadCursor(ctx, tx, login, stream, sequence, ordinal)
 		return err
 	})
 	if err != nil {
@@ -36,14 +36,14 @@ func (s *Store) MarkRead(ctx context.Context, login, stream string, sequence int
 	return moved, nil
 }
 
-// advance moves an agent's cursor, if that is forward.
-func advance(ctx context.Context, tx *database.Tx, login, stream string, sequence, ordinal int64) (moved bool, err error) {
+// advanceReadCursor moves an agent's read cursor forward.
+func advanceReadCursor(ctx context.Context, tx *database.Tx, login, stream string, sequence, ordinal int64) (moved bool, err error) {
 	n, err := database.Affected(tx.ExecContext(ctx, `
 		INSERT INTO read_cursor (login, stream, sequence, ordinal) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (login, stream) DO UPDATE SET sequence = excluded.sequence, ordinal = excluded.ordinal
 		WHERE read_cursor.sequence < excluded.sequence`, login, stream, sequence, ordinal))
 	if err != nil {
-		return false, fmt.Errorf("move the cursor of %s: %w", login, err)
+		return false, fmt.Errorf("advance the read cursor of %s: %w", login, err)
 	}
 	return n > 0, nil
 }

@@ -7,7 +7,7 @@ import (
 	"parley.internal/api"
 )
 
-// example is one of the contract's.
+// example reads an example of the contract.
 func example(t *testing.T, name string) json.RawMessage {
 	t.Helper()
 	text, err := api.Files.ReadFile("examples/hubs/" + name + ".json")
@@ -17,46 +17,46 @@ func example(t *testing.T, name string) json.RawMessage {
 	return text
 }
 
-// fits wants each property of the example in what was sent, and no other.
-func fits(t *testing.T, sent, shown json.RawMessage) {
+// wantShape compares a result with an example: the same properties, and no others.
+func wantShape(t *testing.T, result, example json.RawMessage) {
 	t.Helper()
 	var got, want any
-	if err := json.Unmarshal(sent, &got); err != nil {
+	if err := json.Unmarshal(result, &got); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(shown, &want); err != nil {
+	if err := json.Unmarshal(example, &want); err != nil {
 		t.Fatal(err)
 	}
-	alike(t, "#", got, want)
+	compareShape(t, "#", got, want)
 }
 
-func alike(t *testing.T, at string, got, want any) {
+func compareShape(t *testing.T, at string, got, want any) {
 	t.Helper()
 	switch want := want.(type) {
 	case map[string]any:
 		got, ok := got.(map[string]any)
 		if !ok {
-			t.Errorf("%s is no object", at)
+			t.Errorf("%s is not an object", at)
 		}
 		for name, value := range want {
-			if _, here := got[name]; !here && name != "replyTo" {
+			if _, found := got[name]; !found && name != "replyTo" {
 				t.Errorf("%s/%s is missing", at, name)
-			} else if here {
-				alike(t, at+"/"+name, got[name], value)
+			} else if found {
+				compareShape(t, at+"/"+name, got[name], value)
 			}
 		}
 		for name := range got {
-			if _, here := want[name]; !here {
+			if _, found := want[name]; !found {
 				t.Errorf("%s/%s is not in the example", at, name)
 			}
 		}
 	case []any:
 		got, ok := got.([]any)
 		if !ok {
-			t.Errorf("%s is no list", at)
+			t.Errorf("%s is not an array", at)
 		}
 		if len(got) > 0 && len(want) > 0 {
-			alike(t, at+"/0", got[0], want[0])
+			compareShape(t, at+"/0", got[0], want[0])
 		}
 	}
 }

@@ -6,12 +6,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"parley.internal/api"
 	"parley.internal/chat"
 )
 
-// arguments are what an invocation carries, decoded as this side does it.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// arguments decodes the arguments of a call, as the hub does.
 type arguments []any
 
 func (a arguments) UnmarshalJSON(data []byte) error {
@@ -20,28 +23,28 @@ func (a arguments) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	for i := range raw {
-		if err := strictly(raw[i], a[i]); err != nil {
+		if err := decodeStrictly(raw[i], a[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// strictly decodes what has no property that this side does not know.
-func strictly(data []byte, into any) error {
+// decodeStrictly rejects properties that the Go type lacks.
+func decodeStrictly(data []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(into)
 }
 
-// Each example is decoded into what this side reads or sends, and encodes to the
-// same again.
-func TestTheContractsMessagesAreOurs(t *testing.T) {
+// Each example of the contract decodes into the hub's own type, which encodes to the
+// same JSON.
+func TestContractExamplesFitTheHub(t *testing.T) {
 	messages := map[string]any{
-		"Join":                arguments{&map[string]position{}},
-		"JoinResult":          &joined{},
+		"Join":                arguments{&map[string]cursor{}},
+		"JoinResult":          &joinResult{},
 		"Send":                arguments{new(string), new(string), new(string), &sendOptions{}},
-		"SendResult":          &sent{},
+		"SendResult":          &sendResult{},
 		"History":             arguments{new(string), new(int64), new(int)},
 		"HistoryResult":       &[]chat.Entry{},
 		"MarkRead":            arguments{new(string), new(int64)},
@@ -58,28 +61,28 @@ func TestTheContractsMessagesAreOurs(t *testing.T) {
 	}
 	files, err := api.Files.ReadDir("examples/hubs")
 	if err != nil || len(files) != len(messages) {
-		t.Errorf("%d examples for %d messages, error %v", len(files), len(messages), err)
+		t.Errorf("got %d examples, want %d, error %v", len(files), len(messages), err)
 	}
-	for name, ours := range messages {
+	for name, decoded := range messages {
 		t.Run(name, func(t *testing.T) {
 			text, err := api.Files.ReadFile("examples/hubs/" + name + ".json")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if list, ok := ours.(arguments); ok {
+			if list, ok := decoded.(arguments); ok {
 				err = list.UnmarshalJSON(text)
 			} else {
-				err = strictly(text, ours)
+				err = decodeStrictly(text, decoded)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := json.Marshal(ours)
+			encoded, err := json.Marshal(decoded)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(value(t, text), value(t, again)); diff != "" {
-				t.Errorf("(-example +ours):\n%s", diff)
+			if diff := cmp.Diff(value(t, text), value(t, encoded)); diff != "" {
+				t.Errorf("encoded (-example +hub):\n%s", diff)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ func (s *Store) Streams(ctx context.Context, login string) ([]chat.Stream, error
 	var streams []chat.Stream
 	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, id := range chat.Readable(login) {
-			stream, err := look(ctx, tx, login, id)
+			stream, err := readStream(ctx, tx, login, id)
 			if err != nil {
 				return err
 			}
@@ -27,58 +27,58 @@ func (s *Store) Streams(ctx context.Context, login string) ([]chat.Stream, error
 	return streams, nil
 }
 
-// Join is what an agent needs who knows what cursor says: all from one snapshot,
-// so that what is stored after it is what follows its heads.
-func (s *Store) Join(ctx context.Context, login string, cursor chat.Cursor) (chat.Snapshot, error) {
-	all := chat.Snapshot{Resync: []string{}}
+// Join reads the streams of an agent from a single snapshot: entries after the agent's
+// cursors, else the last page. Entries stored later follow the heads of the snapshot.
+func (s *Store) Join(ctx context.Context, login string, cursors chat.Cursors) (chat.Snapshot, error) {
+	snapshot := chat.Snapshot{Resync: []string{}}
 	err := s.db.InSnapshot(ctx, func(tx *database.Tx) error {
 		for _, id := range chat.Readable(login) {
-			stream, err := look(ctx, tx, login, id)
+			stream, err := readStream(ctx, tx, login, id)
 			if err != nil {
 				return err
 			}
-			read, known := cursor[id]
-			if known && read.Sequence > 0 {
-				now, err := position(ctx, tx, "sequence = $2", id, read.Sequence)
+			if at, known := cursors[id]; known {
+				found, err := checkCursor(ctx, tx, id, at)
 				if err != nil {
 					return err
 				}
-				if known = now == read; !known {
-					all.Resync = append(all.Resync, id)
+				if found {
+					stream.After = &at
+				} else {
+					snapshot.Resync = append(snapshot.Resync, id)
 				}
 			}
-			if stream.Known = known; known {
-				stream.Had = read.Sequence
-				stream.Entries, err = after(ctx, tx, id, read.Sequence, chat.MostFollowing)
+			if stream.After != nil {
+				stream.Entries, err = entriesAfter(ctx, tx, id, stream.After.Sequence, chat.MaxFollowing)
 			} else {
-				stream.Entries, err = before(ctx, tx, id, 0, chat.LastPage)
+				stream.Entries, err = entriesBefore(ctx, tx, id, 0, chat.LastPage)
 			}
 			if err != nil {
 				return err
 			}
-			all.Streams = append(all.Streams, stream)
+			snapshot.Streams = append(snapshot.Streams, stream)
 		}
 		return nil
 	})
 	if err != nil {
 		return chat.Snapshot{}, fmt.Errorf("read the streams of %s: %w", login, err)
 	}
-	all.Fit(chat.MaxSnapshot)
-	return all, nil
+	snapshot.Fit(chat.MaxSnapshot)
+	return snapshot, nil
 }
 
-// look is a stream as an agent sees it, without entries. An own feed that has
-// none may not have been made yet.
-func look(ctx context.Context, tx *database.Tx, login, id string) (chat.JoinedStream, error) {
+// readStream reads a stream and an agent's read cursor, without entries. An own feed
+// without entries may not exist yet.
+func readStream(ctx context.Context, tx *database.Tx, login, id string) (chat.JoinedStream, error) {
 	s := chat.JoinedStream{Stream: chat.Stream{ID: id, Kind: chat.KindOf(id), Title: chat.TitleOf(id)}}
 	_, err := database.One(ctx, tx, `
 		SELECT s.head, COALESCE(e.tag, ''), COALESCE(r.sequence, 0), s.ordinal - COALESCE(r.ordinal, 0)
 		FROM stream s
 		LEFT JOIN entry e ON e.stream = s.id AND e.sequence = s.head
 		LEFT JOIN read_cursor r ON r.stream = s.id AND r.login = $2
-		WHERE s.id = $1`, []any{id, login}, &s.Head, &s.Tag, &s.Read, &s.Unread)
+		WHERE s.id = $1`, []any{id, login}, &s.Head, &s.HeadTag, &s.Read, &s.Unread)
 	if err != nil {
-		return s, fmt.Errorf("look at %s: %w", id, err)
+		return s, fmt.Errorf("read stream %s: %w", id, err)
 	}
 	return s, nil
 }

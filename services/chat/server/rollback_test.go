@@ -15,7 +15,7 @@ import (
 	"parley.internal/pkg/signalr/signalrtest"
 )
 
-// backup copies the database as it is.
+// backup copies the database.
 func backup(t *testing.T, url string) (path, copied string) {
 	t.Helper()
 	path = strings.TrimPrefix(url, "sqlite:")
@@ -31,12 +31,12 @@ func backup(t *testing.T, url string) (path, copied string) {
 	return path, copied
 }
 
-// cursors are where the streams of a snapshot end.
-func cursors(all joined) map[string]position {
-	heads := make(map[string]position)
+// cursors returns the heads of a snapshot.
+func cursors(all joinResult) map[string]cursor {
+	heads := make(map[string]cursor)
 	for _, stream := range all.Streams {
 		if n := len(stream.Entries); n > 0 {
-			heads[stream.ID] = position(stream.Entries[n-1].Position())
+			heads[stream.ID] = cursor(stream.Entries[n-1].Cursor())
 		}
 	}
 	return heads
@@ -49,19 +49,19 @@ func bodies(entries []chat.Entry) (all []string) {
 	return all
 }
 
-func TestAFileThatWasPutBackWhileClientsWereAway(t *testing.T) {
+func TestRestoredDatabaseResyncsOfflineClients(t *testing.T) {
 	url := sqlite(t)
 	s := start(t, url)
-	s.say("jimmy", "before")
+	s.post("jimmy", "before")
 	s.announce("before", "all")
 	path, copied := backup(t, url)
-	s.say("jimmy", "lost")
+	s.post("jimmy", "lost")
 	var page struct {
 		Cursor string `json:"cursor"`
 	}
-	s.ask("jimmy", "GET", "/api/messages/since?since=2020-01-01T00:00:00Z", nil, &page)
+	s.request("jimmy", "GET", "/api/messages/since?since=2020-01-01T00:00:00Z", nil, &page)
 	c := s.connect(t, signalrtest.Microsoft, "jimmy", time.Hour)
-	var all joined
+	var all joinResult
 	c.invoke(&all, "Join")
 	s.stop()
 	if err := os.Rename(copied, path); err != nil {
@@ -69,36 +69,36 @@ func TestAFileThatWasPutBackWhileClientsWereAway(t *testing.T) {
 	}
 
 	s = start(t, url)
-	s.say("anna", "after")
-	if status, code := s.ask("jimmy", "GET", "/api/messages/since?since="+page.Cursor, nil, nil); status != 410 || code != "resync" {
-		t.Errorf("a cursor of before answers %d %s", status, code)
+	s.post("anna", "after")
+	if status, code := s.request("jimmy", "GET", "/api/messages/since?since="+page.Cursor, nil, nil); status != 410 || code != "resync" {
+		t.Errorf("a lost cursor: got status %d %s, want 410 resync", status, code)
 	}
 	c = s.connect(t, signalrtest.Microsoft, "jimmy", time.Hour)
-	var now joined
+	var now joinResult
 	c.invoke(&now, "Join", cursors(all))
 	if diff := cmp.Diff([]string{chat.General}, now.Resync); diff != "" {
-		t.Errorf("to be read anew (-want +got):\n%s", diff)
+		t.Errorf("streams to resync (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"before", "after"}, bodies(now.stream(chat.General).Entries)); diff != "" {
-		t.Errorf("General (-want +got):\n%s", diff)
+		t.Errorf("entries of General (-want +got):\n%s", diff)
 	}
 	if company := now.stream(chat.Company); len(company.Entries) != 0 || company.Head != 1 {
-		t.Errorf("Company, which was not set back, is %+v", company)
+		t.Errorf("Company, not rolled back: got %+v, want no entries and head 1", company)
 	}
 }
 
-// putBack wants each client that is connected to be told, and to go on.
-func putBack(t *testing.T, url string, prepare func() (setBack func() error)) {
+// wantResync rolls the log back and wants each connected client to resync and to go on.
+func wantResync(t *testing.T, url string, prepare func() (rollBack func() error)) {
 	t.Helper()
 	s := start(t, url)
-	s.say("jimmy", "before")
-	back := prepare()
-	s.say("jimmy", "lost")
+	s.post("jimmy", "before")
+	rollBack := prepare()
+	s.post("jimmy", "lost")
 	s.announce("lost", "all")
 	var page struct {
 		Cursor string `json:"cursor"`
 	}
-	s.ask("jimmy", "GET", "/api/messages/since?since=2020-01-01T00:00:00Z", nil, &page)
+	s.request("jimmy", "GET", "/api/messages/since?since=2020-01-01T00:00:00Z", nil, &page)
 	var clients []official
 	for _, p := range officials {
 		for _, login := range []string{"jimmy", "danny"} {
@@ -107,48 +107,48 @@ func putBack(t *testing.T, url string, prepare func() (setBack func() error)) {
 			clients = append(clients, c)
 		}
 	}
-	if err := back(); err != nil {
+	if err := rollBack(); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
 	for _, c := range clients {
-		c.hears("Resync")
+		c.receive("Resync")
 	}
-	if took := time.Since(began); took > 5*time.Second { // A look a second; the machine is busy.
-		t.Errorf("it took %s", took)
+	if took := time.Since(began); took > 5*time.Second { // The tail polls once a second.
+		t.Errorf("resync took %s, want at most 5s", took)
 	}
-	if status, code := s.ask("jimmy", "GET", "/api/messages/since?since="+page.Cursor, nil, nil); status != 410 || code != "resync" {
-		t.Errorf("a cursor of before answers %d %s", status, code)
+	if status, code := s.request("jimmy", "GET", "/api/messages/since?since="+page.Cursor, nil, nil); status != 410 || code != "resync" {
+		t.Errorf("a lost cursor: got status %d %s, want 410 resync", status, code)
 	}
 	for _, c := range clients {
-		var all joined
+		var all joinResult
 		c.invoke(&all, "Join")
 		if diff := cmp.Diff([]string{"before"}, bodies(all.stream(chat.General).Entries)); diff != "" {
-			t.Errorf("General (-want +got):\n%s", diff)
+			t.Errorf("entries of General (-want +got):\n%s", diff)
 		}
 	}
-	after := s.say("danny", "after")
+	after := s.post("danny", "after")
 	for _, c := range clients {
 		var e chat.Entry
-		c.hears("Entry", &e)
+		c.receive("Entry", &e)
 		if diff := cmp.Diff(after, e); diff != "" {
-			t.Errorf("heard (-want +got):\n%s", diff)
+			t.Errorf("pushed entry (-want +got):\n%s", diff)
 		}
 	}
 }
 
-func TestAFileThatIsPutBackWhileClientsAreConnected(t *testing.T) {
+func TestRestoredDatabaseResyncsConnectedClients(t *testing.T) {
 	url := sqlite(t)
-	putBack(t, url, func() func() error {
+	wantResync(t, url, func() func() error {
 		path, copied := backup(t, url)
 		return func() error { return os.Rename(copied, path) }
 	})
 }
 
-func TestALogThatIsSetBackWhileClientsAreConnected(t *testing.T) {
+func TestRolledBackLogResyncsConnectedClients(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, newURL func(*testing.T) string) {
 		url := newURL(t)
-		putBack(t, url, func() func() error {
+		wantResync(t, url, func() func() error {
 			return func() error {
 				db, err := database.Open(t.Context(), url)
 				if err != nil {
