@@ -73,7 +73,7 @@ func (c *client) connect(
 	w := &socket{}
 	defer w.closeAfter(0)
 	// A stop does not wait for an unresponsive broker.
-	detach := context.AfterFunc(ctx, w.shut)
+	detach := context.AfterFunc(ctx, w.abort)
 	defer detach()
 	w.closeAfter(setupTimeout)
 	properties := amqp.NewConnectionProperties()

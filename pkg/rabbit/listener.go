@@ -36,11 +36,11 @@ func (l *Listener) Degraded() []string { return l.client.status.degraded() }
 // an exclusive queue. Its events are those copied by publishers (CopyToListeners), and events of
 // other services with a lower-case type.
 func (l *Listener) Listen(
-	types []string, heard func(event.Message), missed func(),
+	types []string, deliver func(event.Message), missed func(),
 ) (run func(context.Context) error) {
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
-		queue := event.NewEar(heard, missed)
+		queue := event.NewEar(deliver, missed)
 		ctx, stop := context.WithCancel(ctx)
 		var calls sync.WaitGroup
 		defer calls.Wait()

@@ -96,7 +96,7 @@ func (w *socket) stopBuffering() error {
 	defer w.writing.Unlock()
 	w.buffering = false
 	if err := w.flush(); err != nil {
-		w.shut()
+		w.abort()
 		return err
 	}
 	return nil
@@ -139,7 +139,7 @@ func (w *socket) closeAfter(d time.Duration) {
 				w.exceeded = d
 			}
 			w.mu.Unlock()
-			w.shut()
+			w.abort()
 		})
 	}
 }
@@ -156,8 +156,8 @@ func (w *socket) cause(err error) error {
 	return fmt.Errorf("broker did not respond within %s", w.exceeded)
 }
 
-// shut closes the socket at any stage, even before the end of dial.
-func (w *socket) shut() {
+// abort closes the socket at any stage, even before the end of dial.
+func (w *socket) abort() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
