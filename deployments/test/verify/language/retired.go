@@ -23,7 +23,6 @@ type List struct {
 type rule struct {
 	scopes      []string // of name, text, comment, file, type, func
 	pattern     *regexp.Regexp
-	text        string
 	replacement string
 }
 
@@ -46,7 +45,7 @@ type Finding struct {
 }
 
 func (f Finding) String() string {
-	return fmt.Sprintf("%s:%d: %s %q: %s is retired, use %s", f.Path, f.Line, f.Scope, f.Used, f.Retired, f.Replacement)
+	return fmt.Sprintf("%s:%d: %s %q: %q is retired, use %s", f.Path, f.Line, f.Scope, f.Used, f.Retired, f.Replacement)
 }
 
 var scopes = map[string][]string{
@@ -101,7 +100,7 @@ func (l *List) add(n int, line string) error {
 	if err != nil {
 		return err
 	}
-	l.rules = append(l.rules, &rule{in, pattern, fields[1], fields[2]})
+	l.rules = append(l.rules, &rule{in, pattern, fields[2]})
 	return nil
 }
 
@@ -134,7 +133,7 @@ func (l *List) check(found *[]Finding, at Finding) {
 		if span == nil || (at.Scope == "type" || at.Scope == "func") && span[1]-span[0] != len(text) || l.accepts(at, text) {
 			continue
 		}
-		at.Retired, at.Replacement = r.text, r.replacement
+		at.Retired, at.Replacement = text[span[0]:span[1]], r.replacement
 		at.Used = excerpt(at.Used, text, span)
 		*found = append(*found, at)
 		return
