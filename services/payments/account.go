@@ -1,9 +1,9 @@
 // Package payments keeps an account for each policy: opened when the policy is
 // sold, closed when the policy ends.
 //
-// It is the worked example of another service of the company, as small as a
-// consumer of Parley's events can be. The fault run counts its movements,
-// because a movement that was booked twice stays booked twice.
+// Payments is the worked example of another service of the company, as small as a
+// consumer of Parley's events can be. The fault run counts the movements, because
+// a movement booked twice stays booked twice.
 package payments
 
 import (
@@ -17,7 +17,7 @@ type Movement struct {
 	PolicyNumber string
 	Kind         string // Opened or Closed
 	Amount       Amount // added to the policy holder's debt; negative: returned
-	EventID      string // of the event that caused the movement
+	EventID      string // the event behind the movement
 }
 
 // The kinds of movements.
@@ -28,7 +28,7 @@ const (
 
 // Handle registers the handlers of all events that payments consumes. Each
 // handler books one movement in the inbox's transaction, a T: the movement and
-// the record that the event was handled commit together.
+// the inbox's record of the event commit together.
 func Handle[T any](r *event.Router[T], book func(context.Context, T, Movement) error) {
 	event.Handle(r, func(ctx context.Context, tx T, m event.Message, e PolicyCreated) error {
 		return book(ctx, tx, Movement{e.PolicyNumber, Opened, e.TotalPremium, m.ID})

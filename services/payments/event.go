@@ -9,7 +9,7 @@ import (
 )
 
 // PolicyCreated and PolicyTerminated are events of the policy service. They
-// hold only the fields that payments needs; api/schemas/events has all of them.
+// hold only the fields for payments; api/schemas/events has all fields.
 type (
 	PolicyCreated struct {
 		PolicyNumber string `json:"policyNumber"`
@@ -45,7 +45,7 @@ func (e PolicyTerminated) Validate() error {
 	return nil
 }
 
-// Amount is money in minor units. On the wire it is a number with two decimals.
+// Amount is money in minor units. On the wire: a number with two decimals.
 type Amount int64
 
 const maxWhole = math.MaxInt64/100 - 1

@@ -1,8 +1,7 @@
-// Package server assembles the payments service: its database, its inbox and
-// the transport that brings the events.
+// Package server assembles the payments service from database, inbox and event
+// transport.
 //
-// Its promise: after New has returned, nothing that can fail at the start is
-// left to do.
+// Every step of the start that can fail is done when New returns.
 package server
 
 import (
@@ -26,7 +25,7 @@ import (
 	"parley.internal/pkg/web"
 )
 
-// consumer is the service's name on the broker and in its inbox: its queues are
+// consumer is the service's name on the broker and in the inbox: the queues are
 // lab-payments-service-<EventType>.
 const consumer = "lab-payments-service"
 
@@ -34,7 +33,7 @@ const consumer = "lab-payments-service"
 // fields have defaults.
 type Config struct {
 	DatabaseURL string        // sqlite:PATH or postgres://…, the service's own
-	Broker      rabbit.Config // of the RabbitMQ that brings the events
+	Broker      rabbit.Config // RabbitMQ, the source of events
 	Log         *slog.Logger  // slog.Default() by default
 
 	// Events brings the events when Broker has no URLs. With neither, the service

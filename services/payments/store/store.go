@@ -1,8 +1,8 @@
 // Package store keeps accounts and their movements in the service's database,
 // SQLite or PostgreSQL.
 //
-// It books every movement that it is given, also a duplicate or one out of
-// order: to deduplicate and to order is the inbox's promise.
+// Book accepts duplicates and movements out of order: the inbox deduplicates and
+// orders events.
 package store
 
 import (
@@ -18,8 +18,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate creates the tables of payments in db. Those of the inbox are not among
-// them.
+// Migrate creates the tables of payments in db. The inbox has migrations of its
+// own.
 func Migrate(ctx context.Context, db *database.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
