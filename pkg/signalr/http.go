@@ -231,7 +231,7 @@ func (h *Hub) serveDelete(w http.ResponseWriter, r *http.Request, identity Ident
 	case c.via != LongPolling:
 		reject(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 	default:
-		c.transport.(*transport.LongPolling).Leave(transport.ErrLeft) //nolint:forcetypeassert // as via says
+		c.transport.(*transport.LongPolling).CloseWith(transport.ErrLeft) //nolint:forcetypeassert // as via says
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusAccepted)
 	}

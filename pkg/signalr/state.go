@@ -12,7 +12,7 @@ import (
 
 const (
 	closeTimeout = 5 * time.Second // for the client to answer a close message
-	goneTimeout  = time.Second     // for a client to read the last bytes after leaving
+	leftTimeout  = time.Second     // for a client to read the last bytes after leaving
 )
 
 // state is the state of a connection. A connection only advances:
@@ -129,7 +129,7 @@ func (c *Conn) endReading(err error) {
 	c.streams.close()
 	c.close(closeReasonOf(err))
 	_ = c.discardInput()
-	c.flush(goneTimeout) // of the answer to the client's close frame
+	c.flush(leftTimeout) // of the answer to the client's close frame
 	c.transport.Close()
 	<-c.dispatcher.done()
 }
@@ -212,7 +212,7 @@ func (c *Conn) endWriting(unreachable bool) {
 	}
 	timeout := c.hub.options.WriteTimeout
 	if unreachable {
-		timeout = goneTimeout
+		timeout = leftTimeout
 	}
 	if !c.flush(timeout) || unreachable {
 		c.transport.Close()

@@ -86,18 +86,18 @@ func (o *offset) read(into [][]byte, limit int) (batch [][]byte, bytes int) {
 // send appends a frame and makes each caught-up member a reader, except excluded members and members
 // with more than limit bytes waiting. send returns the latter, the lagging members.
 func (l *frameLog) send(frame []byte, limit int) (lagging []*Queue) {
-	for m := l.readers.slowest(); m != nil && !m.queue.fits(len(frame), limit); m = l.readers.slowest() {
-		m.queue.stopReading() // caught up from here on, and still too far behind below
+	for m := l.readers.slowest(); m != nil && !m.queue.backlog.fits(len(frame), limit); m = l.readers.slowest() {
+		m.queue.backlog.stopReading() // caught up from here on, and still too far behind below
 	}
 	before := l.append(frame)
 	for _, m := range slices.Backward(l.caughtUp) { // startReading moves the last member into m's place
 		q := m.queue
 		switch {
 		case q.sealed, m.excluded:
-		case !q.fits(len(frame), limit):
+		case !q.backlog.fits(len(frame), limit):
 			lagging = append(lagging, q)
 		default:
-			q.startReading(m, before)
+			q.backlog.startReading(m, before)
 			q.fanout.schedule(q)
 		}
 	}

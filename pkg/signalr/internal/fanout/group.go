@@ -38,7 +38,7 @@ type member struct {
 
 // progress returns the offset up to which the client has read, as if all bytes that wait for the
 // client came from this log.
-func (m *member) progress() int64 { return m.queue.offset.bytes - int64(m.queue.bytes) }
+func (m *member) progress() int64 { return m.queue.backlog.offset.bytes - int64(m.queue.backlog.bytes) }
 
 // find returns the group of an audience, or nil if the group has no members.
 func (r *registry) find(a Audience) *group {
@@ -110,7 +110,7 @@ func (g *group) remove(q *Queue) {
 		return
 	}
 	if m.reading {
-		q.stopReading()
+		q.backlog.stopReading()
 	}
 	m.log.removeCaughtUp(m)
 	i := slices.Index(q.memberships, m)
@@ -127,7 +127,7 @@ func (g *group) exclude(queues []*Queue, excluded bool) {
 		if m := q.memberOf(g); m != nil {
 			m.excluded = excluded
 			if m.reading {
-				q.stopReading()
+				q.backlog.stopReading()
 			}
 		}
 	}

@@ -2,8 +2,6 @@ package fanout
 
 import (
 	"errors"
-	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,9 +23,7 @@ type Connection interface {
 	WriteFailed(err error)
 }
 
-// Queue is the send queue of a connection: frames of its own and, behind them, the unread frames of at
-// most one frame log. When a frame from elsewhere follows, the unread frames of the log become frames
-// of the queue, so that everything is delivered in the order of sending.
+// Queue is the send queue of a connection: its memberships, its backlog and the state of writing.
 type Queue struct {
 	fanout *Fanout
 	conn   Connection
@@ -41,11 +37,8 @@ type Queue struct {
 
 	// Guarded by Fanout.mu.
 	memberships []*member
-	frames      [][]byte
-	bytes       int     // of frames, and of the batch that is being written
-	reader      *member // of the log being read; nil: none
-	offset      offset  // in the log of reader
-	next        *Queue  // in the ready list
+	backlog     backlog
+	next        *Queue // in the ready list
 	state       writeState
 	sealed      bool // accepts no more frames
 
@@ -82,7 +75,7 @@ func (q *Queue) Admit(format wire.Format, user string, first []byte) {
 	defer q.fanout.mu.Unlock()
 	q.format = format
 	q.setLastWrite(time.Now())
-	q.put(first)
+	q.backlog.put(first)
 	q.fanout.registry.add(q, user)
 	q.fanout.schedule(q)
 }
@@ -153,7 +146,7 @@ func (q *Queue) SendLast(frames ...[]byte) {
 	defer q.fanout.mu.Unlock()
 	q.sealed = true
 	for _, frame := range frames {
-		q.put(frame)
+		q.backlog.put(frame)
 	}
 	q.fanout.schedule(q)
 }
@@ -166,7 +159,7 @@ func (q *Queue) SendOnly(frame []byte) {
 		return
 	}
 	q.discard()
-	q.put(frame)
+	q.backlog.put(frame)
 	q.fanout.schedule(q)
 }
 
@@ -174,7 +167,7 @@ func (q *Queue) SendOnly(frame []byte) {
 func (q *Queue) Seal() {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	q.stopReading()
+	q.backlog.stopReading()
 	q.sealed = true
 }
 
@@ -230,82 +223,12 @@ func (q *Queue) offer(frame []byte, limit int) bool {
 	switch {
 	case q.sealed:
 		return true
-	case !q.fits(len(frame), limit):
+	case !q.backlog.fits(len(frame), limit):
 		return false
 	}
-	q.put(frame)
+	q.backlog.put(frame)
 	q.fanout.schedule(q)
 	return true
-}
-
-// waiting returns the number of bytes that the client has not accepted yet.
-func (q *Queue) waiting() int {
-	if q.reader == nil {
-		return q.bytes
-	}
-	return int(q.reader.log.head - q.reader.progress())
-}
-
-// fits reports whether more bytes stay within a limit. An empty queue accepts any frame.
-func (q *Queue) fits(bytes, limit int) bool {
-	waiting := q.waiting()
-	return waiting == 0 || waiting+bytes <= limit
-}
-
-// put appends a frame of the queue's own.
-func (q *Queue) put(frame []byte) {
-	q.stopReading()
-	q.frames = append(q.frames, frame)
-	q.bytes += len(frame)
-}
-
-// startReading reads the log of a caught-up member from o on.
-func (q *Queue) startReading(m *member, o offset) {
-	q.stopReading()
-	m.log.removeCaughtUp(m)
-	q.reader, q.offset = m, o
-	m.log.readers.insert(m)
-}
-
-// stopReading moves the unread frames of the log into the queue.
-func (q *Queue) stopReading() {
-	m := q.reader
-	if m == nil {
-		return
-	}
-	m.log.readers.remove(m)
-	frames, bytes := q.offset.read(q.frames, math.MaxInt)
-	for i, piece := range frames[len(q.frames):] {
-		if len(piece) < maxChunk/2 { // a small piece would retain its whole chunk
-			frames[len(q.frames)+i] = slices.Clone(piece)
-		}
-	}
-	q.frames, q.bytes = frames, q.bytes+bytes
-	q.reader, q.offset = nil, offset{}
-	m.log.addCaughtUp(m)
-	m.log.release()
-}
-
-// take moves whole frames into a batch until the batch has limit bytes; a chunk of a log may exceed
-// the limit. The bytes keep counting as waiting until wrote is called.
-func (q *Queue) take(into [][]byte, limit int) (batch [][]byte, bytes int) {
-	n := 0
-	for n < len(q.frames) && bytes < limit {
-		bytes += len(q.frames[n])
-		n++
-	}
-	batch = into
-	batch = append(batch, q.frames[:n]...)
-	if q.frames = q.frames[n:]; len(q.frames) > 0 {
-		return batch, bytes
-	}
-	q.frames = nil
-	if q.reader == nil {
-		return batch, bytes
-	}
-	batch, more := q.offset.read(batch, limit-bytes)
-	q.bytes += more
-	return batch, bytes + more
 }
 
 // wrote counts written bytes of a batch and wakes callers that wait for room.
@@ -313,14 +236,7 @@ func (q *Queue) wrote(bytes int, now time.Time) {
 	if bytes > 0 {
 		q.setLastWrite(now)
 	}
-	q.bytes -= bytes
-	switch {
-	case q.reader == nil:
-	case q.bytes == 0 && q.empty():
-		q.stopReading() // cheaper than a new place in the heap
-	default:
-		q.reader.log.readers.down(q.reader)
-	}
+	q.backlog.wrote(bytes)
 	q.wakeRoom()
 }
 
@@ -331,14 +247,9 @@ func (q *Queue) wakeRoom() {
 	}
 }
 
-// empty reports whether take would return an empty batch.
-func (q *Queue) empty() bool {
-	return len(q.frames) == 0 && (q.reader == nil || q.offset.bytes == q.reader.log.head)
-}
-
 // discard drops the waiting frames and seals the queue.
 func (q *Queue) discard() {
-	q.stopReading()
-	q.frames, q.sealed = nil, true
+	q.backlog.clear()
+	q.sealed = true
 	q.wakeRoom()
 }

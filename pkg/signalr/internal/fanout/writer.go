@@ -69,7 +69,7 @@ func (f *Fanout) write() {
 	defer f.mu.Unlock()
 	for q := f.ready.pop(); q != nil; q = f.ready.pop() {
 		q.state = writing
-		batch, bytes := q.take(w.batch[:0], batchSize)
+		batch, bytes := q.backlog.take(w.batch[:0], batchSize)
 		w.batch = batch
 		f.mu.Unlock()
 		n, err := w.raw.Write(q.socket, batch)
@@ -85,7 +85,7 @@ func (f *Fanout) write() {
 			q.state = blocked
 			rest := remainder(batch, n)
 			q.goroutines.Go(func() { q.writeBlocked(rest) })
-		case q.empty():
+		case q.backlog.empty():
 			q.setIdle()
 		default:
 			q.state = ready
@@ -132,7 +132,7 @@ func (q *Queue) writeBlocked(batch [][]byte) {
 func (q *Queue) nextBatch() [][]byte {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	batch, bytes := q.take(nil, batchSize)
+	batch, bytes := q.backlog.take(nil, batchSize)
 	if bytes == 0 {
 		q.setIdle()
 	}
@@ -149,7 +149,7 @@ func (q *Queue) abort() {
 
 // setIdle wakes the callers of Flush. The caller holds Fanout.mu.
 func (q *Queue) setIdle() {
-	q.stopReading()
+	q.backlog.stopReading()
 	q.state = idle
 	if q.flushed != nil {
 		close(q.flushed)

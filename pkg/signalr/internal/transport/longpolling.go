@@ -56,7 +56,7 @@ func NewLongPolling(t Timeouts) *LongPolling {
 	p := &LongPolling{
 		Requests: newRequests(), timeouts: t, batches: make(chan pollBatch), finished: make(chan struct{}), grace: t.Gap,
 	}
-	p.absent = time.AfterFunc(p.grace, func() { p.Leave(errPollingStopped) })
+	p.absent = time.AfterFunc(p.grace, func() { p.CloseWith(errPollingStopped) })
 	return p
 }
 
@@ -105,7 +105,7 @@ func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
 			}
 			err := current.write(b)
 			if err != nil {
-				p.Leave(err) // how much of the batch arrived is unknown
+				p.CloseWith(err) // how much of the batch arrived is unknown
 			}
 			b.done <- err
 			return

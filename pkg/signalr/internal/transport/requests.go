@@ -152,11 +152,11 @@ func (r *Requests) SetReadDeadline(at time.Time) { r.deadline.Reset(time.Until(a
 // Begin implements Transport. A request of another type is malformed as a message, too.
 func (r *Requests) Begin(wire.Format) { r.deadline.Stop() }
 
-// Leave ends reading, and everything that waits for the client, for a reason.
-func (r *Requests) Leave(reason error) {
+// CloseWith ends reading, and everything that waits for the client, for a reason.
+func (r *Requests) CloseWith(reason error) {
 	r.stopReading(reason)
 	r.stop()
 }
 
 // Close ends reading.
-func (r *Requests) Close() { r.Leave(net.ErrClosed) }
+func (r *Requests) Close() { r.CloseWith(net.ErrClosed) }

@@ -29,7 +29,7 @@ func (e *ServerSentEvents) Serve(run func()) {
 	defer e.response.finish()
 	defer context.AfterFunc(e.request, e.requestEnded)()
 	if _, err := e.response.write([]byte(":\r\n\r\n")); err != nil {
-		e.Leave(err)
+		e.CloseWith(err)
 	}
 	run()
 }
@@ -49,9 +49,9 @@ func (e *ServerSentEvents) requestEnded() {
 	switch writing, err := e.response.state(); {
 	case writing: // WriteWait calls requestEnded after the write
 	case IsTimeout(err):
-		e.Leave(err)
+		e.CloseWith(err)
 	default:
-		e.Leave(ErrLeft)
+		e.CloseWith(ErrLeft)
 	}
 }
 
