@@ -33,18 +33,6 @@ func RoundMoney(d decimal.Decimal) (Money, error) {
 	return Money(whole*100 + cents).bounded()
 }
 
-// Sum adds amounts. The sum of no amounts is 0.00.
-func Sum(amounts ...Money) (Money, error) {
-	var sum Money
-	for _, amount := range amounts {
-		var err error
-		if sum, err = (sum + amount).bounded(); err != nil {
-			return 0, err
-		}
-	}
-	return sum, nil
-}
-
 func (m Money) bounded() (Money, error) {
 	if m > MaxMoney || m < -MaxMoney {
 		return 0, ErrAmountTooLarge

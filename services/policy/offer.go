@@ -122,10 +122,12 @@ func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now tim
 	return p, []event.Event{policyCreated(p)}, nil
 }
 
-func total(premiums []CoverPremium) (Money, error) {
-	amounts := make([]Money, len(premiums))
-	for i, cover := range premiums {
-		amounts[i] = cover.Premium
+// total adds premiums.
+func total(premiums []CoverPremium) (sum Money, err error) {
+	for _, cover := range premiums {
+		if sum, err = (sum + cover.Premium).bounded(); err != nil {
+			return 0, err
+		}
 	}
-	return Sum(amounts...)
+	return sum, nil
 }

@@ -195,18 +195,10 @@ func (s *Server) Run(ctx context.Context) error {
 	// or after stopGrace if the broker does not answer.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, disconnect) })()
 	if s.publisher != nil {
 		group.Go(func() error { return s.publisher.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
-		group.Go(func() error {
-			<-ctx.Done()
-			select {
-			case <-connected.Done():
-			case <-time.After(stopGrace):
-				disconnect()
-			}
-			return nil
-		})
 	}
 	group.Go(func() error {
 		defer disconnect()

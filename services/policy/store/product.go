@@ -14,34 +14,31 @@ import (
 // tariffs stay unchanged.
 func (s *Store) Seed(ctx context.Context, catalogue policy.Catalogue) error {
 	return s.db.InTx(ctx, func(tx *database.Tx) error {
-		for _, product := range catalogue.Products {
-			definition, err := json.Marshal(product)
+		for _, p := range catalogue.Products {
+			err := insertJSON(ctx, tx, `INSERT INTO product (code, status, definition) VALUES ($1, $2, $3)
+				ON CONFLICT (code) DO NOTHING`, p, p.Code, string(p.Status))
 			if err != nil {
-				return fmt.Errorf("seed product %s: %w", product.Code, err)
-			}
-			_, err = tx.ExecContext(ctx, `
-				INSERT INTO product (code, status, definition) VALUES ($1, $2, $3)
-				ON CONFLICT (code) DO NOTHING`,
-				product.Code, string(product.Status), string(definition))
-			if err != nil {
-				return fmt.Errorf("seed product %s: %w", product.Code, err)
+				return fmt.Errorf("seed product %s: %w", p.Code, err)
 			}
 		}
-		for _, tariff := range catalogue.Tariffs {
-			rules, err := json.Marshal(tariff)
+		for _, t := range catalogue.Tariffs {
+			err := insertJSON(ctx, tx, `INSERT INTO tariff (product_code, rules) VALUES ($1, $2)
+				ON CONFLICT (product_code) DO NOTHING`, t, t.ProductCode)
 			if err != nil {
-				return fmt.Errorf("seed tariff of %s: %w", tariff.ProductCode, err)
-			}
-			_, err = tx.ExecContext(ctx, `
-				INSERT INTO tariff (product_code, rules) VALUES ($1, $2)
-				ON CONFLICT (product_code) DO NOTHING`,
-				tariff.ProductCode, string(rules))
-			if err != nil {
-				return fmt.Errorf("seed tariff of %s: %w", tariff.ProductCode, err)
+				return fmt.Errorf("seed tariff of %s: %w", t.ProductCode, err)
 			}
 		}
 		return nil
 	})
+}
+
+// insertJSON executes a statement with the JSON of a value as the last argument.
+func insertJSON(ctx context.Context, tx *database.Tx, query string, value any, args ...any) error {
+	encoded, err := json.Marshal(value)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, query, append(args, string(encoded))...)
+	}
+	return err
 }
 
 // Catalogue returns all products, drafts included, and their tariffs, in the
