@@ -23,7 +23,7 @@ import (
 	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
@@ -60,7 +60,7 @@ type Server struct {
 	handler  http.Handler
 	lobby    *hub.Lobby
 	delivery *hub.Delivery
-	inbox    *outbox.Inbox
+	inbox    *inbox.Inbox
 	router   *event.Router[*database.Tx]
 	events   func(context.Context) error // takes in events; nil if nobody brings any
 	broker   *rabbit.Consumer            // nil if there is none
@@ -96,7 +96,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := outbox.Migrate(ctx, s.db); err != nil {
+	if err := inbox.Migrate(ctx, s.db); err != nil {
 		return err
 	}
 	if err := store.Migrate(ctx, s.db); err != nil {
@@ -158,7 +158,7 @@ func (s *Server) listen(log *store.Store) {
 		})
 		return nil
 	})
-	s.inbox = outbox.NewInbox(s.db, consumer, s.router, s.log)
+	s.inbox = inbox.New(s.db, consumer, s.router, s.log)
 }
 
 // Check asks the database whether it answers.

@@ -118,7 +118,7 @@ func TestNoticesAreUndoneWithTheirTransaction(t *testing.T) {
 		refused := errors.New("refused")
 		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
 			l.note(tx, chat.Company, "1", "before")
-			err := tx.Nested(t.Context(), func() error {
+			err := tx.Savepoint(t.Context(), func() error {
 				l.note(tx, chat.Company, "2", "undone")
 				return refused
 			})

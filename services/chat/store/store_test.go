@@ -130,7 +130,7 @@ func TestARolledBackEntryLeavesNoHole(t *testing.T) {
 		l := open(t, url(t))
 		refused := errors.New("refused")
 		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
-			err := tx.Nested(t.Context(), func() error {
+			err := tx.Savepoint(t.Context(), func() error {
 				l.Note(t.Context(), tx, chat.Draft{Stream: chat.Company, ID: "lost", Kind: chat.Notice})
 				return nil
 			})

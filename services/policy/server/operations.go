@@ -2,6 +2,7 @@ package server
 
 import (
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 )
@@ -11,11 +12,10 @@ import (
 func (s *Server) Measure(m *telemetry.Metrics) {
 	m.Routes("/api/products", "/api/products/{code}", "/api/products/{code}/activation", "/api/products/{code}/tariff",
 		"/api/offers", "/api/policies", "/api/policies/{number}", "/api/policies/{number}/termination")
-	metrics := eventctl.Metrics{Service: source, Outbox: s.events, Relay: s.relay}
+	m.Register(outbox.NewCollector(source, s.events, s.relay))
 	if s.publisher != nil {
-		metrics.Broker = []rabbit.Role{s.publisher, s.listener}
+		m.Register(rabbit.NewCollector(source, s.publisher, s.listener))
 	}
-	m.Register(metrics)
 }
 
 // EventService describes the service to the operators' command.

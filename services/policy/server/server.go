@@ -175,10 +175,10 @@ func (s *Server) Degraded() []string {
 	if n := s.relay.Unroutable(); n > 0 {
 		problems = append(problems, fmt.Sprintf("nobody has a queue for %d events; they are tried again", n))
 	}
-	if n := s.relay.Refused(); n > 0 {
+	if n := s.relay.Rejected(); n > 0 {
 		problems = append(problems, fmt.Sprintf("the broker does not take %d events; they are tried again, and `events rejected` shows the reason", n))
 	}
-	if types := s.relay.Nacked(); len(types) > 0 {
+	if types := s.relay.OpenCircuits(); len(types) > 0 {
 		problems = append(problems, fmt.Sprintf("the broker does not take all %s just now, as if a queue were full; they are tried again", strings.Join(types, ", ")))
 	}
 	return problems

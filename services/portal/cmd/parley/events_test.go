@@ -88,9 +88,9 @@ func TestAnOperatorWatchesAndMendsEvents(t *testing.T) {
 	if policy := purchase(t.Context(), jimmy, 1); policy == "" {
 		t.Fatal("nothing was sold")
 	}
-	moves(t, p.URL(), "parley_outbox_retained", `service="policy"`, 1)
-	moves(t, p.URL(), "parley_inbox_remembered", `service="chat"`, 1)
-	moves(t, p.URL(), "parley_broker_up", `connection="publishing"`, 1)
+	moves(t, p.URL(), "parley_outbox_published_events", `service="policy"`, 1)
+	moves(t, p.URL(), "parley_inbox_deduplication_ids", `service="chat"`, 1)
+	moves(t, p.URL(), "parley_broker_connection_up", `connection="publishing"`, 1)
 	moves(t, p.URL(), "parley_http_requests_total", `route="/api/policies",status="201"`, 1)
 
 	// Something that chat cannot read is dead, and chat goes on.
@@ -99,7 +99,7 @@ func TestAnOperatorWatchesAndMendsEvents(t *testing.T) {
 	if out, problems, code := operate(t, line, env, "parley", "publish"); code != 0 {
 		t.Fatalf("publish ends with %d: %s%s", code, out, problems)
 	}
-	moves(t, p.URL(), "parley_inbox_dead", `type="PolicyCreated"`, 1)
+	moves(t, p.URL(), "parley_inbox_dead_letters", `type="PolicyCreated"`, 1)
 	moves(t, p.URL(), "parley_inbox_events_total", `result="failed"`, 1)
 	moves(t, p.URL(), "parley_inbox_events_total", `result="handled"`, 1)
 	out, _, code := operate(t, "", env, "parley", "dead", "--list", "--json")
@@ -138,8 +138,8 @@ func TestTheServicesAreOperatedAlone(t *testing.T) {
 	}
 	policyd := portaltest.New(t, "policyd", append(policy, secret)...).Start()
 	chatd := portaltest.New(t, "chatd", append(chat, secret)...).Start()
-	moves(t, policyd.URL(), "parley_relay_leading", `service="policy"`, 1)
-	moves(t, chatd.URL(), "parley_broker_up", `connection="lab-chat-service"`, 1)
+	moves(t, policyd.URL(), "parley_relay_leader", `service="policy"`, 1)
+	moves(t, chatd.URL(), "parley_broker_connection_up", `connection="lab-chat-service"`, 1)
 	for program, env := range map[string][]string{"policyd": policy, "chatd": chat} {
 		out, problems, code := operate(t, "", env, program, "lag", "--json")
 		if code != 0 || !strings.Contains(out, `"service":"`+strings.TrimSuffix(program, "d")+`"`) {
@@ -161,15 +161,15 @@ func TestAFrozenBrokerDoesNotHoldUpTheEnd(t *testing.T) {
 	const most = 4 * time.Second // Three are promised; the machine is busy.
 	broker := testenv.StartRabbitMQ(t)
 	p := portaltest.New(t, "parley", "PARLEY_DATA="+t.TempDir(), "RABBITMQ_URL="+broker.URL()).Start()
-	moves(t, p.URL(), "parley_broker_up", `connection="publishing"`, 1)
-	moves(t, p.URL(), "parley_broker_up", `connection="lab-chat-service"`, 1)
+	moves(t, p.URL(), "parley_broker_connection_up", `connection="publishing"`, 1)
+	moves(t, p.URL(), "parley_broker_connection_up", `connection="lab-chat-service"`, 1)
 	jimmy := portaltest.SignedIn(t, p.URL(), "jimmy.solid", "secret")
 	broker.Freeze()
 	defer broker.Thaw()
 	if policy := purchase(t.Context(), jimmy, 1); policy == "" {
 		t.Fatal("nothing was sold")
 	}
-	moves(t, p.URL(), "parley_outbox_pending", `service="policy"`, 1)
+	moves(t, p.URL(), "parley_outbox_pending_events", `service="policy"`, 1)
 	begun := time.Now()
 	p.Stop()
 	if took := time.Since(begun); took > most {
@@ -177,6 +177,6 @@ func TestAFrozenBrokerDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 	broker.Thaw()
 	p.Start() // What was not confirmed is published again, and takes effect once.
-	moves(t, p.URL(), "parley_outbox_pending", `service="policy"`, 0)
-	moves(t, p.URL(), "parley_inbox_remembered", `service="chat"`, 1)
+	moves(t, p.URL(), "parley_outbox_pending_events", `service="policy"`, 0)
+	moves(t, p.URL(), "parley_inbox_deduplication_ids", `service="chat"`, 1)
 }
