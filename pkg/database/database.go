@@ -1,8 +1,9 @@
-// Package database opens a service's own database, SQLite or PostgreSQL,
-// behind one set of queries.
+// Package database opens a service's own database, SQLite or PostgreSQL, and runs
+// the same queries on both.
 //
-// Its promise: what InTx returned nil for is on disk, and what was to happen
-// after the commit (Tx.AfterCommit) happens only then.
+// When InTx returns nil, the transaction is on disk; functions registered with
+// Tx.AfterCommit run only then. A transaction is an argument, never a value of a
+// context.
 //
 // Queries use $1, $2 … on both. Money is bigint minor units, an instant bigint
 // microseconds since 1970 (see Instant), a date text, bytes are bytea.
@@ -23,7 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Querier runs statements: a Tx, or a DB outside of one.
+// Querier runs statements: a Tx, or DB.Reader outside of a transaction.
 type Querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -38,8 +39,8 @@ type DB struct {
 	read  *sql.DB // the same pool as write on PostgreSQL
 }
 
-// SQLite takes one writer at a time: a second connection would only wait. It
-// reads beside it, from a snapshot.
+// SQLite has a single writer at a time: a second connection would only wait.
+// Readers work beside the writer, from a snapshot.
 const (
 	sqliteReaders = 4
 	sqlitePragmas = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" +
@@ -47,8 +48,8 @@ const (
 	postgresConns = 20
 )
 
-// Open opens the database that url names: "sqlite:PATH" (made when missing,
-// its folder too) or "postgres://…". It does not migrate.
+// Open opens the database at url: "sqlite:PATH" (the file and its folder are created
+// when missing) or "postgres://…". Open does not migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
 	scheme, rest, _ := strings.Cut(url, ":")
 	var db *DB
@@ -95,20 +96,19 @@ func openSQLite(path string) (*DB, error) {
 	return db, nil
 }
 
-// private makes the file, readable by this user alone: SQLite gives the files
-// beside it the same mode.
+// private creates the file, readable by this user alone: SQLite gives its WAL files
+// the same mode.
 func private(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err //nolint:wrapcheck // openSQLite says what it was doing.
+		return err
 	}
-	return file.Close() //nolint:wrapcheck // As above.
+	return file.Close()
 }
 
-// standStill is how long PostgreSQL lets a transaction wait for its next
-// statement. A process that is stopped in the middle of one would keep its locks
-// from all others for as long.
-const standStill = 20 * time.Second
+// idleInTransaction is how long PostgreSQL lets a transaction wait for its next
+// statement. A process that is suspended in a transaction holds its locks this long.
+const idleInTransaction = 20 * time.Second
 
 func openPostgres(url string) (*DB, error) {
 	config, err := pgx.ParseConfig(url)
@@ -117,7 +117,7 @@ func openPostgres(url string) (*DB, error) {
 	}
 	const setting = "idle_in_transaction_session_timeout"
 	if config.RuntimeParams[setting] == "" {
-		config.RuntimeParams[setting] = strconv.FormatInt(standStill.Milliseconds(), 10)
+		config.RuntimeParams[setting] = strconv.FormatInt(idleInTransaction.Milliseconds(), 10)
 	}
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(postgresConns)
@@ -125,7 +125,7 @@ func openPostgres(url string) (*DB, error) {
 	return &DB{Dialect: Postgres, write: pool, read: pool}, nil
 }
 
-// Ping asks the database whether it answers.
+// Ping checks that the database answers.
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.read.PingContext(ctx); err != nil {
 		return fmt.Errorf("reach database: %w", err)
@@ -133,7 +133,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for what is running and closes the connections.
+// Close waits for running statements and closes the connections.
 func (db *DB) Close() error {
 	err := db.write.Close()
 	if db.read != db.write {
@@ -145,13 +145,14 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Reader runs queries outside of a transaction: each sees what has been committed.
+// Reader returns the read pool for queries outside of a transaction: each query sees
+// the committed rows.
 func (db *DB) Reader() Querier { return db.read }
 
-// Instant is t as the database stores it: microseconds since 1970, UTC.
+// Instant returns t as stored: microseconds since 1970, UTC.
 func Instant(t time.Time) int64 { return t.UnixMicro() }
 
-// Time is the instant that the database stored as micros, in UTC.
+// Time returns the stored instant micros as a time in UTC.
 func Time(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // Exec runs one statement in a transaction of its own.

@@ -53,7 +53,7 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 		var after []string
 		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			part := func(id string, result error) error {
-				return tx.Nested(t.Context(), func() error {
+				return tx.Savepoint(t.Context(), func() error {
 					tx.AfterCommit(func() { after = append(after, id) })
 					return errors.Join(insert(t.Context(), tx, id), result)
 				})
@@ -65,7 +65,7 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 				t.Errorf("got error %v", err)
 			}
 			// On PostgreSQL a statement that fails spoils the transaction around it.
-			if err := part("first", nil); !database.IsUnique(err) || !database.IsConstraint(err) || !database.IsRefused(err) {
+			if err := part("first", nil); !database.IsUnique(err) || !database.IsConstraint(err) || !database.IsRejected(err) {
 				t.Errorf("got error %v", err)
 			}
 			return part("third", nil)

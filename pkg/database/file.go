@@ -12,20 +12,21 @@ import (
 	"modernc.org/sqlite"
 )
 
-// file is the file of a SQLite database. It may be replaced, by renaming another
-// one to its path, while the process runs: whatever begins after that uses the
-// file that is there then. Overwriting it in place is not noticed, and breaks it.
+// file is the file of a SQLite database. Renaming another file to its path while the
+// process runs replaces the database: later transactions use the new file.
+// Overwriting the file in place is not noticed and corrupts the database.
 type file struct {
 	path string
 
 	mu   sync.Mutex
-	self fs.FileInfo // what was at the path when the last connection was opened
-	// What SQLite keeps beside it, by name. These belong to one file: read
-	// together with another they would undo the replacement, or break it.
+	self fs.FileInfo // the file at the path when the last connection was opened
+	// The WAL and shared-memory files of SQLite, by name. They belong to a single
+	// database file: read together with another file they would undo the
+	// replacement, or corrupt the database.
 	beside map[string]fs.FileInfo
 }
 
-var errOtherDriver = errors.New("open database: the driver is another one than this was written for")
+var errOtherDriver = errors.New("open database: unexpected SQLite driver")
 
 // fileConnector opens connections to a file.
 type fileConnector struct {
@@ -40,7 +41,7 @@ func (c fileConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	defer c.file.mu.Unlock()
 	self, err := os.Stat(c.file.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = awayError{err} // It may be just being replaced; an empty one must not be made instead.
+		err = transientError{err} // A replacement may be under way; an empty file must not be created instead.
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -64,9 +65,9 @@ func (c fileConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &fileConn{sqliteConn: conn, file: c.file, self: self}, nil
 }
 
-// use remembers what a new connection works on.
+// use records the files of a new connection.
 func (f *file) use(ctx context.Context, conn sqliteConn, self fs.FileInfo) error {
-	// Reading makes what SQLite keeps beside the file.
+	// The first read creates the files beside the database.
 	rows, err := conn.QueryContext(ctx, "SELECT count(*) FROM sqlite_schema", nil)
 	if err == nil {
 		err = rows.Close()
@@ -83,11 +84,11 @@ func (f *file) use(ctx context.Context, conn sqliteConn, self fs.FileInfo) error
 	return nil
 }
 
-// leave removes what the former file has left beside the one at its path now.
+// leave removes the WAL files of the former database from beside the new file.
 func (f *file) leave() error {
 	for name, former := range f.beside {
 		if now, err := os.Stat(name); err != nil || !os.SameFile(former, now) {
-			continue // It came with the new file, or is gone.
+			continue // It belongs to the new file, or is gone.
 		}
 		if err := os.Remove(name); err != nil {
 			return err
@@ -97,7 +98,8 @@ func (f *file) leave() error {
 	return nil
 }
 
-// sqliteConn is all that the driver's connections do for database/sql.
+// sqliteConn lists the interfaces of database/sql that the driver's connections
+// implement.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -109,8 +111,8 @@ type sqliteConn interface {
 	driver.Validator
 }
 
-// fileConn is a connection that is not used again once its file has been
-// replaced. SQLite itself leaves the new one alone when it closes it.
+// fileConn is a connection that leaves the pool once its file has been replaced.
+// SQLite does not touch the new file when the connection closes.
 type fileConn struct {
 	sqliteConn
 

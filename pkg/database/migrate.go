@@ -10,18 +10,18 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// A node that starts while another one migrates looks every second, for five
-// minutes, whether it has finished.
+// A node that starts while another node migrates checks every second, for five
+// minutes, whether the migration has finished.
 const (
 	lockEvery = 1
 	lockTries = 300
 )
 
-// Migrate brings the tables of one owner, a service or a library that keeps
-// its tables beside it, up to the newest of migrations: files NNNNN_name.sql
-// in the format of goose, the same text for both databases, or NNNNN_name.sqlite.sql
-// and NNNNN_name.postgres.sql for one alone. What has run is remembered under
-// owner. Several nodes may start at once.
+// Migrate brings the tables of an owner, a service or a library with tables of its
+// own, up to the newest of migrations: files NNNNN_name.sql in the format of goose,
+// the same text for both databases, or NNNNN_name.sqlite.sql and
+// NNNNN_name.postgres.sql for a single database. The table migration_OWNER records
+// the finished migrations. Several nodes may start at once.
 func Migrate(ctx context.Context, db *DB, owner string, migrations fs.FS) error {
 	opts := []goose.ProviderOption{
 		goose.WithTableName("migration_" + owner),

@@ -6,33 +6,34 @@ import (
 	"errors"
 )
 
-// preparedMost is how many statements a connection to SQLite keeps.
-const preparedMost = 100
+// preparedLimit is how many statements a connection to SQLite keeps.
+const preparedLimit = 100
 
-// prepared are the statements of one connection, by their texts: to prepare one
-// takes SQLite longer than to run it. Like its connection it is for one
-// goroutine at a time.
+// prepared caches the prepared statements of a connection by their texts: SQLite
+// takes longer to prepare a statement than to run it. Like its connection, prepared
+// is for a single goroutine at a time.
 type prepared struct {
 	statements map[string]*statement
 	clock      int64
 }
 
-// statement is one that was prepared.
+// statement is a prepared statement.
 type statement struct {
 	sqliteStmt
 
-	used   int64 // when it was used last, by the clock
-	inHand bool  // its rows are being read
+	used int64 // the last use, by the clock of prepared
+	busy bool  // its rows are being read
 }
 
-// sqliteStmt is what the driver's statements do.
+// sqliteStmt lists the interfaces that the driver's statements implement.
 type sqliteStmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }
 
-// statement is the prepared one of a query, or nil: it is in hand.
+// statement returns the prepared statement of a query, or nil if its rows are being
+// read.
 func (c *fileConn) statement(ctx context.Context, query string) (*statement, error) {
 	c.prepared.clock++
 	s := c.prepared.statements[query]
@@ -50,34 +51,34 @@ func (c *fileConn) statement(ctx context.Context, query string) (*statement, err
 			return nil, err
 		}
 	}
-	if s.inHand {
-		return nil, nil //nolint:nilnil // The caller has another way.
+	if s.busy {
+		return nil, nil //nolint:nilnil // The caller runs the query unprepared.
 	}
 	s.used = c.prepared.clock
 	return s, nil
 }
 
-// add keeps a statement, in the place of the one that was not used for longest.
+// add caches a statement and drops the least recently used statement beyond the limit.
 func (p *prepared) add(query string, s *statement) error {
 	if p.statements == nil {
 		p.statements = make(map[string]*statement)
 	}
 	p.statements[query] = s
-	if len(p.statements) <= preparedMost {
+	if len(p.statements) <= preparedLimit {
 		return nil
 	}
 	oldest := query
 	for text, other := range p.statements {
-		if !other.inHand && text != query && (oldest == query || other.used < p.statements[oldest].used) {
+		if !other.busy && text != query && (oldest == query || other.used < p.statements[oldest].used) {
 			oldest = text
 		}
 	}
 	if oldest == query {
-		return nil // All others are in hand, which nobody could have done.
+		return nil // All others are busy, which cannot happen with so many.
 	}
 	dropped := p.statements[oldest]
 	delete(p.statements, oldest)
-	return dropped.Close() //nolint:wrapcheck // It stands for the driver.
+	return dropped.Close()
 }
 
 // ExecContext implements driver.ExecerContext.
@@ -87,9 +88,9 @@ func (c *fileConn) ExecContext(ctx context.Context, query string, args []driver.
 	case err != nil:
 		return nil, err
 	case s == nil:
-		return c.sqliteConn.ExecContext(ctx, query, args) //nolint:wrapcheck // It stands for the driver.
+		return c.sqliteConn.ExecContext(ctx, query, args)
 	}
-	return s.ExecContext(ctx, args) //nolint:wrapcheck // As above.
+	return s.ExecContext(ctx, args)
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -99,14 +100,14 @@ func (c *fileConn) QueryContext(ctx context.Context, query string, args []driver
 	case err != nil:
 		return nil, err
 	case s == nil:
-		return c.sqliteConn.QueryContext(ctx, query, args) //nolint:wrapcheck // It stands for the driver.
+		return c.sqliteConn.QueryContext(ctx, query, args)
 	}
 	rows, err := s.QueryContext(ctx, args)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // As above.
+		return nil, err
 	}
-	s.inHand = true
-	return &rowsInHand{Rows: rows, of: s}, nil
+	s.busy = true
+	return &busyRows{Rows: rows, of: s}, nil
 }
 
 // Close implements driver.Conn.
@@ -119,15 +120,15 @@ func (c *fileConn) Close() error {
 	return errors.Join(err, c.sqliteConn.Close())
 }
 
-// rowsInHand are the rows of a prepared statement.
-type rowsInHand struct {
+// busyRows are the rows of a prepared statement.
+type busyRows struct {
 	driver.Rows
 
 	of *statement
 }
 
 // Close implements driver.Rows.
-func (r *rowsInHand) Close() error {
-	r.of.inHand = false
-	return r.Rows.Close() //nolint:wrapcheck // It stands for the driver.
+func (r *busyRows) Close() error {
+	r.of.busy = false
+	return r.Rows.Close()
 }

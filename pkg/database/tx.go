@@ -7,20 +7,20 @@ import (
 	"fmt"
 )
 
-// Tx is a transaction under way.
+// Tx is a running transaction.
 type Tx struct {
 	*sql.Tx
 
-	after  []func()
-	before []func() error
-	rows   map[any]any // of each Batch
+	dialect Dialect
+	after   []func()
+	before  []func() error
+	rows    map[any]any // of each Batch
 }
 
-// AfterCommit has fn run once the transaction has committed, in the order in
-// which they were given, on the goroutine that called InTx. After a rollback
-// it is forgotten. A commit whose outcome the caller does not learn, because
-// the connection or the process died, does not run it either: fn may only
-// speed up what somebody finds in the database anyway.
+// AfterCommit runs fn after a successful commit, on the goroutine that called
+// InTx; several functions run in the order of the calls. A rollback drops fn. So
+// does a commit with an unknown outcome, because the connection or the process
+// died: fn may only speed up work that the database also leads to.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 // flush stores the rows of all batches.
@@ -35,16 +35,16 @@ func (tx *Tx) flush() error {
 	return nil
 }
 
-// InTx runs fn in a transaction, and commits if it returns nil. Whoever is to
-// take part in it is given tx: a statement of db itself is not part of it, and
-// on SQLite waits for it in vain. A write transaction on SQLite holds the only
-// write lock from its start: do nothing slow in fn.
+// InTx runs fn in a transaction and commits if fn returns nil. Only statements of
+// tx belong to the transaction. A statement of db does not, and on SQLite waits for
+// the transaction's end in vain. A write transaction on SQLite holds the only write
+// lock from its start: do nothing slow in fn.
 func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.begin(ctx, db.write, nil, fn)
 }
 
-// InSnapshot runs fn in a transaction that only reads: all its queries see the
-// database as it was at the first one.
+// InSnapshot runs fn in a read-only transaction: all queries of tx see the database
+// as of the first query.
 func (db *DB) InSnapshot(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.begin(ctx, db.read, db.Dialect.snapshot(), fn)
 }
@@ -52,9 +52,9 @@ func (db *DB) InSnapshot(ctx context.Context, fn func(tx *Tx) error) error {
 func (db *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
 	begun, err := pool.BeginTx(ctx, opts)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", weather(err))
+		return fmt.Errorf("begin transaction: %w", transient(err))
 	}
-	tx := &Tx{Tx: begun}
+	tx := &Tx{Tx: begun, dialect: db.Dialect}
 	// After Commit this is a no-op; it is for errors and for a panic in fn.
 	defer begun.Rollback() //nolint:errcheck // The connection is discarded if it fails.
 
@@ -63,13 +63,13 @@ func (db *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn f
 		err = tx.flush()
 	}
 	if err != nil {
-		return weather(err)
+		return transient(err)
 	}
 	if err := begun.Commit(); err != nil {
-		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // That is what has undone it.
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // The end of ctx rolled the transaction back.
 			err = ctx.Err()
 		}
-		return fmt.Errorf("commit: %w", weather(err))
+		return fmt.Errorf("commit: %w", transient(err))
 	}
 	for _, after := range tx.after {
 		after()
@@ -77,15 +77,15 @@ func (db *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn f
 	return nil
 }
 
-// Nested runs fn, which is a part of the transaction: if fn fails, what it did
-// is undone, its AfterCommit too, and the transaction may go on. Two statements
-// are its price.
-func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
-	if err := tx.flush(); err != nil { // Not the nested part's to undo.
+// Savepoint runs fn as a part of the transaction. If fn fails, its statements and
+// its AfterCommit functions are undone, and the transaction may go on. A savepoint
+// costs two statements.
+func (tx *Tx) Savepoint(ctx context.Context, fn func() error) error {
+	if err := tx.flush(); err != nil { // Items gathered earlier must survive a rollback to the savepoint.
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "SAVEPOINT nested"); err != nil {
-		return fmt.Errorf("begin a nested transaction: %w", weather(err))
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
+		return fmt.Errorf("set a savepoint: %w", transient(err))
 	}
 	after := len(tx.after)
 	err := fn()
@@ -93,26 +93,26 @@ func (tx *Tx) Nested(ctx context.Context, fn func() error) error {
 		err = tx.flush()
 	}
 	if err == nil {
-		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT nested"); err == nil {
+		if _, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT part"); err == nil {
 			return nil
 		}
-		err = fmt.Errorf("end a nested transaction: %w", weather(err))
+		err = fmt.Errorf("release a savepoint: %w", transient(err))
 	}
 	tx.after, tx.before, tx.rows = tx.after[:after], nil, nil
-	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT nested; RELEASE SAVEPOINT nested"); undo != nil {
-		return errors.Join(err, fmt.Errorf("undo a nested transaction: %w", weather(undo)))
+	if _, undo := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part"); undo != nil {
+		return errors.Join(err, fmt.Errorf("roll back to a savepoint: %w", transient(undo)))
 	}
 	return err
 }
 
-// One runs query and scans its only row into dest. It reports whether there
-// was one.
+// One runs query and scans its only row into dest. It reports whether the row
+// exists.
 func One(ctx context.Context, q Querier, query string, args []any, dest ...any) (bool, error) {
 	err := q.QueryRowContext(ctx, query, args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil, weather(err)
+	return err == nil, transient(err)
 }
 
 // All runs query and calls scan for each row.
@@ -121,24 +121,24 @@ func All[T any](
 ) (_ []T, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, weather(err)
+		return nil, transient(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var all []T
 	for rows.Next() {
-		one, err := scan(rows.Scan)
+		row, err := scan(rows.Scan)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		all = append(all, row)
 	}
-	return all, weather(rows.Err())
+	return all, transient(rows.Err())
 }
 
-// Affected is how many rows a statement changed.
+// Affected returns how many rows a statement changed.
 func Affected(result sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected() //nolint:wrapcheck // The caller says what it was doing.
+	return result.RowsAffected()
 }

@@ -9,46 +9,45 @@ import (
 	"time"
 )
 
-// Direct is the transport inside one process: Publish calls the Receive of each
-// subscription, and answers when they have committed. It keeps nothing itself:
-// a message that a subscription cannot take now is refused, and stays where its
-// publisher keeps it, in the outbox. The zero Direct is ready and safe for
-// concurrent use.
+// Direct is the transport inside a single process: Publish calls the Receive of each
+// subscription and returns when all have committed. Direct stores nothing: a message
+// that a subscription cannot receive now is ErrUnavailable and stays in its outbox. The
+// zero Direct is ready and safe for concurrent use.
 type Direct struct {
-	mu       sync.Mutex
-	bindings []*binding
-	ears     map[*Ear][]string // with the types that they hear
+	mu        sync.Mutex
+	bindings  []*binding
+	listeners map[*ListenerQueue][]string // with their event types
 }
 
-// binding outlives who runs it, as a durable queue would.
+// binding outlives the runs of its subscription, like a durable queue.
 type binding struct {
 	name     string
 	types    []string
-	consumer *consumer     // nil while nobody runs it
-	started  chan struct{} // closed when somebody runs it
+	consumer *consumer     // nil while the subscription is not running
+	started  chan struct{} // closed when the subscription runs
 }
 
 type consumer struct {
 	receive func(context.Context, []Message) error
-	stopped context.Context //nolint:containedctx // That of run: it ends what Publish calls in another context.
-	inHand  sync.WaitGroup  // the calls of receive under way
-	begun   []time.Time     // when these were begun, the oldest first
+	stopped context.Context //nolint:containedctx // The context of run also ends calls from the context of Publish.
+	calls   sync.WaitGroup  // running calls of receive
+	begun   []time.Time     // when these calls began, the oldest first
 }
 
 const (
-	handedOver    = 512                    // messages, at most, in one call of Receive
-	failedRest    = 250 * time.Millisecond // Publish waits so long when they were not received
-	startTimeout  = 3 * time.Second        // Publish waits so long for somebody to run a subscription
-	caughtUpEvery = 500 * time.Millisecond // Subscription.CaughtUp is told
+	receiveLimit     = 512                    // messages per call of Receive
+	failurePause     = 250 * time.Millisecond // Publish waits after a failed Receive
+	startTimeout     = 3 * time.Second        // Publish waits for a subscription to run
+	caughtUpInterval = 500 * time.Millisecond // between calls of Subscription.CaughtUp
 )
 
 var (
-	errNoConsumer = fmt.Errorf("%w: its consumer is not running", ErrUnavailable)
-	errBehind     = fmt.Errorf("%w: those before it were not taken", ErrUnavailable)
+	errNoConsumer = fmt.Errorf("%w: the consumer is not running", ErrUnavailable)
+	errSkipped    = fmt.Errorf("%w: earlier messages were not received", ErrUnavailable)
 )
 
-// Subscribe implements Subscriber: it declares the subscription at once. A name
-// is run by one at a time.
+// Subscribe implements Subscriber and declares the subscription at once. A subscription
+// has a single run at a time.
 func (d *Direct) Subscribe(s Subscription) (run func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -74,19 +73,19 @@ func (d *Direct) run(ctx context.Context, b *binding, s Subscription) error {
 	if taken {
 		return fmt.Errorf("subscribe %s: it is running already", s.Name)
 	}
-	d.tell(ctx, c, s)
+	d.reportProgress(ctx, c, s)
 	d.mu.Lock()
 	b.consumer = nil
 	b.started = make(chan struct{})
 	d.mu.Unlock()
-	c.inHand.Wait()
+	c.calls.Wait()
 	return nil
 }
 
-// tell tells a subscription how far it has caught up until ctx ends. Nothing
-// waits but in the calls of Publish.
-func (d *Direct) tell(ctx context.Context, c *consumer, s Subscription) {
-	tick := time.NewTicker(caughtUpEvery)
+// reportProgress calls CaughtUp until ctx ends. Messages wait nowhere but in calls of
+// Publish.
+func (d *Direct) reportProgress(ctx context.Context, c *consumer, s Subscription) {
+	tick := time.NewTicker(caughtUpInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -108,13 +107,13 @@ func (d *Direct) tell(ctx context.Context, c *consumer, s Subscription) {
 	}
 }
 
-// Publish implements Publisher. It hands over some messages at a time: the
-// handlers of all may take longer than ctx lasts.
+// Publish implements Publisher. It delivers a limited number of messages at a time: the
+// handlers of all messages may take longer than ctx lasts.
 func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
 	results := make([]error, 0, len(batch))
-	for some := range slices.Chunk(batch, handedOver) {
-		if errors.Is(errors.Join(results...), ErrUnavailable) { // Nothing is to overtake them.
-			results = append(results, slices.Repeat([]error{errBehind}, len(some))...)
+	for some := range slices.Chunk(batch, receiveLimit) {
+		if errors.Is(errors.Join(results...), ErrUnavailable) { // Later messages must not overtake.
+			results = append(results, slices.Repeat([]error{errSkipped}, len(some))...)
 			continue
 		}
 		results = append(results, d.publish(ctx, some)...)
@@ -137,49 +136,48 @@ func (d *Direct) publish(ctx context.Context, batch []Message) []error {
 		}
 	}
 	for i, m := range batch {
-		// What was refused is published again, and heard then.
+		// Listeners receive a failed message when it is published again.
 		if results[i] == nil || errors.Is(results[i], ErrUnroutable) {
-			d.say(m)
+			d.notify(m)
 		}
 	}
 	return results
 }
 
-// Listen implements Listener. An event is heard after its subscriptions have
-// taken it.
-func (d *Direct) Listen(types []string, heard func(Message), missed func()) (run func(context.Context) error) {
+// Listen implements Listener. Listeners receive an event after its subscriptions.
+func (d *Direct) Listen(types []string, deliver func(Message), lost func()) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
-		ear := NewEar(heard, missed)
-		ear.Miss()
+		queue := NewListenerQueue(deliver, lost)
+		queue.Lost()
 		d.mu.Lock()
-		if d.ears == nil {
-			d.ears = make(map[*Ear][]string)
+		if d.listeners == nil {
+			d.listeners = make(map[*ListenerQueue][]string)
 		}
-		d.ears[ear] = types
+		d.listeners[queue] = types
 		d.mu.Unlock()
-		ear.Run(ctx)
+		queue.Run(ctx)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.ears, ear)
+		delete(d.listeners, queue)
 		return nil
 	}
 }
 
-func (d *Direct) say(m Message) {
+func (d *Direct) notify(m Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for ear, types := range d.ears {
+	for queue, types := range d.listeners {
 		if slices.Contains(types, m.Type) {
-			ear.Hear(m)
+			queue.Deliver(m)
 		}
 	}
 }
 
-// share is what of a batch a binding wants.
+// share holds the messages of a batch for a binding.
 type share struct {
 	binding  *binding
 	messages []Message
-	at       []int // their places in the batch
+	at       []int // the indexes of the messages in the batch
 }
 
 func (d *Direct) shares(batch []Message) []share {
@@ -210,9 +208,9 @@ func (d *Direct) deliver(ctx context.Context, s share) error {
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
 	if err := c.receive(ctx, s.messages); err != nil {
-		select { // Whoever publishes it again does so at once.
+		select { // The caller publishes again at once.
 		case <-ctx.Done():
-		case <-time.After(failedRest):
+		case <-time.After(failurePause):
 		}
 		return fmt.Errorf("%w: deliver to %s: %w", ErrUnavailable, s.binding.name, err)
 	}
@@ -222,13 +220,13 @@ func (d *Direct) deliver(ctx context.Context, s share) error {
 func (d *Direct) done(c *consumer, begun time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.Index(c.begun, begun) // Of two at the same moment any will do.
+	i := slices.Index(c.begun, begun) // Of two equal times either will do.
 	c.begun = slices.Delete(c.begun, i, i+1)
-	c.inHand.Done()
+	c.calls.Done()
 }
 
-// consumer is who runs a binding, taken in hand at a moment; it waits a while
-// for one.
+// consumer returns the running consumer of a binding and registers a call that begins
+// now. It waits a while for a run.
 func (d *Direct) consumer(ctx context.Context, b *binding) (c *consumer, begun time.Time) {
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
@@ -238,7 +236,7 @@ func (d *Direct) consumer(ctx context.Context, b *binding) (c *consumer, begun t
 		if c != nil {
 			begun = time.Now()
 			c.begun = append(c.begun, begun)
-			c.inHand.Add(1)
+			c.calls.Add(1)
 		}
 		d.mu.Unlock()
 		if c != nil {

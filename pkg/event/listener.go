@@ -5,97 +5,95 @@ import (
 	"sync"
 )
 
-// Listener lets a process hear what is published, besides the subscriptions: a
-// hint, such as one that drops what it has cached.
+// Listener lets a process listen to published events besides the subscriptions: as a
+// hint, for example to drop a cached value.
 type Listener interface {
-	// Listen names the types to hear, and returns what listens until its context
-	// ends. Every listener hears each event, at most once each time it is
-	// published; nothing is kept for one that is away. So missed is called when
-	// it begins, and whenever something may have been lost: after a connection
-	// came back, and when it was too slow. Calls come one at a time.
+	// Listen names the event types and returns run, which listens until its context
+	// ends. Every listener receives each event, at most once per publication; nothing
+	// is kept for a listener that is away. Lost is therefore called at the start, and
+	// whenever events may have been lost: after a reconnect, and when the listener was
+	// too slow. Calls of deliver and lost never overlap.
 	//
-	// Where events cross processes, call Listen in those that publish them too: a
-	// transport need not tell listeners elsewhere of types that it does not know
-	// to be wanted.
+	// Where events cross processes, call Listen in publishing processes, too: a
+	// transport need not forward event types without a known listener.
 	//
-	// A listener is no subscription: an event that only listeners want is
-	// ErrUnroutable.
-	Listen(types []string, heard func(Message), missed func()) (run func(ctx context.Context) error)
+	// A listener is no subscription: an event with listeners only is ErrUnroutable.
+	Listen(types []string, deliver func(Message), lost func()) (run func(ctx context.Context) error)
 }
 
-// earLength is how many messages wait for a slow listener. With more of them it
-// has missed all that wait.
-const earLength = 1024
+// queueLimit is how many messages wait for a slow listener. One more drops all of them
+// and reports a loss.
+const queueLimit = 1024
 
-// Ear is what a transport tells, so that it never waits for a listener. It is
-// safe for concurrent use.
-type Ear struct {
-	heard  func(Message)
-	missed func()
-	woken  chan struct{} // holds one token: something came since Run looked
+// ListenerQueue is the bounded queue between a transport and a listener: the transport
+// never waits. A ListenerQueue is safe for concurrent use.
+type ListenerQueue struct {
+	deliver func(Message)
+	lost    func()
+	filled  chan struct{} // holds a single token: Run has something to take
 
 	mu      sync.Mutex
-	gap     bool // before the first of waiting
+	gap     bool // events were lost before the first waiting message
 	waiting []Message
 }
 
-// NewEar makes the ear of a listener.
-func NewEar(heard func(Message), missed func()) *Ear {
-	return &Ear{heard: heard, missed: missed, woken: make(chan struct{}, 1)}
+// NewListenerQueue returns the queue of a listener.
+func NewListenerQueue(deliver func(Message), lost func()) *ListenerQueue {
+	return &ListenerQueue{deliver: deliver, lost: lost, filled: make(chan struct{}, 1)}
 }
 
-// Hear has the listener hear m.
-func (e *Ear) Hear(m Message) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.waiting) == earLength {
-		e.gap, e.waiting = true, nil
+// Deliver queues a message for the listener.
+func (q *ListenerQueue) Deliver(m Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == queueLimit {
+		q.gap, q.waiting = true, nil
 	}
-	e.waiting = append(e.waiting, m)
-	e.wake()
+	q.waiting = append(q.waiting, m)
+	q.wake()
 }
 
-// Miss has the listener know that something may have been lost. What waits was
-// before that, and needs not be heard any more.
-func (e *Ear) Miss() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.gap, e.waiting = true, nil
-	e.wake()
+// Lost reports to the listener that events may have been lost. Waiting messages are
+// older than the loss and are dropped.
+func (q *ListenerQueue) Lost() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.gap, q.waiting = true, nil
+	q.wake()
 }
 
-func (e *Ear) wake() {
+func (q *ListenerQueue) wake() {
 	select {
-	case e.woken <- struct{}{}:
+	case q.filled <- struct{}{}:
 	default:
 	}
 }
 
 // Run calls the listener until ctx ends.
-func (e *Ear) Run(ctx context.Context) {
+func (q *ListenerQueue) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.woken:
+		case <-q.filled:
 		}
-		gap, messages := e.take()
+		gap, messages := q.take()
 		if gap {
-			e.missed()
+			q.lost()
 		}
 		for _, m := range messages {
 			if ctx.Err() != nil {
 				return
 			}
-			e.heard(m)
+			q.deliver(m)
 		}
 	}
 }
 
-func (e *Ear) take() (gap bool, messages []Message) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	gap, messages = e.gap, e.waiting
-	e.gap, e.waiting = false, nil
+func (q *ListenerQueue) take() (gap bool, messages []Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	gap, messages = q.gap, q.waiting
+	q.gap, q.waiting = false, nil
 	return gap, messages
 }

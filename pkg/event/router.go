@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// Router knows the handlers of each type of event. They share a transaction of
-// type T. The zero Router is ready. Register everything before the first
-// Dispatch; Dispatch is safe for concurrent use.
+// Router calls the handlers of each event type with a transaction of type T. The zero
+// Router is ready. Register all handlers before the first Dispatch; Dispatch is safe for
+// concurrent use.
 type Router[T any] struct {
 	handlers map[string][]handler[T]
 }
 
 type handler[T any] func(ctx context.Context, tx T, m Message) error
 
-// Validator is an event that knows which of its fields it cannot be without.
+// Validator is an event that validates its fields.
 type Validator interface{ Validate() error }
 
 // Handle registers fn for the type of E. A type may have several handlers; they
@@ -34,7 +34,7 @@ func Handle[T any, E Event](r *Router[T], fn func(ctx context.Context, tx T, m M
 	r.handlers[zero.Type()] = append(r.handlers[zero.Type()], func(ctx context.Context, tx T, m Message) error {
 		var e E
 		if !utf8.Valid(m.Data) {
-			return Permanent(fmt.Errorf("decode %s %s: it is not UTF-8", m.Type, m.ID))
+			return Permanent(fmt.Errorf("decode %s %s: the body is not UTF-8", m.Type, m.ID))
 		}
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return Permanent(fmt.Errorf("decode %s %s: %w", m.Type, m.ID, err))
@@ -48,12 +48,12 @@ func Handle[T any, E Event](r *Router[T], fn func(ctx context.Context, tx T, m M
 	})
 }
 
-// Types lists the types that have a handler, sorted.
+// Types returns the event types with a handler, sorted.
 func (r *Router[T]) Types() []string { return slices.Sorted(maps.Keys(r.handlers)) }
 
-// Dispatch calls the handlers of m's type, and stops at the first error. A
-// handler that panics has failed. A type without a handler is a permanent
-// error: somebody bound a queue to it and then forgot the handler.
+// Dispatch calls the handlers of m's type and stops at the first error. A panic of a
+// handler is an error. A type without a handler is a permanent error: a queue is bound
+// and the handler was forgotten.
 func (r *Router[T]) Dispatch(ctx context.Context, tx T, m Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -76,7 +76,7 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// Permanent marks err as one that no retry will mend.
+// Permanent marks err as an error that no retry mends.
 func Permanent(err error) error { return permanentError{err} }
 
 // IsPermanent reports whether a retry is pointless.

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// Trace collects the ids of the events that a piece of work has caused, so that
-// a line in the log can name them. It is safe for concurrent use.
+// Trace collects the ids of the events that a request has caused, for the log. A Trace
+// is safe for concurrent use.
 type Trace struct {
 	mu  sync.Mutex
 	ids []string
 }
 
-// IDs are those collected so far.
+// IDs returns the collected ids.
 func (t *Trace) IDs() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -21,13 +21,13 @@ func (t *Trace) IDs() []string {
 
 type traceKey struct{}
 
-// NewTrace is ctx with a Trace in it, which what is called with ctx adds to.
+// NewTrace returns ctx with a new Trace.
 func NewTrace(ctx context.Context) (context.Context, *Trace) {
 	t := &Trace{}
 	return context.WithValue(ctx, traceKey{}, t), t
 }
 
-// Caused adds an event's id to the Trace in ctx, if there is one.
+// Caused adds the id of an event to the Trace in ctx, if there is any.
 func Caused(ctx context.Context, id string) {
 	t, ok := ctx.Value(traceKey{}).(*Trace)
 	if !ok {

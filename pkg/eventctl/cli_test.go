@@ -18,6 +18,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
@@ -61,7 +62,7 @@ func newFixture(t *testing.T, databaseURL, broker string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := outbox.Migrate(t.Context(), db); err != nil {
+	if err := errors.Join(outbox.Migrate(t.Context(), db), inbox.Migrate(t.Context(), db)); err != nil {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, db: db, outbox: outbox.New(db, "policy", quiet), results: make(chan error), handled: make(chan string, 1000)}
@@ -99,7 +100,7 @@ func (f *fixture) start() {
 		f.handled <- m.ID
 		return nil
 	})
-	inbox := outbox.NewInbox(f.db, "lab-chat-service", &router, quiet)
+	inbox := inbox.New(f.db, "lab-chat-service", &router, quiet)
 	ctx, stop := context.WithCancel(context.WithoutCancel(f.t.Context()))
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{

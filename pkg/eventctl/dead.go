@@ -3,7 +3,7 @@ package eventctl
 import (
 	"context"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/event/archive"
 )
 
 // deadLetters counts the dead letters of a type and an error.
@@ -23,7 +23,7 @@ func prepareDead(c *CLI, f *flags) func(context.Context, []string) error {
 	return func(ctx context.Context, _ []string) error {
 		switch {
 		case *list:
-			return c.printList(ctx, f, func(s *store) ([]outbox.Stored, error) {
+			return c.printList(ctx, f, func(s *store) ([]archive.Event, error) {
 				if s.inbox == nil {
 					return nil, nil
 				}
@@ -43,7 +43,7 @@ func (c *CLI) countDead(ctx context.Context, f *flags) error {
 		if s.inbox == nil {
 			return nil
 		}
-		stats, err := s.inbox.Figures(ctx)
+		stats, err := s.inbox.Stats(ctx)
 		for _, d := range stats.Dead {
 			all = append(all, deadLetters{Service: s.Name, Type: d.Type, Reason: d.Reason, Events: d.Events})
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/event/archive"
 )
 
 // flags are the flags of a command. Every command has --json.
@@ -73,8 +73,8 @@ func (f *filterFlags) check() error {
 	return nil
 }
 
-func (f *filterFlags) query(limit int, states ...string) outbox.Filter {
-	return outbox.Filter{
+func (f *filterFlags) query(limit int, states ...string) archive.Filter {
+	return archive.Filter{
 		IDs: f.ids, Type: f.eventType, PartitionKey: f.partition, Since: f.since.Time, Until: f.until.Time,
 		States: states, Limit: limit,
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 )
 
@@ -78,27 +78,27 @@ func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 	l.Service = s.Name
 	if s.outbox != nil {
-		stats, err := s.outbox.Figures(ctx)
+		stats, err := s.outbox.Stats(ctx)
 		if err != nil {
 			return l, err
 		}
 		l.Outbox = &outboxLag{
-			Pending: stats.Pending, Oldest: age(stats.Oldest), Unroutable: stats.Unroutable, Rejected: stats.Refused, Published: stats.Sent,
+			Pending: stats.Pending, Oldest: age(stats.Oldest), Unroutable: stats.Unroutable, Rejected: stats.Rejected, Published: stats.Published,
 		}
 	}
 	if s.inbox != nil {
-		stats, err := s.inbox.Figures(ctx)
+		stats, err := s.inbox.Stats(ctx)
 		if err != nil {
 			return l, err
 		}
 		l.Inbox = &inboxLag{
-			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), Dead: dead(stats), DeduplicationIDs: stats.Remembered,
+			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), Dead: dead(stats), DeduplicationIDs: stats.DeduplicationIDs,
 		}
 	}
 	return l, nil
 }
 
-func dead(stats outbox.InboxFigures) (n int64) {
+func dead(stats inbox.Stats) (n int64) {
 	for _, d := range stats.Dead {
 		n += d.Events
 	}

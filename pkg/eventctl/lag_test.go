@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
 )
 
@@ -42,7 +43,7 @@ func TestUnackedMessagesAreReported(t *testing.T) {
 	f.start()
 	f.write(greeted{Text: "hello"})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(eventctl.Metrics{Service: "chat", Broker: f.broker})
+	registry.MustRegister(rabbit.NewCollector("chat", f.broker...))
 	wait := func(name string, condition func(float64) bool) {
 		t.Helper()
 		var value float64
@@ -52,8 +53,8 @@ func TestUnackedMessagesAreReported(t *testing.T) {
 			return ok && condition(value)
 		}, func() string { return fmt.Sprintf("metric %s is %v (present: %v)", name, value, ok) })
 	}
-	wait("parley_consumer_in_hand", func(n float64) bool { return n == 1 })
-	wait("parley_consumer_in_hand_bytes", func(n float64) bool { return n > 0 && n < 100 })
+	wait("parley_consumer_unacked_messages", func(n float64) bool { return n == 1 })
+	wait("parley_consumer_unacked_bytes", func(n float64) bool { return n > 0 && n < 100 })
 	if out := f.output("lag"); !strings.Contains(out, "READY") || !strings.Contains(out, "parley_consumer_unacked_messages") {
 		t.Errorf("lag prints\n%s", out)
 	}
@@ -62,7 +63,7 @@ func TestUnackedMessagesAreReported(t *testing.T) {
 	}
 	close(f.results)
 	<-f.handled
-	wait("parley_consumer_in_hand", func(n float64) bool { return n == 0 })
+	wait("parley_consumer_unacked_messages", func(n float64) bool { return n == 0 })
 }
 
 func TestLagFailsWithoutAnswerOfBroker(t *testing.T) {

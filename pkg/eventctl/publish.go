@@ -88,7 +88,7 @@ func publishRetrying(ctx context.Context, p event.Publisher, messages []event.Me
 		var again []int
 		for i, err := range p.Publish(ctx, batch) {
 			results[unconfirmed[i]] = err
-			if err != nil && !errors.Is(err, event.ErrUnroutable) && !errors.Is(err, event.ErrRefused) {
+			if err != nil && !errors.Is(err, event.ErrUnroutable) && !errors.Is(err, event.ErrRejected) {
 				again = append(again, unconfirmed[i])
 			}
 		}
@@ -124,7 +124,7 @@ func (c *CLI) printPublished(f *flags, messages []event.Message, results []error
 			p.Published++
 		case errors.Is(err, event.ErrUnroutable):
 			p.Unroutable = append(p.Unroutable, id)
-		case errors.Is(err, event.ErrRefused):
+		case errors.Is(err, event.ErrRejected):
 			p.Rejected, rejection = append(p.Rejected, id), err
 		default:
 			p.Failed, failure = append(p.Failed, id), err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/event/archive"
 )
 
 // The sources of a replay.
@@ -59,7 +59,7 @@ func prepareReplay(c *CLI, f *flags) func(context.Context, []string) error {
 }
 
 // checkIDs returns an error if an id of the filter cannot be replayed.
-func (c *CLI) checkIDs(ctx context.Context, from string, f outbox.Filter) error {
+func (c *CLI) checkIDs(ctx context.Context, from string, f archive.Filter) error {
 	if len(f.IDs) == 0 {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (c *CLI) checkIDs(ctx context.Context, from string, f outbox.Filter) error 
 
 // replay replays the selected events of each service, and returns the found ids
 // among the filter's.
-func (c *CLI) replay(ctx context.Context, from string, f outbox.Filter, dryRun bool) (results []replayed, found []string, err error) {
+func (c *CLI) replay(ctx context.Context, from string, f archive.Filter, dryRun bool) (results []replayed, found []string, err error) {
 	err = c.each(ctx, func(s *store) error {
 		replay := s.replayer(from)
 		if replay == nil {
@@ -101,14 +101,14 @@ func (c *CLI) replay(ctx context.Context, from string, f outbox.Filter, dryRun b
 }
 
 // replayer returns nil if the service has nothing to replay from.
-func (s *store) replayer(from string) func(ctx context.Context, f outbox.Filter, dryRun bool) (outbox.Replayed, error) {
+func (s *store) replayer(from string) func(ctx context.Context, f archive.Filter, dryRun bool) (archive.Replayed, error) {
 	switch {
 	case from == fromDead && s.inbox != nil:
 		return s.inbox.Replay
 	case from == fromOutbox && s.outbox != nil:
 		return s.outbox.Replay
 	case from == fromRejected && s.outbox != nil:
-		return s.outbox.ReplayRefused
+		return s.outbox.ReplayRejected
 	default:
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/testenv"
 )
 
@@ -74,9 +75,9 @@ func TestRejectedEventIsListedAndReplayed(t *testing.T) {
 		t.Errorf("lag prints %s", out)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(eventctl.Metrics{Service: "policy", Outbox: f.outbox})
-	if got := metric(t, registry, "parley_outbox_refused"); got != 1 {
-		t.Errorf("got parley_outbox_refused %v, want 1", got)
+	registry.MustRegister(outbox.NewCollector("policy", f.outbox, nil))
+	if got := metric(t, registry, "parley_outbox_rejected_events"); got != 1 {
+		t.Errorf("got parley_outbox_rejected_events %v, want 1", got)
 	}
 	broker.MaxMessage(1 << 27)
 	if out := f.output("replay", "--from", "rejected", "--all", "--dry-run"); !strings.Contains(out, "would replay") || len(f.handled) > 0 {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/event/archive"
 )
 
 // row is an event in a list, without the body.
@@ -23,7 +23,7 @@ type row struct {
 	Error        string     `json:"error,omitempty"`
 }
 
-func newRow(service string, e outbox.Stored) row {
+func newRow(service string, e archive.Event) row {
 	return row{
 		Service: service, ID: e.ID, Type: e.Type, Source: e.Source, State: e.State, Recorded: timeOrNil(e.Time),
 		At: timeOrNil(e.At), Due: timeOrNil(e.Due), PartitionKey: e.PartitionKey, Sequence: e.Sequence,
@@ -46,7 +46,7 @@ func prepareList(state string) func(*CLI, *flags) func(context.Context, []string
 		f.addFilter()
 		limit := f.addLimit()
 		return func(ctx context.Context, _ []string) error {
-			return c.printList(ctx, f, func(s *store) ([]outbox.Stored, error) {
+			return c.printList(ctx, f, func(s *store) ([]archive.Event, error) {
 				if s.outbox == nil {
 					return nil, nil
 				}
@@ -57,7 +57,7 @@ func prepareList(state string) func(*CLI, *flags) func(context.Context, []string
 }
 
 // printList runs query on each service and prints the events.
-func (c *CLI) printList(ctx context.Context, f *flags, query func(*store) ([]outbox.Stored, error)) error {
+func (c *CLI) printList(ctx context.Context, f *flags, query func(*store) ([]archive.Event, error)) error {
 	rows := []row{}
 	err := c.each(ctx, func(s *store) error {
 		events, err := query(s)

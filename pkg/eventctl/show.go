@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/event/archive"
 )
 
 // shown is an event with the body.
@@ -45,8 +45,8 @@ func prepareShow(c *CLI, f *flags) func(context.Context, []string) error {
 }
 
 func (s *store) find(ctx context.Context, id string) (all []shown, err error) {
-	filter := outbox.Filter{IDs: []string{id}, Bodies: true}
-	var published, parked []outbox.Stored
+	filter := archive.Filter{IDs: []string{id}, Bodies: true}
+	var published, parked []archive.Event
 	if s.outbox != nil {
 		published, err = s.outbox.List(ctx, filter)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/outbox"
 )
 
@@ -19,7 +20,7 @@ type store struct {
 	Service
 
 	outbox *outbox.Outbox // nil: publishes nothing
-	inbox  *outbox.Inbox  // nil: consumes nothing
+	inbox  *inbox.Inbox   // nil: consumes nothing
 }
 
 // each calls fn with the store of each service. A database is never created: a
@@ -50,7 +51,7 @@ func (s Service) open(ctx context.Context, fn func(*store) error) (err error) {
 		st.outbox = outbox.New(db, s.Source, log)
 	}
 	if s.Consumer != "" {
-		st.inbox = outbox.NewInbox(db, s.Consumer, &event.Router[*database.Tx]{}, log)
+		st.inbox = inbox.New(db, s.Consumer, &event.Router[*database.Tx]{}, log)
 	}
 	return fn(st)
 }

@@ -1,9 +1,7 @@
-package outbox
+package outbox_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/testenv"
 )
 
@@ -24,129 +23,6 @@ func perSecond(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(0, "ns/op")
-}
-
-// sales are n first events of n policies.
-func sales(n int) []event.Message {
-	batch := make([]event.Message, n)
-	for i := range batch {
-		id := uuid.NewString()
-		batch[i] = event.Message{
-			ID: id, Type: "Sold", Source: "policy", PartitionKey: id, Sequence: 1,
-			Time: time.Now(), Data: fmt.Appendf(nil, `{"number":%q}`, id),
-		}
-	}
-	return batch
-}
-
-func benchInbox(b *testing.B, in *Inbox, size int) {
-	b.Helper()
-	var batches [][]event.Message
-	for range b.N {
-		batches = append(batches, sales(size))
-	}
-	if err := in.Receive(b.Context(), sales(size)); err != nil { // It opens the connections.
-		b.Fatal(err)
-	}
-	b.ResetTimer()
-	for _, batch := range batches {
-		if err := in.Receive(b.Context(), batch); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.StopTimer()
-	perSecond(b, b.N*size)
-}
-
-func BenchmarkInboxWithAnEmptyHandler(b *testing.B) {
-	for _, size := range []int{256, 512} {
-		for _, lanes := range []int{1, 4, 16} {
-			b.Run(fmt.Sprintf("batch=%d/lanes=%d", size, lanes), func(b *testing.B) {
-				in := handling(b, open(b, testenv.Postgres(b)), func(context.Context, *database.Tx, sold) error { return nil })
-				in.Lanes = lanes
-				benchInbox(b, in, size)
-			})
-		}
-	}
-}
-
-func BenchmarkInboxWithAHandlerOf5ms(b *testing.B) {
-	for _, lanes := range []int{1, 16} {
-		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			in := handling(b, open(b, testenv.Postgres(b)), func(ctx context.Context, tx *database.Tx, _ sold) error {
-				wait(ctx, 5*time.Millisecond)
-				return nil
-			})
-			in.Lanes = lanes
-			benchInbox(b, in, 256)
-		})
-	}
-}
-
-// As chat's handler, which appends to a stream: all change one row, and wait for
-// each other.
-func BenchmarkInboxWithARowThatAllChange(b *testing.B) {
-	for _, lanes := range []int{1, 4, 16} {
-		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			db := open(b, testenv.Postgres(b))
-			for _, statement := range []string{
-				"CREATE TABLE stream (id text PRIMARY KEY, head bigint NOT NULL)",
-				"INSERT INTO stream VALUES ('company', 0)",
-			} {
-				if _, err := db.Exec(b.Context(), statement); err != nil {
-					b.Fatal(err)
-				}
-			}
-			in := handling(b, db, func(ctx context.Context, tx *database.Tx, e sold) error {
-				var head int64
-				_, err := database.One(ctx, tx, "SELECT head FROM stream WHERE id = 'company' FOR UPDATE", nil, &head)
-				if err == nil {
-					_, err = tx.ExecContext(ctx, "UPDATE stream SET head = $1 WHERE id = 'company'", head+1)
-				}
-				return errors.Join(err, note(ctx, tx, e.Number))
-			})
-			in.Lanes = lanes
-			benchInbox(b, in, 512)
-		})
-	}
-}
-
-// The handler writes a row; of every other batch one event in a hundred fails
-// for good, after that.
-func BenchmarkInboxWithPoison(b *testing.B) {
-	const size = 512
-	db := open(b, testenv.Postgres(b))
-	var poison sync.Map
-	in := handling(b, db, func(ctx context.Context, tx *database.Tx, e sold) error {
-		_, is := poison.Load(e.Number)
-		return errors.Join(note(ctx, tx, e.Number), poisoned(is))
-	})
-	took := [2][]time.Duration{}
-	for n := range 2*b.N + 4 {
-		batch := sales(size)
-		for at := range size * (n % 2) / 100 {
-			poison.Store(batch[(at*97+n)%size].ID, true)
-		}
-		begun := time.Now()
-		if err := in.Receive(b.Context(), batch); err != nil {
-			b.Fatal(err)
-		}
-		if n >= 4 { // Warm.
-			took[n%2] = append(took[n%2], time.Since(begun))
-		}
-	}
-	without, with := median(took[0]), median(took[1])
-	b.ReportMetric(size/without.Seconds(), "events/s")
-	b.ReportMetric(size/with.Seconds(), "events/s-1%poison")
-	b.ReportMetric(100*(1-without.Seconds()/with.Seconds()), "%less")
-	b.ReportMetric(0, "ns/op")
-}
-
-func poisoned(is bool) error {
-	if is {
-		return errNever
-	}
-	return nil
 }
 
 // purchases are what a purchase reads and writes: an offer, a policy, its first
@@ -209,7 +85,7 @@ func BenchmarkWrite(b *testing.B) {
 		"SQLite":     "sqlite:" + filepath.Join(b.TempDir(), "test.db"),
 	} {
 		db := open(b, url)
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		buy := purchases(b, db)
 		b.Run(name, func(b *testing.B) {
 			took := [2][]time.Duration{}
@@ -249,11 +125,11 @@ func BenchmarkRelay(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
 		db := open(b, testenv.Postgres(b))
-		o := New(db, "test", quiet)
-		fill(b, o, n)
+		o := outbox.New(db, "test", quiet)
+		fill(b, db, o, n)
 		var got atomic.Int64
 		done := make(chan struct{})
-		r := NewRelay(o, publisher(func(event.Message) error {
+		r := outbox.NewRelay(o, publisher(func(event.Message) error {
 			if got.Add(1) == n {
 				close(done)
 			}

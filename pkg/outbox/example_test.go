@@ -18,8 +18,8 @@ type renewed struct {
 
 func (renewed) Type() string { return "Renewed" }
 
-// A service tells in the transaction that changes something; another one, here
-// in the same process and database, is told once.
+// A service writes an event in the transaction of its business rows; the relay
+// publishes the event.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -35,21 +35,21 @@ func Example() {
 	if err := outbox.Migrate(ctx, db); err != nil {
 		panic(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-
-	var router event.Router[*database.Tx]
-	event.Handle(&router, func(_ context.Context, tx *database.Tx, _ event.Message, e renewed) error {
-		fmt.Println("told of", e.Number)
-		stop()
-		return nil
-	})
 	var transport event.Direct
-	inbox := outbox.NewInbox(db, "reader", &router, log)
-	subscribed := transport.Subscribe(inbox.Subscription())
+	subscribed := transport.Subscribe(event.Subscription{
+		Name: "reader", Types: []string{"Renewed"},
+		Receive: func(_ context.Context, batch []event.Message) error {
+			for _, m := range batch {
+				fmt.Println(m.Type, m.PartitionKey, m.Sequence, string(m.Data))
+			}
+			stop()
+			return nil
+		},
+	})
 	done := make(chan error, 2)
 	go func() { done <- subscribed(ctx) }()
 
-	box := outbox.New(db, "writer", log)
+	box := outbox.New(db, "writer", slog.New(slog.DiscardHandler))
 	err = db.InTx(ctx, func(tx *database.Tx) error {
 		return box.Write(ctx, tx, "P-1", renewed{Number: "P-1"})
 	})
@@ -59,6 +59,6 @@ func Example() {
 	go func() { done <- outbox.NewRelay(box, &transport).Run(ctx) }()
 	fmt.Println(<-done, <-done, db.Close())
 	// Output:
-	// told of P-1
+	// Renewed P-1 1 {"number":"P-1"}
 	// <nil> <nil> <nil>
 }

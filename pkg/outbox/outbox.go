@@ -1,29 +1,14 @@
-// Package outbox carries events out of one database transaction and into
-// another.
+// Package outbox publishes the events of a service: the transactional outbox.
 //
-// Its promise: an event exists when the transaction that wrote it commits, and
-// not otherwise; it then is published until somebody has taken it, and takes
-// effect in each consumer's database once, in the order of its partition,
-// whatever dies in between.
+// Write stores events in the transaction that caused them. An event exists when the
+// transaction commits, and not otherwise. A Relay then publishes the event until the
+// broker confirms it, whatever process dies in between: at least once, in the order
+// of its partition key. Consumers deduplicate, see package inbox.
 //
-// An event that nobody is bound to, or that the transport refuses, is put aside,
-// where an operator sees it. What follows it in its partition is published all
-// the same: those who are told wait for what is missing, but not for ever.
-//
-// A partition keeps its order although each type of event has a queue of its own:
-// an event that overtakes its predecessor waits for it. How long a predecessor
-// may still be on its way nobody can know, so the time that it is waited for, 30
-// seconds, begins when the consumer has caught up with the moment in which the
-// event came: when it has taken whatever had been published by then, in each
-// queue. That moment comes under traffic that never ends, too, and not while the
-// broker is away. What then still is missing was never published, is an
-// operator's, or was in another process's hands all that time: the event is
-// handled, and a gap counted. A consumer that does not know how far it has caught
-// up, or does not come so far in a day, handles the event after that day.
-//
-// Outbox writes and Relay publishes on the telling side; Inbox receives on the
-// side that is told. Both keep their tables in the service's own database: see
-// Migrate.
+// An unroutable event (no queue is bound to its type) or a rejected event (the broker
+// cannot accept it, for example because it is too large) is set aside, visible to
+// operators, and retried from time to time. Later events of its partition are
+// published meanwhile: consumers wait for the missing event, but not for ever.
 package outbox
 
 import (
@@ -46,7 +31,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate makes the tables of Outbox and Inbox in db.
+// Migrate creates the tables of Outbox in db.
 func Migrate(ctx context.Context, db *database.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -55,23 +40,31 @@ func Migrate(ctx context.Context, db *database.DB) error {
 	return database.Migrate(ctx, db, "outbox", files)
 }
 
-// Outbox holds the events of one service until its Relay has published them.
-// It is safe for concurrent use.
+// The states of an event.
+const (
+	statePending    = "pending"
+	stateUnroutable = "unroutable"
+	stateRejected   = "rejected"
+	stateSent       = "sent"
+)
+
+// Outbox stores the events of a service until its Relay has published them. An
+// Outbox is safe for concurrent use.
 type Outbox struct {
-	db     *database.DB
-	source string
-	log    *slog.Logger
-	woken  chan struct{} // holds one token: something was written since the relay looked
+	db      *database.DB
+	source  string
+	log     *slog.Logger
+	written chan struct{} // holds a single token: Write committed since the relay's last read
 }
 
-// New is the outbox in db of the service that events name as their source.
+// New returns the outbox in db of a service; source is the service's name in its
+// events.
 func New(db *database.DB, source string, log *slog.Logger) *Outbox {
-	return &Outbox{db: db, source: source, log: log, woken: make(chan struct{}, 1)}
+	return &Outbox{db: db, source: source, log: log, written: make(chan struct{}, 1)}
 }
 
-// Write records events in the transaction that they tell about. Events of one
-// partition key are numbered in the order of the transactions that write them;
-// an empty key means that they have no order.
+// Write stores events in tx. The events of a partition key are numbered in the order
+// of the commits of their transactions. An empty key means no order.
 func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string, events ...event.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -80,17 +73,17 @@ func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string
 	for n, e := range events {
 		data, err := json.Marshal(e)
 		if err != nil {
-			return fmt.Errorf("record %s: %w", e.Type(), err)
+			return fmt.Errorf("store event %s: %w", e.Type(), err)
 		}
 		id, err := uuid.NewV7()
 		if err != nil {
-			return fmt.Errorf("record %s: %w", e.Type(), err)
+			return fmt.Errorf("store event %s: %w", e.Type(), err)
 		}
 		rows[n] = row{id: id.String(), eventType: e.Type(), data: data}
 	}
-	last, err := o.record(ctx, tx, partitionKey, rows)
+	last, err := o.store(ctx, tx, partitionKey, rows)
 	if err != nil {
-		return fmt.Errorf("record %s: %w", rows[0].eventType, err)
+		return fmt.Errorf("store event %s: %w", rows[0].eventType, err)
 	}
 	tx.AfterCommit(func() {
 		for n, r := range rows {
@@ -98,29 +91,27 @@ func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string
 			o.log.InfoContext(ctx, "event stored", "type", r.eventType, "id", r.id,
 				"partition", partitionKey, "sequence", max(last-int64(len(rows)-1-n), 0))
 		}
-		o.wake()
+		o.wakeRelay()
 	})
 	return nil
 }
 
-// row is an event to be stored.
+// row is a new event.
 type row struct {
 	id, eventType string
 	data          []byte
 }
 
-// numbering takes %d numbers of the partition $1 and returns the last. It holds
-// the partition's row until the transaction ends, so that numbers commit in
-// order.
+// numbering takes %d numbers of the partition $1 and returns the last number. The row
+// of the partition stays locked until the transaction ends: numbers commit in order.
 const numbering = `
 	INSERT INTO outbox_partition (partition_key, sequence) VALUES ($1, %d)
 	ON CONFLICT (partition_key) DO UPDATE SET sequence = outbox_partition.sequence + excluded.sequence
 	RETURNING sequence`
 
-// record numbers and stores events, and returns the number of the last. It is
-// what a purchase pays for its event, so it is one statement where the database
-// can insert twice in one.
-func (o *Outbox) record(ctx context.Context, tx *database.Tx, partitionKey string, rows []row) (last int64, err error) {
+// store numbers and inserts events and returns the last number. A purchase waits for
+// these statements, so PostgreSQL runs both inserts as a single statement.
+func (o *Outbox) store(ctx context.Context, tx *database.Tx, partitionKey string, rows []row) (last int64, err error) {
 	numbers := fmt.Sprintf(numbering, len(rows))
 	if partitionKey == "" {
 		return 0, insert(ctx, tx, partitionKey, 0, rows)
@@ -131,7 +122,7 @@ func (o *Outbox) record(ctx context.Context, tx *database.Tx, partitionKey strin
 		}
 		return last, insert(ctx, tx, partitionKey, last, rows)
 	}
-	values, args := valuesOf(partitionKey, rows, "(SELECT sequence FROM partition) - ", func(n int) int { return len(rows) - 1 - n })
+	values, args := insertion(partitionKey, rows, "(SELECT sequence FROM partition) - ", func(n int) int { return len(rows) - 1 - n })
 	sequences, err := database.All(ctx, tx, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) },
 		"WITH partition AS ("+numbers+") "+values+" RETURNING sequence", args...)
 	if err != nil {
@@ -140,14 +131,16 @@ func (o *Outbox) record(ctx context.Context, tx *database.Tx, partitionKey strin
 	return slices.Max(sequences), nil
 }
 
-// insert stores events, of which the last one has a number; 0: none has.
+// insert stores events; last is the number of the last event, 0 without an order.
 func insert(ctx context.Context, tx *database.Tx, partitionKey string, last int64, rows []row) error {
-	values, args := valuesOf(partitionKey, rows, "", func(n int) int { return max(int(last)-(len(rows)-1-n), 0) })
+	values, args := insertion(partitionKey, rows, "", func(n int) int { return max(int(last)-(len(rows)-1-n), 0) })
 	_, err := tx.ExecContext(ctx, values, args...)
-	return err //nolint:wrapcheck // Write says what it was doing.
+	return err
 }
 
-func valuesOf(partitionKey string, rows []row, sequence string, number func(n int) int) (statement string, args []any) {
+// insertion returns the INSERT of events and its arguments. The sequence of the nth
+// event is an expression followed by number(n).
+func insertion(partitionKey string, rows []row, sequence string, number func(n int) int) (statement string, args []any) {
 	args = []any{partitionKey, database.Instant(time.Now())}
 	var values []string
 	for n, r := range rows {
@@ -160,9 +153,10 @@ func valuesOf(partitionKey string, rows []row, sequence string, number func(n in
 		VALUES ` + strings.Join(values, ", "), args
 }
 
-func (o *Outbox) wake() {
+// wakeRelay lets the relay of this process read at once.
+func (o *Outbox) wakeRelay() {
 	select {
-	case o.woken <- struct{}{}:
-	default: // It has been woken and has not looked yet.
+	case o.written <- struct{}{}:
+	default: // A token is waiting.
 	}
 }

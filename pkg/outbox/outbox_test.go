@@ -1,15 +1,15 @@
-package outbox
+package outbox_test
 
 import (
 	"context"
 	"errors"
-	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,29 +18,37 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/outbox"
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(leadURL); url != "" {
+	if url := os.Getenv(leaderURL); url != "" {
 		leadUntilKilled(url)
-	}
-	// More of them take a while: go test -rapid.checks=1000
-	if err := flag.Set("rapid.checks", "25"); err != nil {
-		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// sold is an event of the tests.
-type sold struct {
-	Number string `json:"number"`
-}
+// sold and ended are the events of the tests.
+type (
+	sold struct {
+		Number string `json:"number"`
+	}
+	ended struct{}
+)
 
-func (sold) Type() string { return "Sold" }
+func (sold) Type() string  { return "Sold" }
+func (ended) Type() string { return "Ended" }
+
+// The defaults that the tests rely on.
+const (
+	batchEvents = 2048
+	batchBytes  = 8 << 20
+	stopTimeout = 3 * time.Second
+)
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// open gives a database with the tables of outbox and one for effects.
+// open opens a database with the tables of the outbox.
 func open(t testing.TB, url string) *database.DB {
 	t.Helper()
 	db := connect(t, url)
@@ -64,9 +72,7 @@ func connect(t testing.TB, url string) *database.DB {
 
 func migrate(t testing.TB, db *database.DB) {
 	t.Helper()
-	effects := fstest.MapFS{"00001_effect.sql": {Data: []byte(
-		"-- +goose Up\nCREATE TABLE effect (position bigint NOT NULL, what text NOT NULL);\n")}}
-	if err := errors.Join(Migrate(t.Context(), db), database.Migrate(t.Context(), db, "test", effects)); err != nil {
+	if err := outbox.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -81,7 +87,7 @@ func column(t *testing.T, db *database.DB, query string) []string {
 	return all
 }
 
-func write(t *testing.T, db *database.DB, o *Outbox, key string, result error, numbers ...string) {
+func write(t *testing.T, db *database.DB, o *outbox.Outbox, key string, result error, numbers ...string) {
 	t.Helper()
 	err := db.InTx(t.Context(), func(tx *database.Tx) error {
 		var events []event.Event
@@ -107,31 +113,18 @@ func (p publisher) Publish(_ context.Context, batch []event.Message) []error {
 }
 
 // relay runs a relay until the test ends or stop is called.
-func relay(t *testing.T, o *Outbox, p event.Publisher) (stop func()) {
+func relay(t *testing.T, o *outbox.Outbox, p event.Publisher) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := NewRelay(o, p).Run(ctx); err != nil {
+		if err := outbox.NewRelay(o, p).Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
 	stop = func() { cancel(); wg.Wait() }
 	t.Cleanup(stop)
 	return stop
-}
-
-// lookOnce relays what there is.
-func lookOnce(t *testing.T, r *Relay) {
-	t.Helper()
-	batches := make(chan []event.Message, 10)
-	if err := (&reader{Relay: r, flight: &flight{flying: map[string]bool{}}, batches: batches}).look(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	close(batches)
-	for batch := range batches {
-		r.settle(t.Context(), r.publish(t.Context(), batch))
-	}
 }
 
 func receive(t *testing.T, messages <-chan event.Message) event.Message {
@@ -145,10 +138,10 @@ func receive(t *testing.T, messages <-chan event.Message) event.Message {
 	}
 }
 
-func TestARolledBackTransactionTellsNothing(t *testing.T) {
+func TestRolledBackTransactionPublishesNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", errors.New("refused"), "lost")
 		write(t, db, o, "P-1", nil, "kept")
 		published := make(chan event.Message, 10)
@@ -160,10 +153,10 @@ func TestARolledBackTransactionTellsNothing(t *testing.T) {
 	})
 }
 
-func TestAMessageCarriesWhatItsReceiverNeeds(t *testing.T) {
+func TestMessageCarriesAllFields(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "policy", quiet)
+		o := outbox.New(db, "policy", quiet)
 		before := time.Now().Add(-time.Second)
 		write(t, db, o, "P-1", nil, "1", "2")
 		write(t, db, o, "P-2", nil, "3")
@@ -195,10 +188,10 @@ func TestAMessageCarriesWhatItsReceiverNeeds(t *testing.T) {
 	})
 }
 
-func TestRelayKeepsWhatCommitsMeanwhile(t *testing.T) {
+func TestRelayPublishesLateCommits(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", nil, "first")
 		published := make(chan event.Message, 10)
 		relay(t, o, publisher(func(m event.Message) error {
@@ -225,10 +218,10 @@ func TestRelayKeepsWhatCommitsMeanwhile(t *testing.T) {
 	})
 }
 
-func TestRelayTriesAgainWhatTheTransportRefused(t *testing.T) {
+func TestRelayRetriesNackedEvents(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", nil, "1", "2", "3")
 		var mu sync.Mutex
 		refusals := map[string]int{`{"number":"2"}`: 3}
@@ -259,73 +252,65 @@ func TestRelayTriesAgainWhatTheTransportRefused(t *testing.T) {
 	})
 }
 
-func TestAnUnroutableEventIsSeenAndTriedAgain(t *testing.T) {
+func TestUnroutableEventIsCountedAndRetried(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", nil, "1", "2")
-		count := func(r *Relay, want int64) {
-			t.Helper()
-			if r.count(t.Context()); r.Unroutable() != want {
-				t.Errorf("%d are unroutable, want %d", r.Unroutable(), want)
+		var bound atomic.Bool
+		var attempts atomic.Int64
+		r := outbox.NewRelay(o, publisher(func(m event.Message) error {
+			if m.Sequence != 1 {
+				return nil
 			}
-		}
-		bound := false
-		r := NewRelay(o, publisher(func(m event.Message) error {
-			if !bound && m.Sequence == 1 {
-				return event.ErrUnroutable
+			attempts.Add(1)
+			if bound.Load() {
+				return nil
 			}
-			return nil
+			return event.ErrUnroutable
 		}))
-		pass := func(want ...string) {
+		running(t, r)
+		wantStates := func(want ...string) {
 			t.Helper()
-			lookOnce(t, r)
-			if diff := cmp.Diff(want, column(t, db, "SELECT state FROM outbox_event ORDER BY sequence")); diff != "" {
-				t.Error(diff)
-			}
+			eventually(t, fmt.Sprintf("the states are %q", want), func() bool {
+				return slices.Equal(want, column(t, db, "SELECT state FROM outbox_event ORDER BY sequence"))
+			})
 		}
-		pass("unroutable", "sent")
-		count(r, 1)
-		bound = true
-		pass("unroutable", "sent") // It is not tried all the time.
+		wantStates("unroutable", "sent")
+		eventually(t, "the unroutable event is counted", func() bool { return r.Unroutable() == 1 })
+		bound.Store(true)
+		write(t, db, o, "P-1", nil, "3")
+		wantStates("unroutable", "sent", "sent")
+		if n := attempts.Load(); n != 1 {
+			t.Errorf("got %d attempts within seconds, want 1", n)
+		}
 		if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET due_at = 1 WHERE state = 'unroutable'"); err != nil {
 			t.Fatal(err)
 		}
-		pass("sent", "sent")
-		count(r, 0)
+		wantStates("sent", "sent", "sent")
+		eventually(t, "no event is counted", func() bool { return r.Unroutable() == 0 })
 	})
 }
 
-func TestOnlyOldSentEventsAreCleanedUp(t *testing.T) {
+func TestRelayDeletesOnlyOldSentEvents(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", nil, "1", "2", "3")
-		if _, err := db.Exec(t.Context(), `UPDATE outbox_event SET
-		state = CASE sequence WHEN 3 THEN 'pending' ELSE 'sent' END, sent_at = sequence`); err != nil {
+		if _, err := db.Exec(t.Context(), `UPDATE outbox_event SET due_at = $1,
+			state = CASE sequence WHEN 3 THEN 'unroutable' ELSE 'sent' END, sent_at = CASE sequence WHEN 1 THEN 1 ELSE $1 END`,
+			database.Instant(time.Now().Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.cleanup(t.Context(), database.Time(2)); err != nil {
-			t.Fatal(err)
+		r := outbox.NewRelay(o, publisher(func(event.Message) error { return nil }))
+		r.Retention = time.Hour
+		running(t, r)
+		rows := func() []string {
+			return column(t, db, "SELECT CAST(sequence AS text) FROM outbox_event ORDER BY sequence")
 		}
-		if diff := cmp.Diff([]string{"2", "3"}, column(t, db, "SELECT CAST(sequence AS text) FROM outbox_event ORDER BY sequence")); diff != "" {
-			t.Error(diff)
+		eventually(t, "an event is deleted", func() bool { return len(rows()) < 3 })
+		if diff := cmp.Diff([]string{"2", "3"}, rows()); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
 }
-
-// slogThat is a log that is told each message.
-func slogThat(told func(message string)) *slog.Logger { return slog.New(handler{told}) }
-
-type handler struct{ told func(string) }
-
-func (handler) Enabled(context.Context, slog.Level) bool { return true }
-func (h handler) WithAttrs([]slog.Attr) slog.Handler     { return h }
-func (h handler) WithGroup(string) slog.Handler          { return h }
-
-func (h handler) Handle(_ context.Context, r slog.Record) error {
-	h.told(r.Message)
-	return nil
-}
-
-func sorted(texts []string) []string { return slices.Sorted(slices.Values(texts)) }

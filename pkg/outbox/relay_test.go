@@ -1,4 +1,4 @@
-package outbox
+package outbox_test
 
 import (
 	"context"
@@ -13,14 +13,16 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/testenv"
+	"parley.internal/pkg/event/archive"
+	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/retry"
 )
 
 // fill writes n events, each of a partition of its own.
-func fill(t testing.TB, o *Outbox, n int) {
+func fill(t testing.TB, db *database.DB, o *outbox.Outbox, n int) {
 	t.Helper()
 	for done := 0; done < n; {
-		err := o.db.InTx(t.Context(), func(tx *database.Tx) error {
+		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			for range min(1000, n-done) {
 				if err := o.Write(t.Context(), tx, fmt.Sprint("P-", done), sold{Number: fmt.Sprint(done)}); err != nil {
 					return err
@@ -54,12 +56,12 @@ func (s slow) Publish(ctx context.Context, batch []event.Message) []error {
 }
 
 // While one batch is being published, the next is read and waits; more are not.
-func TestEachEventIsPublishedOnceAndInOrderThoughBatchesOverlap(t *testing.T) {
+func TestOverlappingBatchesKeepOrder(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
-		const n = 3 * relayBatch
-		fill(t, o, n)
+		o := outbox.New(db, "test", quiet)
+		const n = 3 * batchEvents
+		fill(t, db, o, n)
 		p := slow{make(chan []event.Message), make(chan struct{})}
 		relay(t, o, p)
 		var got []string
@@ -79,7 +81,7 @@ func TestEachEventIsPublishedOnceAndInOrderThoughBatchesOverlap(t *testing.T) {
 				t.Fatalf("at place %d, %s was published", at, number)
 			}
 		}
-		until(t, "all are settled", func() bool {
+		eventually(t, "all are settled", func() bool {
 			return slices.Equal(column(t, db, "SELECT DISTINCT state FROM outbox_event"), []string{"sent"})
 		})
 	})
@@ -87,24 +89,24 @@ func TestEachEventIsPublishedOnceAndInOrderThoughBatchesOverlap(t *testing.T) {
 
 // Large events must not be read as if they were small ones: a backlog of them
 // does not fit into the memory of a process.
-func TestABatchOfLargeEventsIsShort(t *testing.T) {
+func TestBatchOfLargeEventsIsShort(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		const large, n = 1 << 20, 30
-		fill(t, o, 100)
+		fill(t, db, o, 100)
 		write(t, db, o, "P", nil, slices.Repeat([]string{strings.Repeat("x", large)}, n)...)
-		fill(t, o, 2*relayBatch)
+		fill(t, db, o, 2*batchEvents)
 		p := slow{make(chan []event.Message), make(chan struct{})}
 		relay(t, o, p)
-		for got, longest := 0, 0; got < 100+n+2*relayBatch || longest < relayBatch; {
+		for got, longest := 0, 0; got < 100+n+2*batchEvents || longest < batchEvents; {
 			select {
 			case batch := <-p.batches:
 				size := 0
 				for _, m := range batch {
 					size += len(m.Data)
 				}
-				if size > relayBytes+2*large {
+				if size > batchBytes+2*large {
 					t.Errorf("%d events with %d bytes are one batch", len(batch), size)
 				}
 				got, longest = got+len(batch), max(longest, len(batch))
@@ -116,20 +118,20 @@ func TestABatchOfLargeEventsIsShort(t *testing.T) {
 	})
 }
 
-func until(t *testing.T, what string, is func() bool) {
+func eventually(t *testing.T, condition string, is func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for !is() {
 		if ctx.Err() != nil {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("timed out waiting until %s", condition)
 		}
-		wait(ctx, 5*time.Millisecond)
+		retry.Wait(ctx, 5*time.Millisecond)
 	}
 }
 
 // running runs a relay until stop is called.
-func running(t *testing.T, r *Relay) (stop func()) {
+func running(t *testing.T, r *outbox.Relay) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -143,64 +145,17 @@ func running(t *testing.T, r *Relay) (stop func()) {
 	return stop
 }
 
-// What was pending while somebody's transaction is open cannot be cleared from
-// the index, and each look would walk over it.
-func TestAnOpenTransactionDoesNotSlowEachLook(t *testing.T) {
-	db := open(t, testenv.Postgres(t))
-	o := New(db, "test", quiet)
-	const n = 20_000
-	err := db.InSnapshot(t.Context(), func(tx *database.Tx) error {
-		var one int
-		if _, err := database.One(t.Context(), tx, "SELECT 1 FROM outbox_event", nil, &one); err != nil {
-			return err
-		}
-		fill(t, o, n)
-		if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET state = 'sent'"); err != nil {
-			return err
-		}
-		// As if all this had been longer ago than recent.
-		fast, whole := pagesOf(t, db, firstID(time.Now())), pagesOf(t, db, "")
-		if fast > 20 || whole < 10*fast {
-			t.Errorf("a fast look reads %d pages, the whole index %d", fast, whole)
-		}
-		published := make(chan event.Message, 10)
-		relay(t, o, publisher(func(m event.Message) error { published <- m; return nil }))
-		write(t, db, o, "P", nil, "meanwhile")
-		receive(t, published)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// pagesOf is how many pages PostgreSQL looks at to find what is pending.
-func pagesOf(t *testing.T, db *database.DB, from string) (pages int) {
-	t.Helper()
-	plan, err := database.All(t.Context(), db.Reader(), func(scan func(...any) error) (line string, err error) {
-		return line, scan(&line)
-	}, "EXPLAIN (ANALYZE, BUFFERS) SELECT id FROM outbox_event WHERE "+fmt.Sprintf(firstPending, ""),
-		database.Instant(time.Now()), relayBatch, from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if pages = pagesIn(strings.Join(plan, "\n")); pages == 0 {
-		t.Fatalf("no pages in %q", plan)
-	}
-	return pages
-}
-
 // What the transport never takes is put aside, where it is seen, and nothing
 // waits for it, not even what follows it in its partition.
-func TestARefusedEventIsPutAsideUntilItIsReplayed(t *testing.T) {
+func TestRejectedEventIsSetAsideUntilReplay(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		o := New(db, "test", quiet)
+		o := outbox.New(db, "test", quiet)
 		published := make(chan event.Message, 10)
 		var larger atomic.Bool
-		r := NewRelay(o, publisher(func(m event.Message) error {
+		r := outbox.NewRelay(o, publisher(func(m event.Message) error {
 			if m.Sequence == 2 && !larger.Load() {
-				return fmt.Errorf("%w: it is too large", event.ErrRefused)
+				return fmt.Errorf("%w: it is too large", event.ErrRejected)
 			}
 			published <- m
 			return nil
@@ -212,39 +167,39 @@ func TestARefusedEventIsPutAsideUntilItIsReplayed(t *testing.T) {
 				t.Errorf("%d was published", m.Sequence)
 			}
 		}
-		until(t, "it is counted", func() bool { return r.Refused() == 1 && r.Unroutable() == 0 })
-		stored, err := o.List(t.Context(), Filter{States: []string{"refused"}})
+		eventually(t, "it is counted", func() bool { return r.Rejected() == 1 && r.Unroutable() == 0 })
+		stored, err := o.List(t.Context(), archive.Filter{States: []string{"rejected"}})
 		if err != nil || len(stored) != 1 || stored[0].Sequence != 2 || !strings.Contains(stored[0].Error, "too large") {
 			t.Fatalf("%v is refused, error %v", stored, err)
 		}
 		if soon := time.Until(stored[0].Due); soon < time.Minute {
 			t.Errorf("it is tried again in %s", soon)
 		}
-		figures, err := o.Figures(t.Context())
-		if err != nil || figures.Refused != 1 || figures.Pending != 0 {
-			t.Errorf("the figures are %+v, error %v", figures, err)
+		stats, err := o.Stats(t.Context())
+		if err != nil || stats.Rejected != 1 || stats.Pending != 0 {
+			t.Errorf("the stats are %+v, error %v", stats, err)
 		}
 		// Its time comes, and nothing has changed.
 		for range 2 {
-			if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET due_at = 0 WHERE state = 'refused'"); err != nil {
+			if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET due_at = 0 WHERE state = 'rejected'"); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "it is tried again", func() bool {
-				return column(t, db, "SELECT CAST(due_at AS text) FROM outbox_event WHERE state = 'refused'")[0] != "0"
+			eventually(t, "it is tried again", func() bool {
+				return column(t, db, "SELECT CAST(due_at AS text) FROM outbox_event WHERE state = 'rejected'")[0] != "0"
 			})
 		}
 		larger.Store(true)
-		if replayed, err := o.ReplayRefused(t.Context(), Filter{}, true); err != nil || replayed.Events != 1 || len(published) > 0 {
+		if replayed, err := o.ReplayRejected(t.Context(), archive.Filter{}, true); err != nil || replayed.Events != 1 || len(published) > 0 {
 			t.Errorf("a dry run tells %+v, error %v", replayed, err)
 		}
-		if _, err := o.ReplayRefused(t.Context(), Filter{PartitionKey: "P-1"}, false); err != nil {
+		if _, err := o.ReplayRejected(t.Context(), archive.Filter{PartitionKey: "P-1"}, false); err != nil {
 			t.Fatal(err)
 		}
 		if m := receive(t, published); m.Sequence != 2 {
 			t.Errorf("%d was published", m.Sequence)
 		}
-		until(t, "all are sent", func() bool { return len(column(t, db, "SELECT id FROM outbox_event WHERE state = 'sent'")) == 3 })
-		all, err := o.List(t.Context(), Filter{})
+		eventually(t, "all are sent", func() bool { return len(column(t, db, "SELECT id FROM outbox_event WHERE state = 'sent'")) == 3 })
+		all, err := o.List(t.Context(), archive.Filter{})
 		if err != nil || len(all) != 3 || all[1].Error != "" {
 			t.Errorf("in the end there is %v, error %v", all, err)
 		}

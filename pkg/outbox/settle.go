@@ -3,76 +3,70 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/retry"
 )
 
-// settle notes what became of a batch, and tries so until the database takes it:
-// to publish it again would have its receivers see it twice. It gives up when
-// ctx ends.
-func (r *Relay) settle(ctx context.Context, res result) {
-	for retry := relayRetryFirst; ; retry = min(2*retry, relayRetryMost) {
-		settling, cancel := context.WithTimeout(ctx, relayTimeout)
-		err := r.outbox.settle(settling, res)
+// outcome holds the broker's answers to a batch.
+type outcome struct {
+	ids               []string // of all events of the batch
+	sent, unroutable  []string
+	rejected, reasons []string
+	unavailable       bool // the transport is: unanswered events are published again at once
+}
+
+// settle stores the outcome of a batch and retries until the database accepts it:
+// unsettled events would be published again. settle gives up when ctx ends.
+func (r *Relay) settle(ctx context.Context, o outcome) {
+	backoff := retry.Backoff{First: retryFirst, Limit: retryLimit}
+	for {
+		settling, cancel := context.WithTimeout(ctx, batchTimeout)
+		err := r.outbox.storeOutcome(settling, o)
 		cancel()
 		if err == nil {
 			return
 		}
-		r.outbox.log.WarnContext(ctx, "published events not settled", "error", err, "retry", retry)
+		r.outbox.log.WarnContext(ctx, "settling published events failed", "events", len(o.ids), "error", err)
 		if ctx.Err() != nil {
 			return
 		}
-		wait(ctx, retry/2+rand.N(retry)) //nolint:gosec // Jitter is no secret.
+		backoff.Wait(ctx)
 	}
 }
 
-// settle is a statement for each outcome, and no transaction around them: a
-// process that is stopped between two would keep the rows from its successor.
-func (o *Outbox) settle(ctx context.Context, res result) error {
+// storeOutcome runs a statement for each state, without a transaction: a process that
+// is suspended between two statements would keep the rows from its successor. The
+// rows are addressed by their ids: a row with a smaller id may commit later.
+func (o *Outbox) storeOutcome(ctx context.Context, result outcome) error {
 	now := time.Now()
-	for _, step := range []struct {
-		set string
-		at  time.Time
-		ids []string
+	for _, update := range []struct {
+		set     string
+		at      time.Time
+		ids     []string
+		reasons []string
 	}{
-		{"state = 'sent', sent_at = $1", now, res.sent},
-		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), res.unroutable},
+		{"state = 'sent', sent_at = $1", now, result.sent, nil},
+		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), result.unroutable, nil},
+		{"state = 'rejected', due_at = $1, error = t.reason", now.Add(rejectedRetry), result.rejected, result.reasons},
 	} {
-		if err := o.update(ctx, step.set, database.Instant(step.at), step.ids); err != nil {
+		if len(update.ids) == 0 {
+			continue
+		}
+		columns := []database.Column{{Name: "id", Values: update.ids}}
+		statement := "UPDATE outbox_event SET " + update.set + " WHERE id IN (SELECT t.id FROM %s)"
+		if update.reasons != nil {
+			columns = append(columns, database.Column{Name: "reason", Values: update.reasons})
+			statement = "UPDATE outbox_event SET " + update.set + " FROM %s WHERE outbox_event.id = t.id"
+		}
+		text, args, err := o.db.Dialect.WithTable(statement, columns, database.Instant(update.at))
+		if err == nil {
+			_, err = o.db.Exec(ctx, text, args...)
+		}
+		if err != nil {
 			return fmt.Errorf("settle published events: %w", err)
 		}
 	}
-	if err := o.refuse(ctx, now.Add(refusedRetry), res.refused); err != nil {
-		return fmt.Errorf("settle refused events: %w", err)
-	}
 	return nil
-}
-
-// update changes rows by their own ids: one with a smaller id may commit later.
-func (o *Outbox) update(ctx context.Context, set string, at int64, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	table, args, err := o.db.Dialect.Table("t", 2, database.Column{Name: "id", Values: ids})
-	if err != nil {
-		return err
-	}
-	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET "+set+" WHERE id IN (SELECT t.id FROM "+table+")", append([]any{at}, args...)...)
-	return err //nolint:wrapcheck // settle says what it was doing.
-}
-
-func (o *Outbox) refuse(ctx context.Context, again time.Time, refused refusals) error {
-	if len(refused.ids) == 0 {
-		return nil
-	}
-	table, args, err := o.db.Dialect.Table("t", 2,
-		database.Column{Name: "id", Values: refused.ids}, database.Column{Name: "error", Values: refused.errors})
-	if err != nil {
-		return err
-	}
-	_, err = o.db.Exec(ctx, "UPDATE outbox_event SET state = 'refused', due_at = $1, error = t.error FROM "+table+" WHERE outbox_event.id = t.id",
-		append([]any{database.Instant(again)}, args...)...)
-	return err //nolint:wrapcheck // settle says what it was doing.
 }

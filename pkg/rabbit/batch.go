@@ -97,7 +97,7 @@ func (b *batch) send(from, to int) bool {
 }
 
 // affectsOthers reports whether the failure of a message may also concern the following messages.
-func affectsOthers(err error) bool { return err != nil && !errors.Is(err, event.ErrRefused) }
+func affectsOthers(err error) bool { return err != nil && !errors.Is(err, event.ErrRejected) }
 
 // sendMessage publishes a message to the durable queues, and to listeners an unconfirmed copy on
 // the same channel: a loss of the copy loses the confirm of the message, too, and both are

@@ -40,7 +40,7 @@ func (l *Listener) Listen(
 ) (run func(context.Context) error) {
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
-		queue := event.NewEar(deliver, missed)
+		queue := event.NewListenerQueue(deliver, missed)
 		ctx, stop := context.WithCancel(ctx)
 		var calls sync.WaitGroup
 		defer calls.Wait()
@@ -55,10 +55,10 @@ func (l *Listener) Listen(
 			if err != nil {
 				return err
 			}
-			queue.Miss() // Events published before the declaration are lost.
+			queue.Lost() // Events published before the declaration are lost.
 			l.client.established(ctx, name, conn)
 			// Hear never waits for the callback: the library buffers deliveries without a bound.
-			return forward(ctx, deliveries, types, queue.Hear)
+			return forward(ctx, deliveries, types, queue.Deliver)
 		})
 	}
 }

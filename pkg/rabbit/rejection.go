@@ -24,11 +24,11 @@ const (
 func checkSize(m amqp.Publishing, maxFrame int) error {
 	for _, short := range []struct{ name, text string }{{"type", m.Type}, {"id", m.MessageId}, {"source", m.AppId}} {
 		if len(short.text) > maxShortString {
-			return fmt.Errorf("%w: %s of %d bytes exceeds AMQP's limit of %d", event.ErrRefused, short.name, len(short.text), maxShortString)
+			return fmt.Errorf("%w: %s of %d bytes exceeds AMQP's limit of %d", event.ErrRejected, short.name, len(short.text), maxShortString)
 		}
 	}
 	if size := headerSize(m); maxFrame > 0 && size > maxFrame {
-		return fmt.Errorf("%w: headers of %d bytes exceed the broker's limit of %d (frame_max)", event.ErrRefused, size, maxFrame)
+		return fmt.Errorf("%w: headers of %d bytes exceed the broker's limit of %d (frame_max)", event.ErrRejected, size, maxFrame)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (p *Publisher) isolateRejected(ctx context.Context, messages []event.Messag
 			s.reason = "each attempt lost the connection, and other messages were accepted"
 		}
 		if errors.Is(results[i], errLost) && (s.reported || othersAccepted) {
-			results[i] = fmt.Errorf("%w: %s", event.ErrRefused, s.reason)
+			results[i] = fmt.Errorf("%w: %s", event.ErrRejected, s.reason)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestOversizedMessagesAreRejectedAmongOthers(t *testing.T) {
 		switch {
 		case small[batch[i].ID] && err != nil:
 			t.Errorf("small message %d: got %v, want a confirm", i, err)
-		case !small[batch[i].ID] && (!errors.Is(err, event.ErrRefused) || !strings.Contains(err.Error(), "larger than")):
+		case !small[batch[i].ID] && (!errors.Is(err, event.ErrRejected) || !strings.Contains(err.Error(), "larger than")):
 			t.Errorf("oversized message %d: got %v, want a rejection", i, err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestMessageTooLargeForFrameIsNotSent(t *testing.T) {
 		m := eventtest.Message("Created")
 		change(&m)
 		err := tr.Publish(withPatience(t), []event.Message{m})[0]
-		if err != nil && !errors.Is(err, event.ErrRefused) {
+		if err != nil && !errors.Is(err, event.ErrRejected) {
 			t.Fatal(err)
 		}
 		if err == nil {
@@ -162,12 +162,12 @@ func TestMessageThatClosesConnectionsIsRejected(t *testing.T) {
 	batch := messages("Created", 3)
 	batch[0].Data = []byte(`"` + strings.Repeat("forbidden ", 20) + `"`)
 	var results []error
-	for ctx := withPatience(t); !errors.Is(errors.Join(results...), event.ErrRefused); {
+	for ctx := withPatience(t); !errors.Is(errors.Join(results...), event.ErrRejected); {
 		if results = tr.Publish(ctx, batch); ctx.Err() != nil {
 			t.Fatalf("got %v, want a rejection", results)
 		}
 	}
-	if !errors.Is(results[0], event.ErrRefused) || !strings.Contains(results[0].Error(), "each attempt lost the connection") {
+	if !errors.Is(results[0], event.ErrRejected) || !strings.Contains(results[0].Error(), "each attempt lost the connection") {
 		t.Errorf("got %v, want a rejection with its reason", results[0])
 	}
 	publish(t, tr, batch[1:]...)
@@ -189,7 +189,7 @@ func TestUnstableNetworkRejectsNoMessage(t *testing.T) {
 	for left := batch; len(left) > 0; {
 		var failed []event.Message
 		for i, err := range tr.Publish(withPatience(t), left) {
-			if errors.Is(err, event.ErrRefused) {
+			if errors.Is(err, event.ErrRejected) {
 				t.Fatalf("message %d: %v", i, err)
 			}
 			if err != nil {
@@ -214,7 +214,7 @@ func TestMissingPermissionRejectsNoMessage(t *testing.T) {
 	batch := messages("Created", 2)
 	for range 8 {
 		for _, err := range tr.Publish(withPatience(t), batch) {
-			if err == nil || errors.Is(err, event.ErrRefused) {
+			if err == nil || errors.Is(err, event.ErrRejected) {
 				t.Fatalf("got %v, want a transient error", err)
 			}
 		}

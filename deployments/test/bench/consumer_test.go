@@ -16,6 +16,7 @@ import (
 	chat "parley.internal/chat/server"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
@@ -71,8 +72,8 @@ func consume(tb testing.TB, url string, ch *amqp.Channel, n, poisonEach, workers
 		handled.Add(1)
 		return nil
 	})
-	inbox := outbox.NewInbox(db, name, &router, slog.New(slog.DiscardHandler))
-	inbox.Lanes = workers
+	inbox := inbox.New(db, name, &router, slog.New(slog.DiscardHandler))
+	inbox.Workers = workers
 	consumer := newConsumer(tb, url)
 	begun := time.Now()
 	stop := background(tb, inbox.Run,
@@ -151,7 +152,7 @@ func TestLatency(t *testing.T) {
 		handled <- time.Now()
 		return nil
 	})
-	inbox := outbox.NewInbox(reader, "latency", &router, log)
+	inbox := inbox.New(reader, "latency", &router, log)
 	box := outbox.New(seller, "policy", log)
 	background(t, outbox.NewRelay(box, publisher).Run, inbox.Run,
 		consumer.Subscribe(inbox.Subscription()))
@@ -192,7 +193,7 @@ func TestDirect(t *testing.T) {
 			var direct event.Direct
 			var router event.Router[*database.Tx]
 			event.Handle(&router, func(context.Context, *database.Tx, event.Message, policyCreated) error { return nil })
-			inbox := outbox.NewInbox(reader, "direct", &router, log)
+			inbox := inbox.New(reader, "direct", &router, log)
 			run := direct.Subscribe(inbox.Subscription())
 			record(t, db, box, n)
 			begun := time.Now()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/testenv"
@@ -37,6 +38,7 @@ func service(tb testing.TB, url string) *database.DB {
 	must(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
 	must(tb, outbox.Migrate(tb.Context(), db))
+	must(tb, inbox.Migrate(tb.Context(), db))
 	return db
 }
 

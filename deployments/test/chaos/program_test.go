@@ -35,7 +35,7 @@ func build(t *testing.T) (folder string) {
 // last one's line if no connection was open.
 const (
 	eventHandled     = `"msg":"event handled"`
-	leaseAcquired    = `"msg":"relay leads"`
+	leaseAcquired    = `"msg":"relay became leader"`
 	brokerConnected  = `"msg":"broker connected"`
 	connectionLost   = `"msg":"broker connection lost"`
 	connectionFailed = `"error":"connect: `

@@ -6,6 +6,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 )
@@ -19,11 +20,10 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 	m.Hub(hub.Path)
 	m.Hub(hub.AgentsChatPath)
 	m.Register(hub.Collector{Node: s.node})
-	metrics := eventctl.Metrics{Service: "chat", Inbox: s.inbox}
+	m.Register(inbox.NewCollector("chat", s.inbox))
 	if s.broker != nil {
-		metrics.Broker = []rabbit.Role{s.broker}
+		m.Register(rabbit.NewCollector("chat", s.broker))
 	}
-	m.Register(metrics)
 }
 
 // EventService describes the service to the operators' command.

@@ -22,7 +22,7 @@ import (
 	"parley.internal/pkg/contract"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
@@ -58,7 +58,7 @@ type Server struct {
 	handler http.Handler
 	node    *hub.Node
 	tail    *tail.Tail
-	inbox   *outbox.Inbox
+	inbox   *inbox.Inbox
 	events  func(context.Context) error // consumes events; nil without a source of events
 	broker  *rabbit.Consumer            // nil without a broker
 	log     *slog.Logger
@@ -93,7 +93,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := outbox.Migrate(ctx, s.db); err != nil {
+	if err := inbox.Migrate(ctx, s.db); err != nil {
 		return err
 	}
 	if err := store.Migrate(ctx, s.db); err != nil {
@@ -108,7 +108,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	}
 	var router event.Router[*database.Tx]
 	chat.HandleNotices(&router, log.AppendNotice)
-	s.inbox = outbox.NewInbox(s.db, consumer, &router, s.log)
+	s.inbox = inbox.New(s.db, consumer, &router, s.log)
 	if err := s.subscribe(cfg); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func TestRolledBackEntryLeavesNoGap(t *testing.T) {
 		l := open(t, url(t))
 		failed := errors.New("failed")
 		err := l.db.InTx(t.Context(), func(tx *database.Tx) error {
-			err := tx.Nested(t.Context(), func() error {
+			err := tx.Savepoint(t.Context(), func() error {
 				l.AppendNotice(t.Context(), tx, chat.Draft{Stream: chat.Company, ID: "lost", Kind: chat.Notice})
 				return nil
 			})

@@ -101,7 +101,7 @@ func TestNoticesAreRolledBackWithTheirTransaction(t *testing.T) {
 		failed := errors.New("failed")
 		l.inTx(func(tx *database.Tx) {
 			l.appendNotice(tx, chat.Company, "1", "before")
-			err := tx.Nested(t.Context(), func() error {
+			err := tx.Savepoint(t.Context(), func() error {
 				l.appendNotice(tx, chat.Company, "2", "rolled back")
 				return failed
 			})

@@ -19,7 +19,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/eventctl"
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
@@ -44,7 +44,7 @@ type Config struct {
 // Server is the payments service.
 type Server struct {
 	db      *database.DB
-	inbox   *outbox.Inbox
+	inbox   *inbox.Inbox
 	consume func(context.Context) error // nil without a transport
 	broker  *rabbit.Consumer            // nil without RabbitMQ
 	log     *slog.Logger
@@ -67,13 +67,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) build(ctx context.Context, cfg Config) (err error) {
-	if err := outbox.Migrate(ctx, s.db); err != nil {
+	if err := inbox.Migrate(ctx, s.db); err != nil {
 		return err
 	}
 	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
-	s.inbox = outbox.NewInbox(s.db, consumer, router(), s.log)
+	s.inbox = inbox.New(s.db, consumer, router(), s.log)
 	cfg.Broker.Log = cfg.Log
 	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
@@ -137,11 +137,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 // Measure registers the service's collectors.
 func (s *Server) Measure(m *telemetry.Metrics) {
-	metrics := eventctl.Metrics{Service: "payments", Inbox: s.inbox}
+	m.Register(inbox.NewCollector("payments", s.inbox))
 	if s.broker != nil {
-		metrics.Broker = []rabbit.Role{s.broker}
+		m.Register(rabbit.NewCollector("payments", s.broker))
 	}
-	m.Register(metrics)
 }
 
 // EventService describes the service to the operators' command.

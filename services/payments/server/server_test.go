@@ -95,7 +95,7 @@ func TestServiceWithoutBrokerIsReadyAndDegraded(t *testing.T) {
 	client := &http.Client{Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	for path, want := range map[string]string{
-		"/healthz": `"alive"`, "/readyz": "RABBITMQ_URL", "/metrics": `parley_inbox_waiting{service="payments"} 0`,
+		"/healthz": `"alive"`, "/readyz": "RABBITMQ_URL", "/metrics": `parley_inbox_parked_events{service="payments",state="waiting"} 0`,
 	} {
 		response, err := client.Get(url + path)
 		if err != nil {

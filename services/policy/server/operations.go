@@ -2,6 +2,7 @@ package server
 
 import (
 	"parley.internal/pkg/eventctl"
+	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
 )
@@ -12,11 +13,10 @@ func (s *Server) Measure(m *telemetry.Metrics) {
 	for _, o := range s.contract.Operations {
 		m.Routes(o.Path)
 	}
-	metrics := eventctl.Metrics{Service: source, Outbox: s.events, Relay: s.relay}
+	m.Register(outbox.NewCollector(source, s.events, s.relay))
 	if s.publisher != nil {
-		metrics.Broker = []rabbit.Role{s.publisher, s.listener}
+		m.Register(rabbit.NewCollector(source, s.publisher, s.listener))
 	}
-	m.Register(metrics)
 }
 
 // EventService describes the service for the operators' command.

@@ -173,10 +173,10 @@ func (s *Server) Degraded() []string {
 	if n := s.relay.Unroutable(); n > 0 {
 		problems = append(problems, fmt.Sprintf("%d events are unroutable: no queue is bound to their types; they are retried", n))
 	}
-	if n := s.relay.Refused(); n > 0 {
+	if n := s.relay.Rejected(); n > 0 {
 		problems = append(problems, fmt.Sprintf("the broker rejects %d events; they are retried, and `events rejected` tells the reasons", n))
 	}
-	if types := s.relay.Nacked(); len(types) > 0 {
+	if types := s.relay.OpenCircuits(); len(types) > 0 {
 		problems = append(problems, fmt.Sprintf("the broker nacks events of type %s, perhaps because a queue is full; they are retried", strings.Join(types, ", ")))
 	}
 	return problems

@@ -17,7 +17,7 @@ import (
 	"parley.internal/payments/store"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/outbox"
+	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 )
 
@@ -41,7 +41,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 }
 
 func consume(ctx context.Context, getenv func(string) string, db *database.DB, log *slog.Logger) error {
-	if err := errors.Join(outbox.Migrate(ctx, db), store.Migrate(ctx, db)); err != nil {
+	if err := errors.Join(inbox.Migrate(ctx, db), store.Migrate(ctx, db)); err != nil {
 		return err
 	}
 	broker, err := rabbit.NewConsumer(rabbit.Config{
@@ -55,7 +55,7 @@ func consume(ctx context.Context, getenv func(string) string, db *database.DB, l
 	}
 	var router event.Router[*database.Tx]
 	payments.Handle(&router, store.Book)
-	inbox := outbox.NewInbox(db, "lab-payments-service", &router, log)
+	inbox := inbox.New(db, "lab-payments-service", &router, log)
 	group, ctx := errgroup.WithContext(ctx)
 	subscription := inbox.Subscription()
 	switch missing := getenv("PAYMENTS_BREAK"); missing {
@@ -77,7 +77,7 @@ type receive = func(context.Context, []event.Message) error
 
 // acknowledgeEarly returns before the batch is committed, so that a crash loses
 // the batch.
-func acknowledgeEarly(inbox *outbox.Inbox, group *errgroup.Group) receive {
+func acknowledgeEarly(inbox *inbox.Inbox, group *errgroup.Group) receive {
 	return func(ctx context.Context, batch []event.Message) error {
 		group.Go(func() error {
 			if err := inbox.Receive(context.WithoutCancel(ctx), batch); err != nil {

@@ -90,9 +90,9 @@ func TestOperatorFindsDeadLettersAndReplays(t *testing.T) {
 	if policy := purchase(t.Context(), jimmy, 1); policy == "" {
 		t.Fatal("the purchase failed")
 	}
-	wantMetric(t, p.URL(), "parley_outbox_retained", `service="policy"`, 1)
-	wantMetric(t, p.URL(), "parley_inbox_remembered", `service="chat"`, 1)
-	wantMetric(t, p.URL(), "parley_broker_up", `connection="publishing"`, 1)
+	wantMetric(t, p.URL(), "parley_outbox_published_events", `service="policy"`, 1)
+	wantMetric(t, p.URL(), "parley_inbox_deduplication_ids", `service="chat"`, 1)
+	wantMetric(t, p.URL(), "parley_broker_connection_up", `connection="publishing"`, 1)
 	wantMetric(t, p.URL(), "parley_http_requests_total", `route="/api/policies",status="201"`, 1)
 
 	// An invalid event becomes a dead letter; later events are handled.
@@ -101,7 +101,7 @@ func TestOperatorFindsDeadLettersAndReplays(t *testing.T) {
 	if out, problems, code := events(t, line, env, "parley", "publish"); code != 0 {
 		t.Fatalf("publish: got exit code %d: %s%s", code, out, problems)
 	}
-	wantMetric(t, p.URL(), "parley_inbox_dead", `type="PolicyCreated"`, 1)
+	wantMetric(t, p.URL(), "parley_inbox_dead_letters", `type="PolicyCreated"`, 1)
 	wantMetric(t, p.URL(), "parley_inbox_events_total", `result="failed"`, 1)
 	wantMetric(t, p.URL(), "parley_inbox_events_total", `result="handled"`, 1)
 	out, _, code := events(t, "", env, "parley", "dead", "--list", "--json")
@@ -140,8 +140,8 @@ func TestEventsCommandOfEachService(t *testing.T) {
 	}
 	policyd := portaltest.New(t, "policyd", append(policy, secret)...).Start()
 	chatd := portaltest.New(t, "chatd", append(chat, secret)...).Start()
-	wantMetric(t, policyd.URL(), "parley_relay_leading", `service="policy"`, 1)
-	wantMetric(t, chatd.URL(), "parley_broker_up", `connection="lab-chat-service"`, 1)
+	wantMetric(t, policyd.URL(), "parley_relay_leader", `service="policy"`, 1)
+	wantMetric(t, chatd.URL(), "parley_broker_connection_up", `connection="lab-chat-service"`, 1)
 	for program, env := range map[string][]string{"policyd": policy, "chatd": chat} {
 		out, problems, code := events(t, "", env, program, "lag", "--json")
 		if code != 0 || !strings.Contains(out, `"service":"`+strings.TrimSuffix(program, "d")+`"`) {
@@ -162,22 +162,22 @@ func TestFrozenBrokerDoesNotDelayStop(t *testing.T) {
 	const limit = 4 * time.Second // Three are promised; the machine is busy.
 	broker := testenv.StartRabbitMQ(t)
 	p := portaltest.New(t, "parley", "PARLEY_DATA="+t.TempDir(), "RABBITMQ_URL="+broker.URL()).Start()
-	wantMetric(t, p.URL(), "parley_broker_up", `connection="publishing"`, 1)
-	wantMetric(t, p.URL(), "parley_broker_up", `connection="lab-chat-service"`, 1)
+	wantMetric(t, p.URL(), "parley_broker_connection_up", `connection="publishing"`, 1)
+	wantMetric(t, p.URL(), "parley_broker_connection_up", `connection="lab-chat-service"`, 1)
 	jimmy := portaltest.SignedIn(t, p.URL(), "jimmy.solid", "secret")
 	broker.Freeze()
 	defer broker.Thaw()
 	if policy := purchase(t.Context(), jimmy, 1); policy == "" {
 		t.Fatal("the purchase failed")
 	}
-	wantMetric(t, p.URL(), "parley_outbox_pending", `service="policy"`, 1)
+	wantMetric(t, p.URL(), "parley_outbox_pending_events", `service="policy"`, 1)
 	begun := time.Now()
 	p.Stop()
 	if took := time.Since(begun); took > limit {
 		t.Errorf("stop took %v, want at most %v\n%s", took, limit, p.Log())
 	}
 	broker.Thaw()
-	p.Start() // Unconfirmed events are published again and deduplicated.
-	wantMetric(t, p.URL(), "parley_outbox_pending", `service="policy"`, 0)
-	wantMetric(t, p.URL(), "parley_inbox_remembered", `service="chat"`, 1)
+	p.Start() // What was not confirmed is published again, and takes effect once.
+	wantMetric(t, p.URL(), "parley_outbox_pending_events", `service="policy"`, 0)
+	wantMetric(t, p.URL(), "parley_inbox_deduplication_ids", `service="chat"`, 1)
 }
