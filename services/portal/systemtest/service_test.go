@@ -35,7 +35,7 @@ func TestServicesExplainFailedStart(t *testing.T) {
 		"no secret for chat": {program: "chatd", err: "AUTH_SECRET"},
 		"a short secret":     {program: "chatd", env: []string{"AUTH_SECRET=short"}, err: "must be at least 32 bytes"},
 		"an invalid broker URL": {
-			program: "policyd", env: []string{secret, "RABBITMQ_URL=http://me:hush@host"}, err: "no amqp://",
+			program: "policyd", env: []string{secret, "RABBITMQ_URL=http://me:hush@host"}, err: "not an amqp://",
 		},
 		"an unknown queue type": {
 			program: "chatd", env: []string{secret, "RABBITMQ_URL=amqp://host", "EVENTS_QUEUE_TYPE=mirrored"}, err: "mirrored",
