@@ -8,18 +8,19 @@ import (
 	"github.com/govalues/decimal"
 )
 
-// PolicyCreated and PolicyTerminated are events of the policy service. They
-// hold only the fields for payments; api/schemas/events has all fields.
-type (
-	PolicyCreated struct {
-		PolicyNumber string `json:"policyNumber"`
-		TotalPremium Amount `json:"totalPremium"`
-	}
-	PolicyTerminated struct {
-		PolicyNumber   string `json:"policyNumber"`
-		AmountToReturn Amount `json:"amountToReturn"`
-	}
-)
+// PolicyCreated is an event of the policy service, with the fields for payments;
+// api/schemas/events has all fields.
+type PolicyCreated struct {
+	PolicyNumber string `json:"policyNumber"`
+	TotalPremium Amount `json:"totalPremium"`
+}
+
+// PolicyTerminated is an event of the policy service, with the fields for
+// payments.
+type PolicyTerminated struct {
+	PolicyNumber   string `json:"policyNumber"`
+	AmountToReturn Amount `json:"amountToReturn"`
+}
 
 // Type implements event.Event.
 func (PolicyCreated) Type() string { return "PolicyCreated" }

@@ -61,6 +61,9 @@ func run(t *testing.T, queues, broken, only string) result {
 	if terminated := s.load.terminated(); terminated != n || r.policies != n {
 		t.Errorf("got %d policies terminated and %d stored, want %d", terminated, r.policies, n)
 	}
+	if broken == "" && !r.complete() {
+		s.logPrograms()
+	}
 	return r
 }
 

@@ -137,12 +137,18 @@ func (s *system) until(condition string, timeout time.Duration, holds func() boo
 	begun := time.Now()
 	for !holds() {
 		if time.Since(begun) > timeout {
-			for _, p := range slices.Concat(s.publishers, s.consumers) {
-				s.t.Logf("%s:\n%s", p.path, p.log())
-			}
+			s.logPrograms()
 			s.t.Fatalf("not within %s: %s; %d policies terminated, %s", timeout, condition, s.load.terminated(), s.flow)
 		}
 		portaltest.Pause(s.t.Context())
 	}
 	return time.Since(begun)
+}
+
+// logPrograms logs the last warnings and errors of all programs.
+func (s *system) logPrograms() {
+	s.t.Helper()
+	for _, p := range slices.Concat(s.publishers, s.consumers) {
+		s.t.Logf("%s:\n%s", p.path, p.log())
+	}
 }
