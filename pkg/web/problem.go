@@ -62,12 +62,13 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 			f = ErrBusy
 		}
 	}
-	switch {
-	case f.Kind == fault.Internal:
+	if f.Kind == fault.Internal {
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	case f.Kind == fault.Unavailable:
+	}
+	if f.Kind == fault.Unavailable {
 		slog.WarnContext(r.Context(), "request refused", "method", r.Method, "path", r.URL.Path, "error", err)
-	case f.Kind == fault.Unauthenticated:
+	}
+	if f.Kind == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	writeProblem(w, statuses[f.Kind], Problem{Detail: f.Detail, Code: f.Code, Errors: f.Fields})
