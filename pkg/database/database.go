@@ -31,7 +31,7 @@ type Querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// DB is an open database. It is safe for concurrent use.
+// DB is an open database, safe for concurrent use.
 type DB struct {
 	Dialect Dialect
 
@@ -155,7 +155,7 @@ func Instant(t time.Time) int64 { return t.UnixMicro() }
 // Time returns the stored instant micros as a time in UTC.
 func Time(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// Exec runs one statement in a transaction of its own.
+// Exec runs a statement in a transaction of its own.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return db.write.ExecContext(ctx, query, args...)
 }

@@ -51,12 +51,12 @@ func count(t *testing.T, db *database.DB) (n int) {
 	return n
 }
 
-func TestWhatHappensAfterACommitDoesNotHappenAfterARollback(t *testing.T) {
+func TestAfterCommitRunsOnlyAfterACommit(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		refused := errors.New("refused")
+		failed := errors.New("failed")
 		var after []string
-		for name, result := range map[string]error{"committed": nil, "rolled back": refused} {
+		for name, result := range map[string]error{"committed": nil, "rolled back": failed} {
 			err := db.InTx(t.Context(), func(tx *database.Tx) error {
 				tx.AfterCommit(func() { after = append(after, name) })
 				if err := insert(t.Context(), tx, name); err != nil {
@@ -69,15 +69,15 @@ func TestWhatHappensAfterACommitDoesNotHappenAfterARollback(t *testing.T) {
 			}
 		}
 		if len(after) != 1 || after[0] != "committed" || count(t, db) != 1 {
-			t.Errorf("after ran for %v, and %d rows are there", after, count(t, db))
+			t.Errorf("AfterCommit ran for %v, and got %d rows", after, count(t, db))
 		}
 	})
 }
 
-func TestAReaderSeesOnlyWhatHasCommitted(t *testing.T) {
+func TestReaderSeesOnlyCommittedRows(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		refused := errors.New("refused")
+		failed := errors.New("failed")
 		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			if err := insert(t.Context(), tx, "a"); err != nil {
 				return err
@@ -88,15 +88,15 @@ func TestAReaderSeesOnlyWhatHasCommitted(t *testing.T) {
 					t.Errorf("%T counts %d rows, want %d; error %v", q, n, want, err)
 				}
 			}
-			return refused
+			return failed
 		})
-		if !errors.Is(err, refused) || count(t, db) != 0 {
-			t.Errorf("got error %v and %d rows, want %v and none", err, count(t, db), refused)
+		if !errors.Is(err, failed) || count(t, db) != 0 {
+			t.Errorf("got error %v and %d rows, want %v and none", err, count(t, db), failed)
 		}
 	})
 }
 
-func TestAPanicRollsBack(t *testing.T) {
+func TestPanicRollsBack(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		func() {
@@ -109,12 +109,12 @@ func TestAPanicRollsBack(t *testing.T) {
 			})
 		}()
 		if n := count(t, db); n != 0 {
-			t.Errorf("%d rows are there", n)
+			t.Errorf("got %d rows, want none", n)
 		}
 	})
 }
 
-func TestASecondRowWithAKeyIsNotUnique(t *testing.T) {
+func TestSecondRowWithKeyIsUniqueViolation(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		err := db.InTx(t.Context(), func(tx *database.Tx) error {
@@ -124,12 +124,12 @@ func TestASecondRowWithAKeyIsNotUnique(t *testing.T) {
 			t.Errorf("got error %v", err)
 		}
 		if database.IsUnique(errors.New("other")) {
-			t.Error("any error is taken for a double key")
+			t.Error("any error is a unique violation")
 		}
 	})
 }
 
-func TestASnapshotDoesNotSeeWhatCommitsMeanwhile(t *testing.T) {
+func TestSnapshotHidesLaterCommits(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		err := db.InSnapshot(t.Context(), func(tx *database.Tx) error {
@@ -157,8 +157,8 @@ func TestASnapshotDoesNotSeeWhatCommitsMeanwhile(t *testing.T) {
 	})
 }
 
-// Somebody else's lock is a wait that took too long, not a fault of the query.
-func TestALockedFileIsATimeout(t *testing.T) {
+// A lock of another process is a transient error, not an error of the statement.
+func TestLockedFileIsTransient(t *testing.T) {
 	address := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	ours, theirs := open(t, address), open(t, address)
 	err := theirs.InTx(t.Context(), func(*database.Tx) error {
@@ -177,7 +177,7 @@ func TestALockedFileIsATimeout(t *testing.T) {
 	}
 }
 
-func TestAFileIsItsUsersAlone(t *testing.T) {
+func TestFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := open(t, "sqlite:"+path)
 	if err := db.InTx(t.Context(), func(tx *database.Tx) error { return insert(t.Context(), tx, "a") }); err != nil {
@@ -190,7 +190,7 @@ func TestAFileIsItsUsersAlone(t *testing.T) {
 	}
 }
 
-func TestNodesMayMigrateAtOnce(t *testing.T) {
+func TestNodesMigrateConcurrently(t *testing.T) {
 	address := testenv.Postgres(t)
 	migrations := fstest.MapFS{
 		"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (id text PRIMARY KEY);\n")},
@@ -212,7 +212,7 @@ func TestNodesMayMigrateAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAnUnknownDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
+func TestInvalidURLErrorHidesPassword(t *testing.T) {
 	for _, url := range []string{"mysql://me:secret@host/db", "postgres://me:secret@host:port/db", "sqlite:", "sqlite:x?mode=ro", ""} {
 		if _, err := database.Open(t.Context(), url); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: error %v", url, err)
@@ -220,13 +220,12 @@ func TestAnUnknownDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
 	}
 }
 
-// TestATransactionThatStandsStillKeepsItsLocksForSeconds has the setting looked
-// at, and tried where it is shorter: nobody wants to wait for it.
-func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
+// TestIdleTransactionIsEnded checks the setting, and its effect with a shorter time.
+func TestIdleTransactionIsEnded(t *testing.T) {
 	address := testenv.Postgres(t)
 	var setting string
 	if err := open(t, address).Reader().QueryRowContext(t.Context(), "SHOW idle_in_transaction_session_timeout").Scan(&setting); err != nil || setting != "20s" {
-		t.Errorf("it is %q, error %v", setting, err)
+		t.Errorf("got idle_in_transaction_session_timeout %q, error %v, want 20s", setting, err)
 	}
 	hasty, err := url.Parse(address)
 	if err != nil {
@@ -251,11 +250,11 @@ func TestATransactionThatStandsStillKeepsItsLocksForSeconds(t *testing.T) {
 		return nil
 	})
 	if err == nil {
-		t.Error("a transaction that stood still has committed")
+		t.Error("an idle transaction has committed")
 	}
 }
 
-func TestATransactionWhoseTimeIsOverSaysSo(t *testing.T) {
+func TestCancelledTransactionReportsCancellation(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -266,7 +265,7 @@ func TestATransactionWhoseTimeIsOverSaysSo(t *testing.T) {
 			return nil
 		})
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want that it was cancelled", err)
+			t.Errorf("got error %v, want context.Canceled", err)
 		}
 	})
 }

@@ -18,7 +18,7 @@ type note struct {
 	At   int64
 }
 
-func TestATableOfAnySizeIsOneStatement(t *testing.T) {
+func TestTableOfAnySizeIsOneStatement(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		insert := func(ids []string, bodies [][]byte, ats []int64) {
@@ -46,10 +46,10 @@ func TestATableOfAnySizeIsOneStatement(t *testing.T) {
 	})
 }
 
-func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
+func TestSavepointUndoesOnlyItself(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
-		refused := errors.New("refused")
+		failed := errors.New("failed")
 		var after []string
 		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			part := func(id string, result error) error {
@@ -61,7 +61,7 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 			if err := part("first", nil); err != nil {
 				return err
 			}
-			if err := part("second", refused); !errors.Is(err, refused) {
+			if err := part("second", failed); !errors.Is(err, failed) {
 				t.Errorf("got error %v", err)
 			}
 			// On PostgreSQL a statement that fails spoils the transaction around it.
@@ -81,7 +81,7 @@ func TestANestedTransactionUndoesOnlyItsOwn(t *testing.T) {
 
 // Two that take the same rows in another order are told apart by PostgreSQL;
 // SQLite lets only one begin.
-func TestADeadlockIsAConflict(t *testing.T) {
+func TestDeadlockIsConflict(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		if db.Dialect == database.SQLite {

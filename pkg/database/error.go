@@ -70,7 +70,7 @@ func IsLockTimeout(err error) bool {
 	return ok && e.Code == "55P03"
 }
 
-// transientError is the error of a database that does not answer, or not in time.
+// transientError is the error of an unavailable or slow database.
 type transientError struct{ error }
 
 func (e transientError) Unwrap() error { return e.error }

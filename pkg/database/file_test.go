@@ -61,7 +61,7 @@ func (r replaced) check(t *testing.T, n int) {
 	}
 }
 
-func TestAFileThatIsReplacedIsUsedFromThen(t *testing.T) {
+func TestReplacedFileIsUsed(t *testing.T) {
 	r := replaceable(t)
 	if err := os.Rename(r.backup, r.path); err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestAFileThatIsReplacedIsUsedFromThen(t *testing.T) {
 	other.check(t, 101)
 }
 
-func TestWhatIsUnderWayEndsInTheFormerFile(t *testing.T) {
+func TestRunningTransactionKeepsFormerFile(t *testing.T) {
 	r := replaceable(t)
 	err := r.db.InSnapshot(t.Context(), func(tx *database.Tx) error {
 		if err := os.Rename(r.backup, r.path); err != nil {
@@ -101,7 +101,7 @@ func TestWhatIsUnderWayEndsInTheFormerFile(t *testing.T) {
 	r.check(t, 3)
 }
 
-func TestAMissingFileIsWaitedForAndNotMadeAnew(t *testing.T) {
+func TestMissingFileIsNotCreatedAgain(t *testing.T) {
 	r := replaceable(t)
 	if err := os.Remove(r.path); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestAMissingFileIsWaitedForAndNotMadeAnew(t *testing.T) {
 }
 
 // A copy of a running database has its newest rows beside it.
-func TestWhatComesBesideTheNewFileBelongsToIt(t *testing.T) {
+func TestWALFilesOfNewFileAreKept(t *testing.T) {
 	from, r := replaceable(t), replaceable(t)
 	from.insert(t, "more")
 	for _, suffix := range []string{"-wal", ""} {

@@ -11,8 +11,8 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-// A connection keeps its statements; nothing of one use is left for the next.
-func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
+// A connection caches statements; a failed use leaves no trace.
+func TestFailedStatementIsReusable(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		store := func(ctx context.Context, id string) error {
@@ -23,14 +23,14 @@ func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := store(t.Context(), "a"); !database.IsUnique(err) {
-			t.Errorf("a second row with its key: %v", err)
+			t.Errorf("got error %v for a second row with the key, want a unique violation", err)
 		}
 		err := db.InTx(t.Context(), func(tx *database.Tx) error {
 			cancel()
 			return insert(gone, tx, "b")
 		})
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("one that is stored for nobody: %v", err)
+			t.Errorf("got error %v with a cancelled context, want context.Canceled", err)
 		}
 		if err := store(t.Context(), "b"); err != nil {
 			t.Error(err)
@@ -41,9 +41,9 @@ func TestAStatementThatFailedCanBeUsedAgain(t *testing.T) {
 	})
 }
 
-// Rows that are read on a connection of SQLite are not touched by who asks the
-// same on it meanwhile. PostgreSQL's driver does not let anybody.
-func TestTheSameIsAskedWhileItsRowsAreRead(t *testing.T) {
+// The same query may run on a connection of SQLite while its rows are being read.
+// PostgreSQL's driver rejects a second query.
+func TestStatementIsNestedInItsOwnRows(t *testing.T) {
 	db := open(t, "sqlite:"+t.TempDir()+"/test.db")
 	const query = "SELECT id FROM note WHERE id >= $1 ORDER BY id"
 	err := db.InTx(t.Context(), func(tx *database.Tx) error {
@@ -71,7 +71,7 @@ func TestTheSameIsAskedWhileItsRowsAreRead(t *testing.T) {
 	}
 }
 
-func TestAStatementKnowsATableThatHasChanged(t *testing.T) {
+func TestStatementSeesChangedTable(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		for _, change := range []string{
@@ -91,7 +91,7 @@ func TestAStatementKnowsATableThatHasChanged(t *testing.T) {
 	})
 }
 
-func TestStatementsMayBeMany(t *testing.T) {
+func TestManyStatementsAreEvicted(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		for range 2 {

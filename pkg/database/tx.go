@@ -20,7 +20,7 @@ type Tx struct {
 // AfterCommit runs fn after a successful commit, on the goroutine that called
 // InTx; several functions run in the order of the calls. A rollback drops fn. So
 // does a commit with an unknown outcome, because the connection or the process
-// died: fn may only speed up work that the database also leads to.
+// died: fn may only speed up work and must not be the only trigger.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 // flush stores the rows of all batches.

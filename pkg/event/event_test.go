@@ -21,9 +21,9 @@ func TestDirectTransport(t *testing.T) {
 	eventtest.Run(t, func(*testing.T) eventtest.Transport { return &event.Direct{} })
 }
 
-// A relay that starts a moment before its consumer must not think that nobody
-// wants its events: it would not try them again for a while.
-func TestDirectTransportWaitsForWhoSubscribedAndDoesNotRunYet(t *testing.T) {
+// A relay that starts before its consumer must not find its events unroutable: it would
+// retry them only later.
+func TestDirectWaitsForStartingSubscription(t *testing.T) {
 	var d event.Direct
 	run := d.Subscribe(event.Subscription{
 		Name: "one", Types: []string{"Renamed"},
@@ -31,7 +31,7 @@ func TestDirectTransportWaitsForWhoSubscribedAndDoesNotRunYet(t *testing.T) {
 	})
 	early := d.Publish(t.Context(), []event.Message{{ID: "1", Type: "Renamed"}})[0]
 	if early == nil || errors.Is(early, event.ErrUnroutable) {
-		t.Errorf("before it runs, publishing answers %v", early)
+		t.Errorf("got error %v before the subscription runs, want ErrUnavailable", early)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -52,7 +52,7 @@ func TestDirectTransportWaitsForWhoSubscribedAndDoesNotRunYet(t *testing.T) {
 
 // Handlers of many may take longer than a publisher waits: what they have
 // handled by then is theirs, and nothing overtakes the rest.
-func TestDirectTransportSaysWhatItHandedOverInTime(t *testing.T) {
+func TestDirectConfirmsMessagesReceivedInTime(t *testing.T) {
 	var d event.Direct
 	ctx, cancel := context.WithCancel(t.Context())
 	var calls [][]event.Message
@@ -154,7 +154,7 @@ func TestDispatch(t *testing.T) {
 	}
 }
 
-func TestTypesAreListedForTheTransport(t *testing.T) {
+func TestRouterListsTypes(t *testing.T) {
 	var router event.Router[string]
 	if got := router.Types(); len(got) != 0 {
 		t.Errorf("an empty router handles %v", got)

@@ -15,9 +15,9 @@ import (
 // after a failure.
 const savepointEvents = 16
 
-// batch holds the events of a transaction: events that arrived or are due, and parked
-// events that they release. The number of its statements does not depend on the number
-// of events, except for the statements of handlers and failures.
+// batch holds the events of a transaction: new or due events, and the parked events
+// released by them. The number of statements does not depend on the number of events,
+// except for the statements of handlers and failures.
 type batch struct {
 	*Inbox
 
@@ -68,7 +68,7 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("handle event %s: %v", f.item.ID, f.err) }
 func (f *failure) Unwrap() error { return f.err }
 
-// receive handles the events that are no duplicates.
+// receive handles events, except duplicates.
 func (b *batch) receive(ctx context.Context, events []event.Message, attempted bool) error {
 	b.attempted = attempted
 	fresh, err := b.deduplicate(ctx, events)
@@ -93,8 +93,8 @@ func (b *batch) deduplicate(ctx context.Context, events []event.Message) ([]even
 	return fresh, err
 }
 
-// process handles the events and the parked events that they release, and stores the
-// outcomes. The partitions are locked.
+// process handles the events and the released events, and stores the outcomes. The
+// partitions are locked.
 func (b *batch) process(ctx context.Context) error {
 	if err := b.release(ctx); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (b *batch) handle(ctx context.Context) error {
 }
 
 // dispatch calls the handlers of items under a savepoint, at least the first handler
-// and until a deadline. It implements bisection.try.
+// and until a deadline; see bisection.try.
 func (b *batch) dispatch(ctx context.Context, items []*item, deadline time.Time) (done int, itemErr, err error) {
 	savepoint := b.tx.Savepoint
 	if b.withoutSavepoint() {

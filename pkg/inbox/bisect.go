@@ -2,13 +2,13 @@ package inbox
 
 import "cmp"
 
-// bisection handles items in groups, each group under a savepoint, and isolates the
-// items that fail. A savepoint for each item would cost two thirds of the speed.
+// bisection handles items in groups, each group under a savepoint, and isolates failing
+// items. A savepoint for each item would cost two thirds of the speed.
 //
-// A failure undoes its group. The items before the failing item are handled again as a
+// A failure undoes the whole group. The items before the failing item are handled again as a
 // group of their own, then the failing item gets a second attempt, unless final says
-// otherwise. An error that no handler returned, because a handler hid an error after
-// which the database gave the group up, is isolated by halving the group.
+// otherwise. When a handler hides an error of the database, the savepoint fails without
+// an error of a handler: the group is halved until the item is found.
 type bisection[T comparable] struct {
 	group int // items under a savepoint
 

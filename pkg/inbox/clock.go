@@ -9,9 +9,9 @@ import (
 	"parley.internal/pkg/database"
 )
 
-// clock tells when parked events are due. It is the clock of PostgreSQL, because the
-// clocks of a consumer's processes may differ by more than an event waits. Processes
-// that share a SQLite file share a clock.
+// clock tells when parked events are due, by the clock of PostgreSQL: the clocks of a
+// consumer's processes may differ by more than an event waits. Processes with the same
+// SQLite file share a clock.
 type clock struct {
 	db     *database.DB
 	custom *func() time.Time // Inbox.Now

@@ -18,11 +18,6 @@ func keyOf(m event.Message) eventKey { return eventKey{m.Source, m.ID} }
 
 func scanKey(scan func(...any) error) (k eventKey, err error) { return k, scan(&k.source, &k.id) }
 
-func (i *Inbox) countDuplicate(ctx context.Context, m event.Message) {
-	i.counters.duplicates.Add(1)
-	i.log.InfoContext(ctx, "duplicate event ignored", "type", m.Type, "id", m.ID)
-}
-
 // insertIDs records the ids of events. It returns the events with new ids, or without
 // any id, and the duplicates.
 func (r rows) insertIDs(ctx context.Context, events []event.Message) (fresh, duplicates []event.Message, err error) {

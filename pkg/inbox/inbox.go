@@ -8,9 +8,9 @@
 // ignored.
 //
 // A failed handler harms no other event: handlers run under savepoints, and a failing
-// event is isolated by bisection. It is parked and retried with exponential backoff, 12
-// attempts in about 27 minutes, then it is a dead letter that an operator may replay. A
-// permanent error (event.Permanent) makes a dead letter at once. A lock timeout is
+// event is isolated by bisection. The event is parked and retried with exponential
+// backoff, 12 attempts in about 27 minutes; then it becomes a dead letter, and an operator
+// may replay it. A permanent error (event.Permanent) makes a dead letter at once. A lock timeout is
 // transient and not counted as an attempt.
 package inbox
 
@@ -69,7 +69,7 @@ type Inbox struct {
 	Retention time.Duration
 
 	// Timeout limits a transaction, 30 seconds by default: a handler that takes longer
-	// has failed. A third of it limits the wait for a lock after a failure.
+	// has failed. A third of the timeout limits the wait for a lock after a failure.
 	Timeout time.Duration
 
 	// BatchTime is when a batch is committed with the events handled so far, 5 seconds
@@ -98,8 +98,7 @@ type Inbox struct {
 }
 
 // New returns the inbox in db of a consumer. The handlers of router change rows through
-// the transaction that they receive: the changes commit together with the record that
-// the event was handled.
+// their transaction argument: the changes commit together with the event's id.
 //
 // Messages with a partition key and a sequence are handled in order: the consumer needs
 // a handler for every event type that its publisher numbers.
@@ -114,10 +113,10 @@ func (i *Inbox) Subscription() event.Subscription {
 	return event.Subscription{Name: i.consumer, Types: i.router.Types(), Receive: i.Receive, CaughtUp: i.CaughtUp}
 }
 
-// Receive handles a batch and parks events that it cannot handle yet. It returns nil
-// when the database has taken responsibility for the whole batch. An error means that
-// the database is unavailable or that ctx has ended: a part of the batch may be handled,
-// and the transport must deliver the whole batch again. When ctx ends, transactions in
+// Receive handles a batch and parks events without their predecessors. A nil error means:
+// the database has taken responsibility for the whole batch. An error means: the database
+// is unavailable or ctx has ended, a part of the batch may be handled, and the transport
+// must deliver the whole batch again. When ctx ends, transactions in
 // progress are committed within three seconds.
 func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
 	fresh := make([]event.Message, 0, len(batch))

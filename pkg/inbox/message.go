@@ -13,10 +13,10 @@ import (
 // only a few thousand bytes.
 const headerLimit = 255
 
-// sanitize returns m with headers that the database accepts: headers of a foreign
-// publisher must not block other events. An id that is too long or no valid text is
-// replaced by its digest, so that duplicates are still recognized and different ids
-// stay different; likewise a partition key that is no valid text. A message with a
+// sanitize makes the headers of m acceptable to the database: headers of a foreign
+// publisher must not block other events. An id with invalid text or too many bytes
+// becomes a digest: duplicates are still recognized and different ids stay different;
+// likewise a partition key with invalid text. A message with a
 // longer partition key has no order.
 func sanitize(m event.Message) event.Message {
 	if len(m.ID) > headerLimit || database.Text(m.ID) != m.ID {

@@ -72,13 +72,13 @@ func (i *Inbox) processAlone(ctx context.Context, m event.Message, attempted boo
 	}
 }
 
-// isolatable reports whether a failed transaction was aborted by an event, so that
-// handling events apart helps: not by a stop and not by an unavailable database.
+// isolatable reports whether a failed transaction was aborted by an event, so
+// handling the events apart helps; not by a stop or an unavailable database.
 func isolatable(ctx context.Context, b *batch, err error) bool {
 	return ctx.Err() == nil && (b.failed != nil || database.IsRejected(err))
 }
 
-// stopped returns an error if ctx has ended, so that no new transaction begins.
+// stopped returns an error if ctx has ended: no new transaction may begin.
 func stopped(ctx context.Context, events int) error {
 	if ctx.Err() == nil {
 		return nil
@@ -87,8 +87,8 @@ func stopped(ctx context.Context, events int) error {
 }
 
 // transaction runs work on a new batch in a transaction. A deadlock is retried: no event
-// is to blame. The end of ctx leaves a transaction three seconds to commit, so that a
-// stopping transport leaves no commit in doubt.
+// is to blame. The end of ctx leaves a transaction three seconds to commit: a stopping
+// transport leaves no commit in doubt.
 func (i *Inbox) transaction(ctx context.Context, work func(context.Context, *batch) error) (*batch, error) {
 	const attempts = 3
 	if err := i.clock.syncOnce(ctx); err != nil {

@@ -22,8 +22,8 @@ const (
 )
 
 const (
-	dueEvents = 64              // due events that a transaction handles
-	lockShare = 3               // a statement waits for a lock at most this part of the timeout, so that a lock timeout differs from a slow handler
+	dueEvents = 64              // due events per transaction
+	lockShare = 3               // a statement waits for a lock at most this part of the timeout: a lock timeout differs from a slow handler
 	lockPause = 5 * time.Second // the pause after a lock timeout
 )
 
@@ -74,8 +74,8 @@ func (i *Inbox) ProcessDue(ctx context.Context) error {
 	return nil
 }
 
-// hasPredecessor is true of a parked event p with an earlier parked event of its
-// partition: it waits on, because its predecessor is known and being retried.
+// hasPredecessor is true of a parked event p with an earlier parked event in the same
+// partition: p waits on, because the predecessor is known and being retried.
 const hasPredecessor = `EXISTS (
 	SELECT 1 FROM inbox_parked AS before
 	WHERE before.consumer = p.consumer AND before.source = p.source
@@ -92,8 +92,8 @@ const selectDue = `
 	ORDER BY p.due_at, p.sequence LIMIT $4`
 
 // gapsUntil returns the due time up to which waiting events are handled without their
-// predecessors: the events are due, or they arrived before a moment with which the
-// inbox had caught up GapTimeout ago.
+// predecessors: the events are due, or GapTimeout ago the inbox had caught up with their
+// arrival.
 func (i *Inbox) gapsUntil(now time.Time) time.Time {
 	caughtUp := i.progress.AsOf(i.clock.local().Add(-i.gapTimeout()))
 	if caughtUp.IsZero() {
@@ -150,7 +150,7 @@ func (i *Inbox) processParked(ctx context.Context, due []stored) (handled bool, 
 	return false, i.recordFailure(ctx, failed)
 }
 
-// retry handles the due events that no other process has handled meanwhile.
+// retry handles due events, unless another process was faster.
 func (b *batch) retry(ctx context.Context, due []stored) error {
 	for _, p := range due {
 		it := &item{stored: p, parked: true}
@@ -245,8 +245,7 @@ func (r rows) lockParked(ctx context.Context, it *item, d database.Dialect) (boo
 }
 
 // limitLockWait makes statements of the transaction fail when they wait too long for a
-// lock. It is for events that are handled after a failure: healthy events do without
-// the statement.
+// lock. Only events after a failure pay for this statement.
 func (b *batch) limitLockWait(ctx context.Context) error {
 	if b.db.Dialect != database.Postgres {
 		return nil // A transaction of SQLite waits before it begins.
@@ -268,7 +267,7 @@ func (b *batch) lockTimeout() error {
 	return nil
 }
 
-// pause parks an event after a lock timeout. It is retried without a limit.
+// pause parks an event after a lock timeout. Its retries have no limit.
 func (b *batch) pause(ctx context.Context, it *item, err error) {
 	it.outcome, it.state, it.err = isFailed, stateRetry, err.Error()
 	it.due = b.clock.now().Add(lockPause)

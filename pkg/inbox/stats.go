@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/event"
 )
 
 // Stats describes the state of an inbox.
@@ -35,6 +36,12 @@ type Counts struct {
 
 type counters struct{ handled, duplicates, failed, gaps atomic.Int64 }
 
+// countDuplicate counts and logs a duplicate.
+func (i *Inbox) countDuplicate(ctx context.Context, m event.Message) {
+	i.counters.duplicates.Add(1)
+	i.log.InfoContext(ctx, "duplicate event ignored", "type", m.Type, "id", m.ID)
+}
+
 // Counts returns the counts of this process.
 func (i *Inbox) Counts() Counts {
 	return Counts{
@@ -43,7 +50,7 @@ func (i *Inbox) Counts() Counts {
 	}
 }
 
-// Stats counts rows; it is cheap enough for a call every few seconds.
+// Stats counts rows, cheaply enough for a call every few seconds.
 func (i *Inbox) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
 	var oldest int64

@@ -18,15 +18,15 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// perSecond reports what b did as a rate.
+// perSecond reports events per second.
 func perSecond(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(0, "ns/op")
 }
 
-// purchases are what a purchase reads and writes: an offer, a policy, its first
-// version and four covers, and the request that it answers.
+// purchases returns the statements of a purchase: an offer, a policy, its first version
+// and four covers, and the request.
 func purchases(b *testing.B, db *database.DB) func(ctx context.Context, tx *database.Tx, number string) error {
 	b.Helper()
 	for _, statement := range []string{
@@ -77,8 +77,8 @@ func purchases(b *testing.B, db *database.DB) func(ctx context.Context, tx *data
 	}
 }
 
-// With an event and without, in turn, so that what else the machine does hits
-// both alike. What is committed is on disk.
+// Purchases with and without an event alternate, so that other load affects both alike.
+// Commits are on disk.
 func BenchmarkWrite(b *testing.B) {
 	for name, url := range map[string]string{
 		"PostgreSQL": testenv.StartPostgres(b).URL(),

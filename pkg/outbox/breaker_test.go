@@ -12,9 +12,9 @@ import (
 	"parley.internal/pkg/outbox"
 )
 
-// However much waits for a queue that is full: an operator sees it, only a little
-// of it is tried, and what others are told goes on. Then it is published in its
-// order.
+// A full queue opens the circuit of its event type, visible to operators. Only a few of
+// its events are attempted, and other types are published. When the queue has room, the
+// events are published in order.
 func TestFullQueueDelaysNoOtherType(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -38,7 +38,7 @@ func TestFullQueueDelaysNoOtherType(t *testing.T) {
 			return nil
 		}))
 		running(t, r)
-		eventually(t, "it is seen", func() bool { return len(r.OpenCircuits()) == 1 })
+		eventually(t, "the circuit is open", func() bool { return len(r.OpenCircuits()) == 1 })
 		for range 3 {
 			if err := db.InTx(t.Context(), func(tx *database.Tx) error {
 				return o.Write(t.Context(), tx, "", ended{})
@@ -48,19 +48,18 @@ func TestFullQueueDelaysNoOtherType(t *testing.T) {
 			receive(t, others)
 		}
 		if most := int64(n / 2); offered.Load() > most {
-			t.Errorf("%d were tried in vain", offered.Load())
+			t.Errorf("got %d attempts in vain, want at most half of the events", offered.Load())
 		}
 		takes.Store(true)
-		eventually(t, "all are taken", func() bool { return taken.Load() == n })
-		eventually(t, "it is over", func() bool { return len(r.OpenCircuits()) == 0 })
+		eventually(t, "all events are confirmed", func() bool { return taken.Load() == n })
+		eventually(t, "the circuit is closed", func() bool { return len(r.OpenCircuits()) == 0 })
 		if n := overtaken.Load(); n > 0 {
-			t.Errorf("%d were published out of order", n)
+			t.Errorf("%d events were published out of order", n)
 		}
 	})
 }
 
-// A type that the transport answers for in another way is no longer one that it
-// does not take.
+// An open circuit closes when the transport answers in another way.
 func TestUnboundEventBecomesUnroutable(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -74,8 +73,8 @@ func TestUnboundEventBecomesUnroutable(t *testing.T) {
 		}))
 		running(t, r)
 		write(t, db, o, "", nil, "much")
-		eventually(t, "it is seen", func() bool { return len(r.OpenCircuits()) == 1 })
+		eventually(t, "the circuit is open", func() bool { return len(r.OpenCircuits()) == 1 })
 		isGone.Store(true)
-		eventually(t, "it is another state", func() bool { return r.Unroutable() == 1 && len(r.OpenCircuits()) == 0 })
+		eventually(t, "the event is unroutable and the circuit is closed", func() bool { return r.Unroutable() == 1 && len(r.OpenCircuits()) == 0 })
 	})
 }

@@ -25,24 +25,24 @@ func TestAnotherRelayTakesOver(t *testing.T) {
 		db := open(t, address)
 		first := outbox.NewRelay(outbox.New(db, "test", quiet), take)
 		stop := running(t, first)
-		eventually(t, "the first one leads", first.Leading)
+		eventually(t, "the first relay is the leader", first.Leading)
 		published := make(chan event.Message, 10)
 		other := outbox.New(connect(t, address), "test", quiet)
 		second := outbox.NewRelay(other, publisher(func(m event.Message) error { published <- m; return nil }))
 		running(t, second)
-		write(t, db, other, "P-1", nil, "1") // It is the first one's, though it was written beside the second.
-		eventually(t, "the first one publishes", func() bool {
+		write(t, db, other, "P-1", nil, "1") // The leader publishes it, although the second relay's process wrote it.
+		eventually(t, "the first relay publishes", func() bool {
 			return column(t, db, "SELECT state FROM outbox_event")[0] == "sent"
 		})
 		if second.Leading() || len(published) > 0 {
-			t.Error("both lead")
+			t.Error("two relays are leaders")
 		}
 		stop()
 		begun := time.Now()
 		write(t, db, other, "P-1", nil, "2")
 		receive(t, published)
 		if took := time.Since(begun); took > 2*time.Second || first.Leading() || !second.Leading() {
-			t.Errorf("taken over after %s; the first leads: %t, the second: %t", took, first.Leading(), second.Leading())
+			t.Errorf("takeover took %s; leaders: first %t, second %t", took, first.Leading(), second.Leading())
 		}
 	})
 }
@@ -87,8 +87,8 @@ func relayLock(source string) int64 {
 	return int64(key.Sum64())
 }
 
-// A process may be stopped at any moment, also while it notes what it has
-// published: its successor must not wait until it goes on.
+// A process may be suspended at any moment, also while it settles published events: its
+// successor must not wait for it.
 func TestSuspendedLeaderBlocksNoSuccessor(t *testing.T) {
 	address := testenv.Postgres(t)
 	db := open(t, address)
@@ -116,7 +116,7 @@ func TestSuspendedLeaderBlocksNoSuccessor(t *testing.T) {
 			return err
 		}
 		close(locked)
-		eventually(t, "it settles", func() bool {
+		eventually(t, "the relay settles", func() bool {
 			return column(t, db, `SELECT count(*)::text FROM pg_stat_activity
 				WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE outbox_event%'`)[0] == "1"
 		})
@@ -127,12 +127,12 @@ func TestSuspendedLeaderBlocksNoSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	running(t, outbox.NewRelay(outbox.New(db, "test", quiet), publisher(func(event.Message) error { return nil })))
-	eventually(t, "all is settled", func() bool {
+	eventually(t, "all events are settled", func() bool {
 		return column(t, db, "SELECT count(*)::text FROM outbox_event WHERE state = 'sent'")[0] == "1"
 	})
 }
 
-// leadUntilKilled is what this binary does as another process.
+// leadUntilKilled runs a relay in another process of this binary.
 func leadUntilKilled(url string) {
 	db, err := database.Open(context.Background(), url)
 	if err != nil {
@@ -179,9 +179,9 @@ func TestKilledLeaderIsReplacedSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = leader.Wait() // It was killed.
-		eventually(t, "it leads", r.Leading)
+		eventually(t, "the relay is the leader", r.Leading)
 		if took := time.Since(begun); took > 2*time.Second {
-			t.Errorf("it took over after %s", took)
+			t.Errorf("the relay became leader after %s, want 2s at most", took)
 		}
 	})
 }

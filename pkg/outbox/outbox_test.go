@@ -142,7 +142,7 @@ func TestRolledBackTransactionPublishesNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		o := outbox.New(db, "test", quiet)
-		write(t, db, o, "P-1", errors.New("refused"), "lost")
+		write(t, db, o, "P-1", errors.New("failed"), "lost")
 		write(t, db, o, "P-1", nil, "kept")
 		published := make(chan event.Message, 10)
 		relay(t, o, publisher(func(m event.Message) error { published <- m; return nil }))
@@ -297,8 +297,8 @@ func TestRelayDeletesOnlyOldSentEvents(t *testing.T) {
 		db := open(t, url(t))
 		o := outbox.New(db, "test", quiet)
 		write(t, db, o, "P-1", nil, "1", "2", "3")
-		if _, err := db.Exec(t.Context(), `UPDATE outbox_event SET due_at = $1,
-			state = CASE sequence WHEN 3 THEN 'unroutable' ELSE 'sent' END, sent_at = CASE sequence WHEN 1 THEN 1 ELSE $1 END`,
+		if _, err := db.Exec(t.Context(), `UPDATE outbox_event SET due_at = CAST($1 AS bigint),
+			state = CASE sequence WHEN 3 THEN 'unroutable' ELSE 'sent' END, sent_at = CASE sequence WHEN 1 THEN 1 ELSE CAST($1 AS bigint) END`,
 			database.Instant(time.Now().Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func fill(t testing.TB, db *database.DB, o *outbox.Outbox, n int) {
 	}
 }
 
-// slow is a transport that publishes only when it is let.
+// slow is a transport that publishes on demand.
 type slow struct {
 	batches chan []event.Message
 	let     chan struct{}
@@ -55,7 +55,7 @@ func (s slow) Publish(ctx context.Context, batch []event.Message) []error {
 	return make([]error, len(batch))
 }
 
-// While one batch is being published, the next is read and waits; more are not.
+// While a batch is published, the next batch is read and waits.
 func TestOverlappingBatchesKeepOrder(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -73,22 +73,22 @@ func TestOverlappingBatchesKeepOrder(t *testing.T) {
 				}
 				p.let <- struct{}{}
 			case <-time.After(30 * time.Second):
-				t.Fatalf("%d of %d were published", len(got), n)
+				t.Fatalf("got %d published events, want %d", len(got), n)
 			}
 		}
 		for at, number := range got {
 			if number != fmt.Sprint(at) {
-				t.Fatalf("at place %d, %s was published", at, number)
+				t.Fatalf("at position %d got event %s", at, number)
 			}
 		}
-		eventually(t, "all are settled", func() bool {
+		eventually(t, "all events are settled", func() bool {
 			return slices.Equal(column(t, db, "SELECT DISTINCT state FROM outbox_event"), []string{"sent"})
 		})
 	})
 }
 
-// Large events must not be read as if they were small ones: a backlog of them
-// does not fit into the memory of a process.
+// A backlog of large events must not be read like small events: it does not fit into
+// memory.
 func TestBatchOfLargeEventsIsShort(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -107,12 +107,12 @@ func TestBatchOfLargeEventsIsShort(t *testing.T) {
 					size += len(m.Data)
 				}
 				if size > batchBytes+2*large {
-					t.Errorf("%d events with %d bytes are one batch", len(batch), size)
+					t.Errorf("got a batch of %d events with %d bytes", len(batch), size)
 				}
 				got, longest = got+len(batch), max(longest, len(batch))
 				p.let <- struct{}{}
 			case <-time.After(30 * time.Second):
-				t.Fatalf("%d were published, at most %d in a batch", got, longest)
+				t.Fatalf("got %d published events, at most %d in a batch", got, longest)
 			}
 		}
 	})
@@ -145,8 +145,8 @@ func running(t *testing.T, r *outbox.Relay) (stop func()) {
 	return stop
 }
 
-// What the transport never takes is put aside, where it is seen, and nothing
-// waits for it, not even what follows it in its partition.
+// A rejected event is set aside, visible to operators, and no other event waits for it,
+// not even its successors in the partition.
 func TestRejectedEventIsSetAsideUntilReplay(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -155,7 +155,7 @@ func TestRejectedEventIsSetAsideUntilReplay(t *testing.T) {
 		var larger atomic.Bool
 		r := outbox.NewRelay(o, publisher(func(m event.Message) error {
 			if m.Sequence == 2 && !larger.Load() {
-				return fmt.Errorf("%w: it is too large", event.ErrRejected)
+				return fmt.Errorf("%w: too large", event.ErrRejected)
 			}
 			published <- m
 			return nil
@@ -164,44 +164,44 @@ func TestRejectedEventIsSetAsideUntilReplay(t *testing.T) {
 		write(t, db, o, "P-1", nil, "1", "2", "3")
 		for _, want := range []int64{1, 3} {
 			if m := receive(t, published); m.Sequence != want {
-				t.Errorf("%d was published", m.Sequence)
+				t.Errorf("got event %d", m.Sequence)
 			}
 		}
-		eventually(t, "it is counted", func() bool { return r.Rejected() == 1 && r.Unroutable() == 0 })
+		eventually(t, "the rejected event is counted", func() bool { return r.Rejected() == 1 && r.Unroutable() == 0 })
 		stored, err := o.List(t.Context(), archive.Filter{States: []string{"rejected"}})
 		if err != nil || len(stored) != 1 || stored[0].Sequence != 2 || !strings.Contains(stored[0].Error, "too large") {
-			t.Fatalf("%v is refused, error %v", stored, err)
+			t.Fatalf("got rejected events %v, error %v", stored, err)
 		}
 		if soon := time.Until(stored[0].Due); soon < time.Minute {
-			t.Errorf("it is tried again in %s", soon)
+			t.Errorf("got the next attempt in %s, want minutes", soon)
 		}
 		stats, err := o.Stats(t.Context())
 		if err != nil || stats.Rejected != 1 || stats.Pending != 0 {
-			t.Errorf("the stats are %+v, error %v", stats, err)
+			t.Errorf("got stats %+v, error %v", stats, err)
 		}
 		// Its time comes, and nothing has changed.
 		for range 2 {
 			if _, err := db.Exec(t.Context(), "UPDATE outbox_event SET due_at = 0 WHERE state = 'rejected'"); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "it is tried again", func() bool {
+			eventually(t, "the event is retried", func() bool {
 				return column(t, db, "SELECT CAST(due_at AS text) FROM outbox_event WHERE state = 'rejected'")[0] != "0"
 			})
 		}
 		larger.Store(true)
 		if replayed, err := o.ReplayRejected(t.Context(), archive.Filter{}, true); err != nil || replayed.Events != 1 || len(published) > 0 {
-			t.Errorf("a dry run tells %+v, error %v", replayed, err)
+			t.Errorf("got dry run %+v, error %v", replayed, err)
 		}
 		if _, err := o.ReplayRejected(t.Context(), archive.Filter{PartitionKey: "P-1"}, false); err != nil {
 			t.Fatal(err)
 		}
 		if m := receive(t, published); m.Sequence != 2 {
-			t.Errorf("%d was published", m.Sequence)
+			t.Errorf("got event %d", m.Sequence)
 		}
-		eventually(t, "all are sent", func() bool { return len(column(t, db, "SELECT id FROM outbox_event WHERE state = 'sent'")) == 3 })
+		eventually(t, "all events are sent", func() bool { return len(column(t, db, "SELECT id FROM outbox_event WHERE state = 'sent'")) == 3 })
 		all, err := o.List(t.Context(), archive.Filter{})
 		if err != nil || len(all) != 3 || all[1].Error != "" {
-			t.Errorf("in the end there is %v, error %v", all, err)
+			t.Errorf("got events %v, error %v", all, err)
 		}
 	})
 }

@@ -17,7 +17,7 @@ type Stats struct {
 	Published  int64     // events kept for a replay; estimated when they are many
 }
 
-// Stats counts events; it is cheap enough for a call every few seconds.
+// Stats counts events, cheaply enough for a call every few seconds.
 func (o *Outbox) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
 	var oldest int64

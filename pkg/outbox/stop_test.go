@@ -10,8 +10,8 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// A relay that cannot note what it has published stops all the same, and soon:
-// what was not noted is published again.
+// A relay that cannot settle published events still stops soon: unsettled events are
+// published again.
 func TestRelayStopsSoonWithoutDatabase(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := open(t, server.URL())
@@ -34,6 +34,6 @@ func TestRelayStopsSoonWithoutDatabase(t *testing.T) {
 	err := <-stopped
 	server.Thaw()
 	if took := time.Since(begun); err != nil || took > stopTimeout+2*time.Second {
-		t.Errorf("it stopped after %s, error %v", took, err)
+		t.Errorf("the relay stopped after %s, error %v", took, err)
 	}
 }

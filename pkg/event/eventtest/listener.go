@@ -11,18 +11,18 @@ import (
 	"parley.internal/pkg/event"
 )
 
-// ear is a listener that tells the test what it hears.
-type ear struct {
-	heard  chan event.Message
-	missed chan struct{}
+// listener collects delivered messages and reported losses.
+type listener struct {
+	delivered chan event.Message
+	lost      chan struct{}
 }
 
-// listen runs a listener until the test ends, and waits for it to begin.
-func listen(t *testing.T, transport Transport, types ...string) *ear {
+// listen runs a listener until the test ends, and waits for its start.
+func listen(t *testing.T, transport Transport, types ...string) *listener {
 	t.Helper()
-	e := &ear{heard: make(chan event.Message, 10_000), missed: make(chan struct{}, 100)}
+	l := &listener{delivered: make(chan event.Message, 10_000), lost: make(chan struct{}, 100)}
 	ctx, cancel := context.WithCancel(t.Context())
-	run := transport.Listen(types, func(m event.Message) { e.heard <- m }, func() { e.missed <- struct{}{} })
+	run := transport.Listen(types, func(m event.Message) { l.delivered <- m }, func() { l.lost <- struct{}{} })
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := run(ctx); err != nil {
@@ -30,31 +30,31 @@ func listen(t *testing.T, transport Transport, types ...string) *ear {
 		}
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	e.begins(t)
-	return e
+	l.waitForStart(t)
+	return l
 }
 
-func (e *ear) begins(t *testing.T) {
+func (l *listener) waitForStart(t *testing.T) {
 	t.Helper()
 	select {
-	case <-e.missed:
-	case <-time.After(patience):
-		t.Fatal("a listener did not begin")
+	case <-l.lost:
+	case <-time.After(timeout):
+		t.Fatal("the listener did not start")
 	}
 }
 
-// hears waits for a message; it passes over what else is heard.
-func (e *ear) hears(t *testing.T, id string) {
+// wantMessage waits for a message and skips others.
+func (l *listener) wantMessage(t *testing.T, id string) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	for {
 		select {
-		case m := <-e.heard:
+		case m := <-l.delivered:
 			if m.ID == id {
 				return
 			}
 		case <-deadline:
-			t.Fatal("a listener did not hear what was published")
+			t.Fatal("the listener did not receive the published message")
 		}
 	}
 }
@@ -67,31 +67,31 @@ func listenersHear(t *testing.T, transport Transport) {
 	publish(t, transport, asked)
 	publish(t, transport, last)
 	i.wait(t, 3)
-	one.hears(t, told.ID)
-	two.hears(t, told.ID)
-	two.hears(t, asked.ID)
-	two.hears(t, last.ID)
-	for heard := ""; heard != last.ID; {
+	one.wantMessage(t, told.ID)
+	two.wantMessage(t, told.ID)
+	two.wantMessage(t, asked.ID)
+	two.wantMessage(t, last.ID)
+	for id := ""; id != last.ID; {
 		select {
-		case m := <-one.heard:
-			if heard = m.ID; m.Type != "Told" {
-				t.Errorf("heard %s, which nobody asked for", m.Type)
+		case m := <-one.delivered:
+			if id = m.ID; m.Type != "Told" {
+				t.Errorf("got a message of type %s, want only Told", m.Type)
 			}
-		case <-time.After(patience):
-			t.Fatal("a listener did not hear the last message")
+		case <-time.After(timeout):
+			t.Fatal("the listener did not receive the last message")
 		}
 	}
 }
 
 func listenersKeepNothing(t *testing.T, transport Transport) {
-	e := listen(t, transport, "Unwanted")
+	l := listen(t, transport, "Unwanted")
 	collect(t, transport, "one", 0, "Wanted")
 	publish(t, transport, Message("Wanted"))
 	m := Message("Unwanted")
 	if err := transport.Publish(t.Context(), []event.Message{m})[0]; !errors.Is(err, event.ErrUnroutable) {
-		t.Errorf("publishing what only a listener wants answers %v", err)
+		t.Errorf("got error %v for an event without subscriptions, want ErrUnroutable", err)
 	}
-	e.hears(t, m.ID)
+	l.wantMessage(t, m.ID)
 }
 
 func slowListener(t *testing.T, transport Transport) {
@@ -99,16 +99,16 @@ func slowListener(t *testing.T, transport Transport) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	block := make(chan struct{})
-	told := &inbox{changed: make(chan struct{}, 1)}
-	began, missed := make(chan struct{}, 1), make(chan struct{}, many)
+	slow := &inbox{changed: make(chan struct{}, 1)}
+	began, lost := make(chan struct{}, 1), make(chan struct{}, many)
 	run := transport.Listen([]string{"Told"}, func(m event.Message) {
 		select {
 		case began <- struct{}{}:
 		default:
 		}
 		<-block
-		_ = told.receive(ctx, []event.Message{m})
-	}, func() { missed <- struct{}{} })
+		_ = slow.receive(ctx, []event.Message{m})
+	}, func() { lost <- struct{}{} })
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := run(ctx); err != nil {
@@ -117,30 +117,30 @@ func slowListener(t *testing.T, transport Transport) {
 	})
 	defer wg.Wait()
 	defer cancel()
-	wait := func(c <-chan struct{}, what string) {
+	wait := func(c <-chan struct{}, failure string) {
 		t.Helper()
 		select {
 		case <-c:
-		case <-time.After(patience):
-			t.Fatal(what)
+		case <-time.After(timeout):
+			t.Fatal(failure)
 		}
 	}
-	wait(missed, "the listener did not begin")
+	wait(lost, "the listener did not start")
 	quick := listen(t, transport, "Told")
 	i, _ := collect(t, transport, "one", 0, "Told")
 	first := Message("Told")
 	publish(t, transport, first)
-	wait(began, "nothing was heard")
+	wait(began, "no message was delivered")
 	batch := numbered("Told", many)
 	publish(t, transport, batch...)
 	i.wait(t, many+1)
-	quick.hears(t, batch[many-1].ID)
+	quick.wantMessage(t, batch[many-1].ID)
 	close(block)
-	wait(missed, "who was too slow was not told that it missed something")
-	for !slices.Contains(ids(told.distinct()), batch[many-1].ID) {
-		wait(told.changed, "the slow listener hears no more")
+	wait(lost, "the slow listener got no report of a loss")
+	for !slices.Contains(ids(slow.distinct()), batch[many-1].ID) {
+		wait(slow.changed, "the slow listener received no further message")
 	}
-	if n := len(told.distinct()); n > many {
-		t.Errorf("%d messages waited for a slow listener", n)
+	if n := len(slow.distinct()); n > many {
+		t.Errorf("got %d queued messages of a slow listener, want a bounded queue", n)
 	}
 }

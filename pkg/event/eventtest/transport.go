@@ -1,5 +1,4 @@
-// Package eventtest is the conformance suite of event transports: what a
-// service may rely on, whichever transport carries its events.
+// Package eventtest is the conformance suite of event transports.
 package eventtest
 
 import (
@@ -24,34 +23,34 @@ type Transport interface {
 	event.Listener
 }
 
-// patience bounds every wait of the suite; nothing is measured with it.
-const patience = 30 * time.Second
+// timeout limits every wait of the suite.
+const timeout = 30 * time.Second
 
 // Run runs the suite. Each call of start gives a transport with nothing bound.
 func Run(t *testing.T, start func(t *testing.T) Transport) {
 	t.Helper()
 	tests := map[string]func(t *testing.T, transport Transport){
-		"a message arrives as it was published":                 arrivesWhole,
-		"a type that nobody wants is unroutable":                unroutable,
-		"a batch that was refused comes again":                  refused,
-		"what is published while nobody runs waits":             waits,
-		"each subscription gets its own copy":                   copies,
-		"a subscription gets only its types":                    onlyItsTypes,
-		"one publisher's messages of one type keep their order": keepsOrder,
-		"nothing is lost among many publishers":                 manyPublishers,
-		"the end waits for the batch in hand":                   endWaits,
-		"what is in hand has not been caught up with":           caughtUp,
-		"traffic that never ends is caught up with":             caughtUpWithTraffic,
-		"each listener hears its types":                         listenersHear,
-		"a listener keeps nothing for anybody":                  listenersKeepNothing,
-		"a slow listener holds up nobody":                       slowListener,
+		"a message arrives as it was published":       arrivesWhole,
+		"a type without a queue is unroutable":        unroutable,
+		"a failed batch is delivered again":           redelivers,
+		"messages wait for a stopped subscription":    waits,
+		"each subscription receives a copy":           copies,
+		"a subscription receives only its types":      onlyItsTypes,
+		"messages of a publisher and type keep order": keepsOrder,
+		"no message of many publishers is lost":       manyPublishers,
+		"a stop waits for the batch in progress":      endWaits,
+		"a batch in progress is not caught up with":   caughtUp,
+		"endless traffic is caught up with":           caughtUpWithTraffic,
+		"each listener receives its types":            listenersHear,
+		"a listener is no subscription":               listenersKeepNothing,
+		"a slow listener delays no other":             slowListener,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, start(t)) })
 	}
 }
 
-// Message is a message of a type with everything filled in.
+// Message returns a message of a type with all fields set.
 func Message(typ string) event.Message {
 	return event.Message{
 		ID: uuid.Must(uuid.NewV7()).String(), Type: typ, Source: "eventtest",
@@ -62,19 +61,19 @@ func Message(typ string) event.Message {
 	}
 }
 
-// inbox collects what a subscription is given.
+// inbox collects the messages of a subscription.
 type inbox struct {
-	mu      sync.Mutex
-	got     []event.Message
-	changed chan struct{} // holds one token: something came since the last look
-	refuse  int           // so many batches are refused first
+	mu       sync.Mutex
+	got      []event.Message
+	changed  chan struct{} // holds a single token: a message arrived since the last check
+	failures int           // batches to fail first
 }
 
 func (i *inbox) receive(_ context.Context, batch []event.Message) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.refuse > 0 {
-		i.refuse--
+	if i.failures > 0 {
+		i.failures--
 		return errors.New("not now")
 	}
 	i.got = append(i.got, batch...)
@@ -85,7 +84,7 @@ func (i *inbox) receive(_ context.Context, batch []event.Message) error {
 	return nil
 }
 
-// distinct is what came, in the order in which it first came.
+// distinct returns the received messages without duplicates, in the order of arrival.
 func (i *inbox) distinct() []event.Message {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -99,7 +98,7 @@ func (i *inbox) distinct() []event.Message {
 
 func (i *inbox) wait(t *testing.T, n int) []event.Message {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	for {
 		if got := i.distinct(); len(got) >= n {
 			return got
@@ -107,7 +106,7 @@ func (i *inbox) wait(t *testing.T, n int) []event.Message {
 		select {
 		case <-i.changed:
 		case <-deadline:
-			t.Fatalf("%d of %d messages came", len(i.distinct()), n)
+			t.Fatalf("got %d messages, want %d", len(i.distinct()), n)
 		}
 	}
 }
@@ -128,17 +127,17 @@ func subscribe(t *testing.T, transport Transport, s event.Subscription) (stop fu
 	return stop
 }
 
-func collect(t *testing.T, transport Transport, name string, refuse int, types ...string) (*inbox, func()) {
+func collect(t *testing.T, transport Transport, name string, failures int, types ...string) (*inbox, func()) {
 	t.Helper()
-	i := &inbox{changed: make(chan struct{}, 1), refuse: refuse}
+	i := &inbox{changed: make(chan struct{}, 1), failures: failures}
 	return i, subscribe(t, transport, event.Subscription{Name: name, Types: types, Receive: i.receive})
 }
 
-// publish does what a relay does: again, until each message is taken. A type
-// is unroutable until its subscription is declared, which takes a moment.
+// publish publishes messages until each is confirmed, like a relay. A type is unroutable
+// until its subscription is declared.
 func publish(t *testing.T, transport Transport, batch ...event.Message) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	for len(batch) > 0 {
 		var again []event.Message
@@ -149,7 +148,7 @@ func publish(t *testing.T, transport Transport, batch ...event.Message) {
 			}
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("%d messages were not taken: %v", len(again), errors.Join(results...))
+			t.Fatalf("%d messages were not confirmed: %v", len(again), errors.Join(results...))
 		}
 		batch = again
 		if len(batch) > 0 {
@@ -204,7 +203,7 @@ func unroutable(t *testing.T, transport Transport) {
 	i.wait(t, 3)
 }
 
-func refused(t *testing.T, transport Transport) {
+func redelivers(t *testing.T, transport Transport) {
 	i, _ := collect(t, transport, "one", 3, "Told")
 	batch := numbered("Told", 10)
 	publish(t, transport, batch...)
@@ -229,16 +228,16 @@ func waits(t *testing.T, transport Transport) {
 	again.wait(t, len(batch))
 	wg.Wait()
 	if n := len(i.distinct()); n != 1 {
-		t.Errorf("the subscription that had ended was given %d messages more", n-1)
+		t.Errorf("the stopped subscription received %d messages, want none", n-1)
 	}
 }
 
 func copies(t *testing.T, transport Transport) {
 	one, _ := collect(t, transport, "one", 0, "Told")
 	two, _ := collect(t, transport, "two", 0, "Told")
-	declared, cancel := context.WithTimeout(t.Context(), patience)
+	declared, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	for _, i := range []*inbox{one, two} { // Each is declared once it got something.
+	for _, i := range []*inbox{one, two} { // A subscription is declared once it has received a message.
 		for len(i.distinct()) == 0 && declared.Err() == nil {
 			publish(t, transport, Message("Told"))
 			pause(declared)
@@ -247,12 +246,12 @@ func copies(t *testing.T, transport Transport) {
 	m := Message("Told")
 	publish(t, transport, m)
 	for name, i := range map[string]*inbox{"one": one, "two": two} {
-		deadline, cancel := context.WithTimeout(t.Context(), patience)
+		deadline, cancel := context.WithTimeout(t.Context(), timeout)
 		for !slices.Contains(ids(i.distinct()), m.ID) && deadline.Err() == nil {
 			pause(deadline)
 		}
 		if deadline.Err() != nil {
-			t.Errorf("%s did not get its copy", name)
+			t.Errorf("subscription %s did not receive the message", name)
 		}
 		cancel()
 	}
@@ -266,7 +265,7 @@ func onlyItsTypes(t *testing.T, transport Transport) {
 	two.wait(t, 1)
 	for _, m := range append(one.distinct(), two.distinct()...) {
 		if fromTwo := slices.Contains(ids(two.distinct()), m.ID); fromTwo != (m.Type == "C") {
-			t.Errorf("%s went to the wrong subscription", m.Type)
+			t.Errorf("subscription of another type received %s", m.Type)
 		}
 	}
 }
@@ -313,13 +312,13 @@ func endWaits(t *testing.T, transport Transport) {
 	wg.Go(func() { publish(t, transport, Message("Told")) })
 	select {
 	case <-begun:
-	case <-time.After(patience):
-		t.Fatal("nothing was delivered")
+	case <-time.After(timeout):
+		t.Fatal("no message was delivered")
 	}
 	wg.Go(func() { pause(t.Context()); close(finish) })
 	stop()
 	if !done {
-		t.Error("the subscription ended while a batch was in hand")
+		t.Error("the subscription ended during a batch")
 	}
 	wg.Wait()
 }

@@ -1,23 +1,21 @@
 // Package order restores the order of events by their partition keys.
 //
-// Each event type has a queue of its own, which gives up the order that a single
-// queue would keep: PolicyTerminated may overtake the PolicyCreated of its policy. So
+// Each event type has a queue of its own, and several queues give up the order of a
+// single queue: PolicyTerminated may overtake the PolicyCreated of the same policy. So
 // the outbox numbers the events of a partition key, and a consumer handles them in the
-// order of their sequences. An event that arrives before its predecessor is parked.
+// order of their sequences. An event is parked until its predecessor arrives.
 // Events of different partition keys are handled in parallel.
 //
-// A predecessor may be missing for good: it was never published, it is unroutable, or
-// it is a dead letter of an operator. No consumer can know how long a predecessor may
-// still be on its way, so a parked event waits until the consumer has caught up with
-// the moment of its arrival, plus 30 seconds. The consumer has caught up when it has
-// received all events of all its queues that were published before that moment. Under
-// traffic without end the consumer still catches up; while the broker is away it does
-// not. Then the event is handled and a gap is counted. A consumer that does not know
-// its progress, or does not catch up, handles the event after a day.
+// A predecessor may be missing for good: never published, unroutable, or in the hands of
+// an operator. No consumer can know how long a predecessor may still be on the way. So a
+// parked event waits until the consumer has caught up with the moment of the event's
+// arrival, plus 30 seconds: until the consumer has received all events published before
+// that moment, from all of its queues. Under endless traffic the consumer still catches
+// up; while the broker is unavailable it does not. Then the event is handled and a gap is
+// counted. Without any progress the event is handled after a day.
 //
 // The parts: Split shares a batch among workers by key, Progress knows how far the
-// consumer has caught up, and a Sequencer decides which events of a batch are handled,
-// and in which order.
+// consumer has caught up, and a Sequencer plans the events of a batch and their order.
 package order
 
 import (

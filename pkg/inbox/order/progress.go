@@ -6,7 +6,7 @@ import (
 )
 
 // Progress records how far a consumer has caught up with the published events, and
-// when. The zero Progress is ready; it is safe for concurrent use.
+// when. The zero Progress is ready and safe for concurrent use.
 type Progress struct {
 	mu    sync.Mutex
 	types map[string]time.Time // by event type: events published before have arrived

@@ -145,8 +145,8 @@ type Range struct {
 	After, UpTo int64
 }
 
-// Ranges returns where parked events may be released: in the partitions that this batch
-// moves forward.
+// Ranges returns where parked events may be released: in partitions with progress in
+// this batch.
 func (s *Sequencer[E]) Ranges() []Range {
 	forward := make(map[*partition]bool)
 	for _, e := range s.events {
@@ -166,7 +166,7 @@ func (s *Sequencer[E]) Ranges() []Range {
 }
 
 // Release offers a parked event of a Range, in ascending order of sequences, with the
-// size of its body. It reports whether the event joins the batch. When the memory limit
+// size of its body, and reports whether the event joins the batch. When the memory limit
 // is reached, later events stay parked.
 func (s *Sequencer[E]) Release(e E, m event.Message, size int64) bool {
 	p := s.partitions[KeyOf(m)]
@@ -185,7 +185,7 @@ func (s *Sequencer[E]) Release(e E, m event.Message, size int64) bool {
 	return true
 }
 
-// park lets an event wait for its predecessor, unless another event has its sequence.
+// park lets an event wait for its predecessor, unless the sequence is taken.
 func (s *Sequencer[E]) park(e E, p *partition, sequence int64) bool {
 	if s.waiting[p] == nil {
 		s.waiting[p] = make(map[int64]E)
