@@ -2,8 +2,8 @@ package database
 
 import "context"
 
-// Batch collects rows that many callers write in a transaction, and stores them together:
-// one statement for all rows is some ten times as fast as one statement for each.
+// Batch collects the rows of many handlers in a transaction and stores them together: a
+// single statement for all rows is about ten times as fast as a statement for each row.
 type Batch[Row any] struct {
 	store func(ctx context.Context, tx *Tx, rows []Row) error
 }

@@ -14,7 +14,7 @@ type Tx struct {
 	dialect Dialect
 	after   []func()
 	before  []func() error
-	rows    map[any]any // of each Batch
+	rows    map[any]any // by Batch
 }
 
 // AfterCommit runs fn after a successful commit, on the goroutine that called
@@ -81,7 +81,7 @@ func (db *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn f
 // its AfterCommit functions are undone, and the transaction may go on. A savepoint
 // costs two statements.
 func (tx *Tx) Savepoint(ctx context.Context, fn func() error) error {
-	if err := tx.flush(); err != nil { // Items gathered earlier must survive a rollback to the savepoint.
+	if err := tx.flush(); err != nil { // Rows added earlier must survive a rollback to the savepoint.
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {

@@ -138,7 +138,7 @@ func (d *Direct) publish(ctx context.Context, batch []Message) []error {
 	for i, m := range batch {
 		// Listeners receive a failed message when it is published again.
 		if results[i] == nil || errors.Is(results[i], ErrUnroutable) {
-			d.notify(m)
+			d.copyToListeners(m)
 		}
 	}
 	return results
@@ -163,7 +163,7 @@ func (d *Direct) Listen(types []string, deliver func(Message), lost func()) (run
 	}
 }
 
-func (d *Direct) notify(m Message) {
+func (d *Direct) copyToListeners(m Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for queue, types := range d.listeners {

@@ -101,7 +101,7 @@ func (r renamed) Validate() error {
 }
 
 func TestDispatch(t *testing.T) {
-	weather := errors.New("the database is away")
+	transient := errors.New("the database is away")
 	tests := map[string]struct {
 		typ, data string
 		handler   error
@@ -117,8 +117,8 @@ func TestDispatch(t *testing.T) {
 		"nor is a wrong type":               {data: `{"from":1,"to":"b"}`, want: "decode Renamed", permanent: true},
 		"nor is a missing field":            {data: `{"from":"a"}`, want: "to is missing", permanent: true},
 		"nor is a type without a handler":   {typ: "Other", data: `{}`, want: "no handler", permanent: true},
-		"a handler's error may pass":        {data: `{"to":"b"}`, handler: weather, want: "away"},
-		"a handler knows what never mends":  {data: `{"to":"b"}`, handler: event.Permanent(weather), want: "away", permanent: true},
+		"a handler's error may pass":        {data: `{"to":"b"}`, handler: transient, want: "away"},
+		"a handler knows what never mends":  {data: `{"to":"b"}`, handler: event.Permanent(transient), want: "away", permanent: true},
 		"a handler that panics is an error": {data: `{"to":"b"}`, panics: true, want: "panic: bug"},
 	}
 	for name, tt := range tests {

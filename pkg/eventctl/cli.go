@@ -63,7 +63,7 @@ var commands = []command{
 	{"lag", "backlog of each outbox, inbox and queue", lagUsage, 0, prepareLag},
 	{"pending", "events that are not published yet", listUsage, 0, prepareList("pending")},
 	{"unroutable", "events without a bound queue", listUsage, 0, prepareList("unroutable")},
-	{"rejected", "events that the broker rejects, with the reason", listUsage, 0, prepareList("refused")},
+	{"rejected", "events that the broker rejects, with the reason", listUsage, 0, prepareList("rejected")},
 	{"dead", "dead letters by type and error; --list: each of them", deadUsage, 0, prepareDead},
 	{"show", "one event with its body: show <id>", "<id> [--json]", 1, prepareShow},
 	{"replay", "dead letters again, or published (--from outbox) or rejected (--from rejected) events", replayUsage, 0, prepareReplay},

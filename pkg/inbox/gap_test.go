@@ -204,7 +204,7 @@ func TestOrder(t *testing.T) {
 				},
 				effects: []string{"2", "1", "3"},
 			},
-			"a failure holds up its successors": {
+			"a failed event parks its successors": {
 				failures: map[string][]error{"1": {errTransient, errTransient, errTransient}},
 				do:       func(in *receiver) { in.receive(nth(1), nth(2)); in.receive(nth(3)); in.processAfter(time.Minute) },
 				parked:   []string{"1 retry", "2 waiting", "3 waiting"},

@@ -109,11 +109,16 @@ func execute(t testing.TB, db *database.DB, statements ...string) {
 	}
 }
 
-// clock is the real clock plus the time that a test skipped.
-type clock struct{ skipped atomic.Int64 }
+// clock is a clock that stands still, except that each reading takes a microsecond and
+// that a test skips time.
+type clock struct{ passed atomic.Int64 }
 
-func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.skipped.Load())) }
-func (c *clock) skip(d time.Duration) { c.skipped.Add(int64(d)) }
+var start = time.Now()
+
+func (c *clock) now() time.Time {
+	return start.Add(time.Duration(c.passed.Add(int64(time.Microsecond))))
+}
+func (c *clock) skip(d time.Duration) { c.passed.Add(int64(d)) }
 
 // receiver is an inbox with a clock. The handler of newReceiver inserts an effect and
 // then fails as failures says.
@@ -156,7 +161,7 @@ func handlingFor(
 	t testing.TB, db *database.DB, consumer string, handle func(context.Context, *database.Tx, sold) error,
 ) *receiver {
 	t.Helper()
-	return start(t, db, consumer, quiet, handle)
+	return newInbox(t, db, consumer, quiet, handle)
 }
 
 // logging returns an inbox with a log.
@@ -164,10 +169,10 @@ func logging(
 	t testing.TB, db *database.DB, log *slog.Logger, handle func(context.Context, *database.Tx, sold) error,
 ) *receiver {
 	t.Helper()
-	return start(t, db, "chat", log, handle)
+	return newInbox(t, db, "chat", log, handle)
 }
 
-func start(
+func newInbox(
 	t testing.TB, db *database.DB, consumer string, log *slog.Logger, handle func(context.Context, *database.Tx, sold) error,
 ) *receiver {
 	t.Helper()

@@ -35,7 +35,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	if c.relay != nil {
 		leader := 0.0
-		if c.relay.Leading() {
+		if c.relay.IsLeader() {
 			leader = 1
 		}
 		gauge("parley_relay_leader", "1 if this process publishes the events of its database.", leader)

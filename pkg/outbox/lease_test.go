@@ -25,7 +25,7 @@ func TestAnotherRelayTakesOver(t *testing.T) {
 		db := open(t, address)
 		first := outbox.NewRelay(outbox.New(db, "test", quiet), take)
 		stop := running(t, first)
-		eventually(t, "the first relay is the leader", first.Leading)
+		eventually(t, "the first relay is the leader", first.IsLeader)
 		published := make(chan event.Message, 10)
 		other := outbox.New(connect(t, address), "test", quiet)
 		second := outbox.NewRelay(other, publisher(func(m event.Message) error { published <- m; return nil }))
@@ -34,15 +34,15 @@ func TestAnotherRelayTakesOver(t *testing.T) {
 		eventually(t, "the first relay publishes", func() bool {
 			return column(t, db, "SELECT state FROM outbox_event")[0] == "sent"
 		})
-		if second.Leading() || len(published) > 0 {
+		if second.IsLeader() || len(published) > 0 {
 			t.Error("two relays are leaders")
 		}
 		stop()
 		begun := time.Now()
 		write(t, db, other, "P-1", nil, "2")
 		receive(t, published)
-		if took := time.Since(begun); took > 2*time.Second || first.Leading() || !second.Leading() {
-			t.Errorf("takeover took %s; leaders: first %t, second %t", took, first.Leading(), second.Leading())
+		if took := time.Since(begun); took > 2*time.Second || first.IsLeader() || !second.IsLeader() {
+			t.Errorf("takeover took %s; leaders: first %t, second %t", took, first.IsLeader(), second.IsLeader())
 		}
 	})
 }
@@ -55,7 +55,7 @@ func TestLeaderWithoutConnectionStopsPublishing(t *testing.T) {
 	published := make(chan event.Message, 1)
 	r := outbox.NewRelay(o, publisher(func(m event.Message) error { published <- m; return nil }))
 	running(t, r)
-	eventually(t, "the relay is the leader", r.Leading)
+	eventually(t, "the relay is the leader", r.IsLeader)
 	other := connect(t, address)
 	err := other.InTx(t.Context(), func(tx *database.Tx) error { // Takes the lock of the leader.
 		_, err := tx.ExecContext(t.Context(), `
@@ -67,7 +67,7 @@ func TestLeaderWithoutConnectionStopsPublishing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		eventually(t, "the relay is not the leader", func() bool { return !r.Leading() })
+		eventually(t, "the relay is not the leader", func() bool { return !r.IsLeader() })
 		write(t, db, o, "P-1", nil, "1")
 		if len(published) > 0 {
 			t.Error("the relay published without the lease")
@@ -140,7 +140,7 @@ func leadUntilKilled(url string) {
 	}
 	r := outbox.NewRelay(outbox.New(db, "test", quiet), publisher(func(event.Message) error { return nil }))
 	go func() {
-		for !r.Leading() {
+		for !r.IsLeader() {
 			retry.Wait(context.Background(), time.Millisecond)
 		}
 		fmt.Fprintln(os.Stdout, "leading")
@@ -171,7 +171,7 @@ func TestKilledLeaderIsReplacedSoon(t *testing.T) {
 		o := outbox.New(db, "test", quiet)
 		r := outbox.NewRelay(o, publisher(func(event.Message) error { return nil }))
 		running(t, r)
-		if r.Leading() {
+		if r.IsLeader() {
 			t.Fatal("two relays are leaders")
 		}
 		begun := time.Now()
@@ -179,7 +179,7 @@ func TestKilledLeaderIsReplacedSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = leader.Wait() // It was killed.
-		eventually(t, "the relay is the leader", r.Leading)
+		eventually(t, "the relay is the leader", r.IsLeader)
 		if took := time.Since(begun); took > 2*time.Second {
 			t.Errorf("the relay became leader after %s, want 2s at most", took)
 		}

@@ -6,8 +6,8 @@
 // of its partition key. Consumers deduplicate, see package inbox.
 //
 // An unroutable event (no queue is bound to its type) or a rejected event (the broker
-// cannot accept it, for example because it is too large) is set aside, visible to
-// operators, and retried from time to time. Later events of its partition are
+// cannot accept it, for example because it is too large) waits apart, visible to
+// operators, and is retried from time to time. Later events of its partition are
 // published meanwhile: consumers wait for the missing event, but not for ever.
 package outbox
 

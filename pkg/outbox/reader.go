@@ -63,7 +63,7 @@ func (rd *reader) read(ctx context.Context) error {
 		// A backlog must not hide events that committed late.
 		full := reread || !begun.Before(rd.fullAt)
 		if full {
-			if err := rd.retrySetAside(ctx); err != nil {
+			if err := rd.retryUndelivered(ctx); err != nil {
 				return err
 			}
 			from = ""
@@ -106,18 +106,18 @@ func (rd *reader) hasMore(batch []event.Message) bool {
 	return full
 }
 
-// retrySetAside passes on unroutable and rejected events that are due, apart from other
+// retryUndelivered passes on unroutable and rejected events that are due, apart from other
 // events: a second rejection makes all events of its batch be published twice.
-func (rd *reader) retrySetAside(ctx context.Context) error {
+func (rd *reader) retryUndelivered(ctx context.Context) error {
 	rd.count(ctx)
-	for _, setAside := range []struct {
+	for _, undelivered := range []struct {
 		where string
 		limit int
 	}{
 		{"state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2", batchEvents},
 		{"state = 'rejected' AND due_at <= $1 ORDER BY due_at, id LIMIT $2", rejectedBatch},
 	} {
-		batch, err := rd.outbox.read(ctx, setAside.where, database.Instant(time.Now()), setAside.limit)
+		batch, err := rd.outbox.read(ctx, undelivered.where, database.Instant(time.Now()), undelivered.limit)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ const (
 
 // Relay publishes the events of an outbox.
 //
-// Unroutable and rejected events are set aside and retried from time to time. Nothing
+// Unroutable and rejected events wait apart and are retried from time to time. Nothing
 // waits for them here, not even later events of the same partition: consumers restore
 // the order and wait for a missing event. An event type that the broker nacks, for
 // example because a queue is full, waits in order behind a circuit breaker of its own.
@@ -64,8 +64,8 @@ func (r *Relay) Rejected() int64 { return r.rejected.Load() }
 // row. The relay probes each with a few events, at least every five seconds.
 func (r *Relay) OpenCircuits() []string { return r.breakers.open() }
 
-// Leading reports whether this relay is the leader.
-func (r *Relay) Leading() bool { return r.leading.Load() }
+// IsLeader reports whether this relay is the leader.
+func (r *Relay) IsLeader() bool { return r.leading.Load() }
 
 // Run publishes until ctx ends: at once after a Write of this process, within 50 ms
 // after a Write of another process, and within seconds after a long transaction.

@@ -145,9 +145,9 @@ func running(t *testing.T, r *outbox.Relay) (stop func()) {
 	return stop
 }
 
-// A rejected event is set aside, visible to operators, and no other event waits for it,
+// A rejected event waits apart, visible to operators, and no other event waits for it,
 // not even its successors in the partition.
-func TestRejectedEventIsSetAsideUntilReplay(t *testing.T) {
+func TestRejectedEventWaitsForReplay(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
 		o := outbox.New(db, "test", quiet)

@@ -34,19 +34,19 @@ func (e *expiry) time() time.Time {
 	return time.Unix(0, at)
 }
 
-// renew notes the expiry of a request's token. A newer token than all before postpones the end; renew
+// renew notes the expiry of a request's token. A newer token than all before extends the connection; renew
 // reports whether the token is newer.
 func (e *expiry) renew(expires time.Time) bool {
 	at := unixNano(expires)
-	if !postpone(&e.token, at) {
+	if !extend(&e.token, at) {
 		return false
 	}
-	postpone(&e.limit, at)
+	extend(&e.limit, at)
 	return true
 }
 
-// postpone moves an instant and reports whether the new instant is later. 0 is never.
-func postpone(from *atomic.Int64, to int64) bool {
+// extend moves an instant and reports whether the new instant is later. 0 is never.
+func extend(from *atomic.Int64, to int64) bool {
 	for {
 		at := from.Load()
 		if at == 0 || (to != 0 && to <= at) {

@@ -50,8 +50,8 @@ func (p *polled) wantPoll(status int, body string) {
 	}
 }
 
-// part is the record of a call without arguments.
-func part(target string) string { return `{"type":1,"target":"` + target + `","arguments":[]}` + sep }
+// recordOf is the record of a call without arguments.
+func recordOf(target string) string { return `{"type":1,"target":"` + target + `","arguments":[]}` + sep }
 
 func (p *polled) call(targets ...string) {
 	p.t.Helper()
@@ -68,15 +68,15 @@ func TestPollReturnsAllWaitingMessages(t *testing.T) {
 		p := n.polled(t, d)
 		p.call("First")
 		p.call("Second", "Third") // while the first message waits for a poll
-		p.wantPoll(http.StatusOK, part("First"))
-		p.wantPoll(http.StatusOK, part("Second")+part("Third"))
+		p.wantPoll(http.StatusOK, recordOf("First"))
+		p.wantPoll(http.StatusOK, recordOf("Second")+recordOf("Third"))
 	})
 }
 
 func TestPollWaitsForAMessage(t *testing.T) {
 	withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 		p := n.polled(t, d)
-		p.reading.Go(func() { p.wantPoll(http.StatusOK, part("Late")) })
+		p.reading.Go(func() { p.wantPoll(http.StatusOK, recordOf("Late")) })
 		start := time.Now()
 		pass(80 * time.Second)
 		p.call("Late")
@@ -109,7 +109,7 @@ func TestNewPollReplacesTheWaitingPoll(t *testing.T) {
 		p := n.polled(t, d)
 		p.reading.Go(func() { p.wantPoll(http.StatusNoContent, "") })
 		synctest.Wait()
-		p.pollsNext(part("Hello"))
+		p.pollsNext(recordOf("Hello"))
 		synctest.Wait()
 		p.call("Hello")
 		p.reading.Wait()
@@ -134,7 +134,7 @@ func TestMessageSurvivesAnAbandonedPoll(t *testing.T) {
 		synctest.Wait()
 		p.call("Hello")
 		pass(14 * time.Second)
-		p.wantPoll(http.StatusOK, part("Hello"))
+		p.wantPoll(http.StatusOK, recordOf("Hello"))
 	})
 }
 
@@ -221,7 +221,7 @@ func TestSlowPollerIsToldToReconnect(t *testing.T) {
 		for range 100 {
 			p.call("Number")
 		}
-		p.wantPoll(http.StatusOK, part("Number"))
+		p.wantPoll(http.StatusOK, recordOf("Number"))
 		p.wantPoll(http.StatusOK, `{"type":7,"error":"The client reads too slowly.","allowReconnect":true}`+sep)
 		p.wantPoll(http.StatusNoContent, "")
 		d.wantEnd(t, false)
@@ -263,7 +263,7 @@ func TestTruncatedRequestClosesTheConnection(t *testing.T) {
 					return
 				}
 				p.send(`{"type":1,"target":"Note","arguments":["x"]}` + sep)
-				p.reading.Go(func() { p.wantPoll(http.StatusOK, part("Hello")) })
+				p.reading.Go(func() { p.wantPoll(http.StatusOK, recordOf("Hello")) })
 				synctest.Wait()
 				p.call("Hello")
 				p.reading.Wait()

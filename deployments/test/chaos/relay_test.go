@@ -69,5 +69,5 @@ func (s *system) freezeRelay() string {
 // not hold the lease.
 func (s *system) isFollower(publisher int) bool {
 	a, err := s.load.client(s.load.targets[publisher]).Do(s.t.Context(), http.MethodGet, "/metrics", nil)
-	return err == nil && strings.Contains(string(a.Body), `parley_relay_leading{service="policy"} 0`)
+	return err == nil && strings.Contains(string(a.Body), `parley_relay_leader{service="policy"} 0`)
 }

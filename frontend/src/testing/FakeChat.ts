@@ -34,7 +34,7 @@ export class FakeChat {
   notice = (body: string, stream: StreamName = 'Company') => this.add(stream, 'notice', body, '')
 
   /** Rolls a stream back to an older copy. */
-  setBack(stream: StreamName, to: number) {
+  rollback(stream: StreamName, to: number) {
     this.log[stream] = this.log[stream].slice(0, to)
     this.read[stream] = Math.min(this.read[stream], to)
   }

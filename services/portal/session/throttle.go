@@ -29,7 +29,7 @@ func (e lockoutError) Unwrap() error { return e.fault }
 var errTooManyAttempts = fault.New(fault.RateLimited, "too-many-attempts",
 	"too many failed attempts to sign in as this agent; try again in %d s")
 
-func lockedOut(remaining time.Duration) error {
+func newLockoutError(remaining time.Duration) error {
 	remaining = (remaining + time.Second - 1).Truncate(time.Second)
 	return lockoutError{errTooManyAttempts.With(int(remaining.Seconds())), remaining}
 }
@@ -61,7 +61,7 @@ func (t *throttle) try(ctx context.Context, login string, attempt func() error) 
 		return ErrBusy
 	}
 	if remaining := t.lockout(a); remaining > 0 {
-		return lockedOut(remaining)
+		return newLockoutError(remaining)
 	}
 	err := attempt()
 	t.record(a, err)

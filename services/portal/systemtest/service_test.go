@@ -42,7 +42,7 @@ func TestServicesExplainFailedStart(t *testing.T) {
 		},
 		"an invalid service URL": {program: "parley", env: []string{"POLICY_URL=policyd:8081"}, err: "URL of the policy service"},
 		"an unreachable database": {
-			program: "policyd", env: []string{secret, "POLICY_DATABASE_URL=postgres://me:hush@127.0.0.1:1/x"}, err: "refused",
+			program: "policyd", env: []string{secret, "POLICY_DATABASE_URL=postgres://me:hush@127.0.0.1:1/x"}, err: "connection refused",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
