@@ -284,8 +284,8 @@ type IntroduceAgentsJSONRequestBody = Directory
 // PostMessageJSONRequestBody defines body for PostMessage for application/json ContentType.
 type PostMessageJSONRequestBody = MessageRequest
 
-// NotifyJSONRequestBody defines body for Notify for application/json ContentType.
-type NotifyJSONRequestBody = NotificationRequest
+// AnnounceJSONRequestBody defines body for Announce for application/json ContentType.
+type AnnounceJSONRequestBody = NotificationRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -301,9 +301,9 @@ type ServerInterface interface {
 	// ReadSince Read entries of all streams since a time or cursor
 	// (GET /api/messages/since)
 	ReadSince(w http.ResponseWriter, r *http.Request, params ReadSinceParams)
-	// Notify Send an announcement (ADMIN)
+	// Announce Send an announcement (ADMIN)
 	// (POST /api/notifications)
-	Notify(w http.ResponseWriter, r *http.Request)
+	Announce(w http.ResponseWriter, r *http.Request)
 	// ListStreams List the agent's streams
 	// (GET /api/streams)
 	ListStreams(w http.ResponseWriter, r *http.Request, params ListStreamsParams)
@@ -441,11 +441,11 @@ func (siw *ServerInterfaceWrapper) ReadSince(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
-// Notify operation middleware
-func (siw *ServerInterfaceWrapper) Notify(w http.ResponseWriter, r *http.Request) {
+// Announce operation middleware
+func (siw *ServerInterfaceWrapper) Announce(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Notify(w, r)
+		siw.Handler.Announce(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -706,7 +706,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/agents", wrapper.IntroduceAgents)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/messages", wrapper.PostMessage)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/messages/since", wrapper.ReadSince)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/notifications", wrapper.Notify)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/notifications", wrapper.Announce)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/streams", wrapper.ListStreams)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/streams/{id}/entries", wrapper.ListEntries)
 
@@ -865,17 +865,17 @@ func (response ReadSincedefaultApplicationProblemPlusJSONResponse) VisitReadSinc
 	return err
 }
 
-type NotifyRequestObject struct {
-	Body *NotifyJSONRequestBody
+type AnnounceRequestObject struct {
+	Body *AnnounceJSONRequestBody
 }
 
-type NotifyResponseObject interface {
-	VisitNotifyResponse(w http.ResponseWriter) error
+type AnnounceResponseObject interface {
+	VisitAnnounceResponse(w http.ResponseWriter) error
 }
 
-type Notify202JSONResponse Notification
+type Announce202JSONResponse Notification
 
-func (response Notify202JSONResponse) VisitNotifyResponse(w http.ResponseWriter) error {
+func (response Announce202JSONResponse) VisitAnnounceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -887,12 +887,12 @@ func (response Notify202JSONResponse) VisitNotifyResponse(w http.ResponseWriter)
 	return err
 }
 
-type NotifydefaultApplicationProblemPlusJSONResponse struct {
+type AnnouncedefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response NotifydefaultApplicationProblemPlusJSONResponse) VisitNotifyResponse(w http.ResponseWriter) error {
+func (response AnnouncedefaultApplicationProblemPlusJSONResponse) VisitAnnounceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -997,9 +997,9 @@ type StrictServerInterface interface {
 	// ReadSince Read entries of all streams since a time or cursor
 	// (GET /api/messages/since)
 	ReadSince(ctx context.Context, request ReadSinceRequestObject) (ReadSinceResponseObject, error)
-	// Notify Send an announcement (ADMIN)
+	// Announce Send an announcement (ADMIN)
 	// (POST /api/notifications)
-	Notify(ctx context.Context, request NotifyRequestObject) (NotifyResponseObject, error)
+	Announce(ctx context.Context, request AnnounceRequestObject) (AnnounceResponseObject, error)
 	// ListStreams List the agent's streams
 	// (GET /api/streams)
 	ListStreams(ctx context.Context, request ListStreamsRequestObject) (ListStreamsResponseObject, error)
@@ -1161,11 +1161,11 @@ func (sh *strictHandler) ReadSince(w http.ResponseWriter, r *http.Request, param
 	}
 }
 
-// Notify operation middleware
-func (sh *strictHandler) Notify(w http.ResponseWriter, r *http.Request) {
-	var request NotifyRequestObject
+// Announce operation middleware
+func (sh *strictHandler) Announce(w http.ResponseWriter, r *http.Request) {
+	var request AnnounceRequestObject
 
-	var body NotifyJSONRequestBody
+	var body AnnounceJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
 		return
@@ -1173,18 +1173,18 @@ func (sh *strictHandler) Notify(w http.ResponseWriter, r *http.Request) {
 	request.Body = &body
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.Notify(ctx, request.(NotifyRequestObject))
+		return sh.ssi.Announce(ctx, request.(AnnounceRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Notify")
+		handler = middleware(handler, "Announce")
 	}
 
 	response, err := handler(r.Context(), w, r, request)
 
 	if err != nil {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(NotifyResponseObject); ok {
-		if err := validResponse.VisitNotifyResponse(w); err != nil {
+	} else if validResponse, ok := response.(AnnounceResponseObject); ok {
+		if err := validResponse.VisitAnnounceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -25,15 +25,15 @@ func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (Po
 	return PostMessage201JSONResponse(entry), withPointer(err)
 }
 
-// Notify sends an administrator's announcement to an audience.
-func (s Server) Notify(ctx context.Context, r NotifyRequestObject) (NotifyResponseObject, error) {
+// Announce sends an administrator's announcement to an audience.
+func (s Server) Announce(ctx context.Context, r AnnounceRequestObject) (AnnounceResponseObject, error) {
 	admin, err := auth.Require(ctx, auth.Admin)
 	if err != nil {
 		return nil, err
 	}
 	draft := draftOf(admin, idOrNew(r.Body.ClientId), r.Body.Text)
 	streams, err := s.Sender.Announce(ctx, draft, r.Body.Audience)
-	return Notify202JSONResponse{Id: draft.ID, Streams: streams}, withPointer(err)
+	return Announce202JSONResponse{Id: draft.ID, Streams: streams}, withPointer(err)
 }
 
 // withPointer adds the place of a fault in the body of a message or an announcement.
