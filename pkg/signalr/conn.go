@@ -44,7 +44,7 @@ type Conn struct {
 
 	mu     sync.Mutex
 	state  state
-	reason closeReason // once closing
+	reason *closeReason // nil until closing
 }
 
 func newConn(h *Hub, id token.ID, via Transport, identity Identity) *Conn {

@@ -3,6 +3,7 @@ package signalr
 import (
 	"context"
 	"strings"
+	"time"
 
 	"parley.internal/pkg/signalr/internal/fanout"
 	"parley.internal/pkg/signalr/internal/token"
@@ -19,6 +20,7 @@ import (
 // safe for concurrent use.
 type Hub struct {
 	options      Options
+	started      time.Time
 	upgrader     *transport.Upgrader
 	tokens       *token.Issuer[*Conn]
 	connections  registry
@@ -33,6 +35,7 @@ func New(options Options) *Hub {
 	o := options.withDefaults()
 	return &Hub{
 		options:      o,
+		started:      time.Now(),
 		upgrader:     transport.NewUpgrader(o.WriteTimeout, reject),
 		tokens:       token.NewIssuer[*Conn](o.Key),
 		connections:  registry{maxConnections: o.MaxConnections, maxHandshakes: o.MaxHandshakes},

@@ -17,10 +17,9 @@ const pausedCheck = time.Second
 // keepAlive has the timers of a connection: pings to the client, the timeout of a silent client and the
 // expiry of the connection. A single timer serves all three and fires at the earliest of them.
 type keepAlive struct {
-	conn    *Conn
-	started time.Time
+	conn *Conn
 
-	lastRead   atomic.Int64 // nanoseconds since started
+	lastRead   atomic.Int64 // nanoseconds since the start of the hub
 	expecting  atomic.Bool  // the client sends pings: silence counts
 	running    atomic.Bool  // a method runs: silence does not count
 	paused     atomic.Bool  // reading is paused: silence does not count
@@ -28,13 +27,13 @@ type keepAlive struct {
 
 	mu        sync.Mutex
 	timer     *time.Timer   // of the next check; nil: not started
-	next      time.Duration // time of the next check since started; 0: a check is running
+	next      time.Duration // time of the next check since the start of the hub; 0: a check is running
 	stopped   bool          // no more checks
 	deadlines []*time.Timer // of after
 }
 
 func (k *keepAlive) init(c *Conn) {
-	k.conn, k.started = c, time.Now()
+	k.conn = c
 	k.running.Store(true) // until OnConnect has returned
 }
 
@@ -45,7 +44,7 @@ func (k *keepAlive) start() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.stopped {
-		k.timer, k.next = time.AfterFunc(first, k.tick), now.Sub(k.started)+first
+		k.timer, k.next = time.AfterFunc(first, k.tick), now.Sub(k.conn.hub.started)+first
 	}
 }
 
@@ -54,7 +53,7 @@ func (k *keepAlive) check() { k.checkWithin(0) }
 
 // checkWithin runs the next check after d at the latest.
 func (k *keepAlive) checkWithin(d time.Duration) {
-	at := time.Since(k.started) + d
+	at := time.Since(k.conn.hub.started) + d
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.timer != nil && !k.stopped && (k.next == 0 || at < k.next) {
@@ -92,7 +91,7 @@ func (k *keepAlive) checkTimeouts(now time.Time) time.Duration {
 	o := &k.conn.hub.options
 	wait := o.ClientTimeout
 	if k.expecting.Load() && !k.running.Load() && !k.paused.Load() {
-		wait -= now.Sub(k.started) - time.Duration(k.lastRead.Load())
+		wait -= now.Sub(k.conn.hub.started) - time.Duration(k.lastRead.Load())
 		if wait <= 0 {
 			k.conn.close(closeReason{err: errSilent, text: closedWithError(errSilent), allowReconnect: true})
 		}
@@ -121,7 +120,7 @@ func (k *keepAlive) expectPings() {
 }
 
 // noteRead resets the silence of the client.
-func (k *keepAlive) noteRead() { k.lastRead.Store(int64(time.Since(k.started))) }
+func (k *keepAlive) noteRead() { k.lastRead.Store(int64(time.Since(k.conn.hub.started))) }
 
 // pause suspends the client timeout while reading is paused.
 func (k *keepAlive) pause() {

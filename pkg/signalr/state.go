@@ -47,7 +47,7 @@ func (c *Conn) close(r closeReason) {
 	c.mu.Lock()
 	handshaking := c.state == stateHandshaking
 	if c.state < stateClosing {
-		c.state, c.reason = stateClosing, r
+		c.state, c.reason = stateClosing, &r
 		c.keepAlive.stopChecks()
 		if r.graceful {
 			c.keepAlive.after(c.hub.options.WriteTimeout, c.cancel)

@@ -9,6 +9,7 @@ package fanout
 
 import (
 	"sync"
+	"time"
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
@@ -16,7 +17,8 @@ import (
 // Fanout owns the groups, the send queues and the writer goroutines of a hub. All methods are safe for
 // concurrent use.
 type Fanout struct {
-	limit int // bytes that may wait for a client
+	limit   int // bytes that may wait for a client
+	started time.Time
 
 	mu       sync.Mutex
 	registry registry
@@ -27,7 +29,7 @@ type Fanout struct {
 
 // New returns a fan-out in which at most limit bytes wait for each client.
 func New(limit int) *Fanout {
-	f := &Fanout{limit: limit}
+	f := &Fanout{limit: limit, started: time.Now()}
 	f.idle.L = &f.mu
 	f.registry.users, f.registry.groups = make(map[string]*group), make(map[string]*group)
 	return f

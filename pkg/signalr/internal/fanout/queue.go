@@ -30,8 +30,7 @@ type Queue struct {
 	socket syscall.RawConn // nil: only Connection.WriteWait writes
 	format wire.Format
 
-	started   time.Time
-	lastWrite atomic.Int64 // nanoseconds since started
+	lastWrite atomic.Int64 // nanoseconds since the start of the fan-out
 
 	goroutines sync.WaitGroup // that write and wait, or report a failed write
 
@@ -58,16 +57,16 @@ const (
 
 // Init prepares the queue of a new connection. socket may be nil.
 func (q *Queue) Init(f *Fanout, conn Connection) {
-	q.fanout, q.conn, q.started = f, conn, time.Now()
+	q.fanout, q.conn = f, conn
 }
 
 // SetSocket enables writes without waiting. It must be called before the first frame.
 func (q *Queue) SetSocket(socket syscall.RawConn) { q.socket = socket }
 
 // LastWrite returns the time of the last successful write, or of Admit.
-func (q *Queue) LastWrite() time.Time { return q.started.Add(time.Duration(q.lastWrite.Load())) }
+func (q *Queue) LastWrite() time.Time { return q.fanout.started.Add(time.Duration(q.lastWrite.Load())) }
 
-func (q *Queue) setLastWrite(now time.Time) { q.lastWrite.Store(int64(now.Sub(q.started))) }
+func (q *Queue) setLastWrite(now time.Time) { q.lastWrite.Store(int64(now.Sub(q.fanout.started))) }
 
 // Admit makes the connection a receiver of broadcasts to all and to its user, behind a first frame.
 func (q *Queue) Admit(format wire.Format, user string, first []byte) {
