@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"slices"
 	"strings"
 
 	"parley.internal/pkg/fault"
@@ -84,16 +83,6 @@ func (c *Contract) Find(r *http.Request) *Operation {
 	handler, _ := c.mux.Handler(r)
 	o, _ := handler.(*Operation)
 	return o
-}
-
-// Operation returns the operation of a ServeMux pattern such as
-// "GET /books/{isbn}", nil if the contract has none.
-func (c *Contract) Operation(pattern string) *Operation {
-	i := slices.IndexFunc(c.Operations, func(o *Operation) bool { return o.String() == pattern })
-	if i < 0 {
-		return nil
-	}
-	return c.Operations[i]
 }
 
 // ServeHTTP does nothing: it lets a ServeMux hold an operation.

@@ -10,6 +10,7 @@ import (
 
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/retry"
 )
 
 const publishUsage = `[--json] < lines
@@ -76,7 +77,7 @@ func publishRetrying(ctx context.Context, p event.Publisher, messages []event.Me
 	}
 	for attempt := range publishAttempts {
 		if attempt > 0 {
-			pause(ctx, publishDelay)
+			retry.Wait(ctx, publishDelay)
 		}
 		if ctx.Err() != nil {
 			return false
@@ -97,15 +98,6 @@ func publishRetrying(ctx context.Context, p event.Publisher, messages []event.Me
 		}
 	}
 	return false
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 type published struct {
