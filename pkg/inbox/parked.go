@@ -71,8 +71,10 @@ func rangeColumns(ranges []order.Range) []database.Column {
 		after, upTo = append(after, g.After), append(upTo, g.UpTo)
 	}
 	return []database.Column{
-		{Name: "source", Values: sources}, {Name: "partition_key", Values: keys},
-		{Name: "beyond", Values: after}, {Name: "up_to", Values: upTo},
+		{Name: "source", Values: sources},
+		{Name: "partition_key", Values: keys},
+		{Name: "beyond", Values: after},
+		{Name: "up_to", Values: upTo},
 	}
 }
 

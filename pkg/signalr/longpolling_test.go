@@ -51,7 +51,9 @@ func (p *polled) wantPoll(status int, body string) {
 }
 
 // recordOf is the record of a call without arguments.
-func recordOf(target string) string { return `{"type":1,"target":"` + target + `","arguments":[]}` + sep }
+func recordOf(target string) string {
+	return `{"type":1,"target":"` + target + `","arguments":[]}` + sep
+}
 
 func (p *polled) call(targets ...string) {
 	p.t.Helper()
