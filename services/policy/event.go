@@ -1,5 +1,7 @@
 package policy
 
+import "parley.internal/pkg/event"
+
 // PolicyCreated is published when an offer is bought.
 type PolicyCreated struct {
 	PolicyNumber string `json:"policyNumber"`
@@ -46,6 +48,11 @@ type TariffChanged struct {
 
 // Type returns the event type on the wire.
 func (TariffChanged) Type() string { return "TariffChanged" }
+
+// purchaseEvents returns the events of a purchase, in their order.
+func purchaseEvents(p *Policy) []event.Event {
+	return []event.Event{policyCreated(p)}
+}
 
 func policyCreated(p *Policy) PolicyCreated {
 	v := p.Versions[len(p.Versions)-1]

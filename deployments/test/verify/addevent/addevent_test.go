@@ -21,7 +21,7 @@ import (
 
 // The instructions: a page and its section.
 const (
-	page    = "README.md"
+	page    = ".github/CONTRIBUTING.md"
 	section = "Add an event"
 )
 
