@@ -123,9 +123,9 @@ func ExampleAudience() {
 	hub := signalr.New(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
 		return signalr.Identity{User: r.URL.Query().Get("access_token")}, nil // Yours looks at the token.
 	}})
-	hub.Handle("Enter", signalr.Action1(func(_ context.Context, c *signalr.Conn, liveHub string) error {
-		hub.Join(c, liveHub)
-		return hub.Group(liveHub).Except(c).Send("Entered", c.User())
+	hub.Handle("Enter", signalr.Action1(func(_ context.Context, c *signalr.Conn, room string) error {
+		hub.Join(c, room)
+		return hub.Group(room).Except(c).Send("Entered", c.User())
 	}))
 	hub.Handle("Whisper", signalr.Action2(func(_ context.Context, c *signalr.Conn, user, text string) error {
 		return hub.User(user).Send("Whispered", c.User(), text) // on all of the user's devices
