@@ -19,7 +19,7 @@ const (
 	isolatedAttempts = 2   // further attempts for a suspect lost in isolation
 )
 
-// checkSize returns ErrRefused for a message too large for AMQP. Sending the message would close
+// checkSize returns ErrRejected for a message too large for AMQP. Sending the message would close
 // the connection. maxFrame 0 is no limit.
 func checkSize(m amqp.Publishing, maxFrame int) error {
 	for _, short := range []struct{ name, text string }{{"type", m.Type}, {"id", m.MessageId}, {"source", m.AppId}} {
@@ -57,7 +57,7 @@ func (s suspicion) Error() string { return errLost.Error() + ": " + s.reason }
 func (suspicion) Unwrap() error   { return errLost }
 
 // isolateRejected publishes suspected messages again, one by one, and marks the rejected messages
-// with ErrRefused. A suspect alone in its batch is published again, too, because a channel keeps
+// with ErrRejected. A suspect alone in its batch is published again, too, because a channel keeps
 // the limits of its opening. Without a reason from the broker, a message counts as rejected only if
 // others were accepted in between: otherwise an unstable network is the likely cause.
 func (p *Publisher) isolateRejected(ctx context.Context, messages []event.Message, results []error) {
