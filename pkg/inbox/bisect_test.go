@@ -61,33 +61,33 @@ func TestBisection(t *testing.T) {
 	tests := map[string]struct {
 		trial   trial
 		items   string
-		groups  string // separated by blanks
+		groups  string // separated by bars
 		handled string
 		failed  string
 		rest    string
 		err     bool
 	}{
 		"nothing to do":                     {},
-		"groups without failures":           {items: "abcdefghij", groups: "abcd efgh ij", handled: "abcdefghij"},
-		"first item fails once":             {trial: trial{fails: map[string]int{"a": 1}}, items: "abc", groups: "abc abc", handled: "abc"},
-		"first item fails twice":            {trial: trial{fails: map[string]int{"a": 2}}, items: "abc", groups: "abc abc bc", handled: "bc", failed: "a"},
-		"later item fails once":             {trial: trial{fails: map[string]int{"c": 1}}, items: "abcd", groups: "abcd ab cd", handled: "abcd"},
-		"later item fails twice":            {trial: trial{fails: map[string]int{"c": 2}}, items: "abcd", groups: "abcd ab cd d", handled: "abd", failed: "c"},
-		"first item is final":               {trial: trial{fails: map[string]int{"a": 1}, permanent: map[string]bool{"a": true}}, items: "ab", groups: "ab b", handled: "b", failed: "a"},
-		"two items of a group fail":         {trial: trial{fails: map[string]int{"b": 2, "d": 2}}, items: "abcd", groups: "abcd a bcd cd c d", handled: "ac", failed: "bd"},
-		"hidden error is halved":            {trial: trial{hides: map[string]bool{"c": true}}, items: "abcd", groups: "abcd ab cd c d", handled: "abd", failed: "c"},
+		"groups without failures":           {items: "abcdefghij", groups: "abcd|efgh|ij", handled: "abcdefghij"},
+		"first item fails once":             {trial: trial{fails: map[string]int{"a": 1}}, items: "abc", groups: "abc|abc", handled: "abc"},
+		"first item fails twice":            {trial: trial{fails: map[string]int{"a": 2}}, items: "abc", groups: "abc|abc|bc", handled: "bc", failed: "a"},
+		"later item fails once":             {trial: trial{fails: map[string]int{"c": 1}}, items: "abcd", groups: "abcd|ab|cd", handled: "abcd"},
+		"later item fails twice":            {trial: trial{fails: map[string]int{"c": 2}}, items: "abcd", groups: "abcd|ab|cd|d", handled: "abd", failed: "c"},
+		"first item is final":               {trial: trial{fails: map[string]int{"a": 1}, permanent: map[string]bool{"a": true}}, items: "ab", groups: "ab|b", handled: "b", failed: "a"},
+		"two items of a group fail":         {trial: trial{fails: map[string]int{"b": 2, "d": 2}}, items: "abcd", groups: "abcd|a|bcd|cd|c|d", handled: "ac", failed: "bd"},
+		"hidden error is halved":            {trial: trial{hides: map[string]bool{"c": true}}, items: "abcd", groups: "abcd|ab|cd|c|d", handled: "abd", failed: "c"},
 		"hidden error of a single item":     {trial: trial{hides: map[string]bool{"a": true}}, items: "a", groups: "a", failed: "a"},
-		"all items hide errors":             {trial: trial{hides: map[string]bool{"a": true, "b": true}}, items: "ab", groups: "ab a b", failed: "ab"},
-		"abort keeps the rest":              {trial: trial{fails: map[string]int{"e": 9}, aborts: map[string]bool{"e": true}}, items: "abcdef", groups: "abcd ef", handled: "abcd", rest: "ef", err: true},
+		"all items hide errors":             {trial: trial{hides: map[string]bool{"a": true, "b": true}}, items: "ab", groups: "ab|a|b", failed: "ab"},
+		"abort keeps the rest":              {trial: trial{fails: map[string]int{"e": 9}, aborts: map[string]bool{"e": true}}, items: "abcdef", groups: "abcd|ef", handled: "abcd", rest: "ef", err: true},
 		"time is over":                      {trial: trial{time: 1}, items: "abcdef", groups: "abcd", handled: "abcd", rest: "ef"},
-		"first failure is isolated in time": {trial: trial{fails: map[string]int{"a": 2}, time: 1}, items: "ab", groups: "ab ab", failed: "a", rest: "b"},
+		"first failure is isolated in time": {trial: trial{fails: map[string]int{"a": 2}, time: 1}, items: "ab", groups: "ab|ab", failed: "a", rest: "b"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := tt.trial.bisection(4)
 			rest, err := b.run(slices.DeleteFunc(strings.Split(tt.items, ""), func(s string) bool { return s == "" }))
 			got := map[string]string{
-				"groups": strings.Join(tt.trial.groups, " "), "handled": strings.Join(tt.trial.handled, ""),
+				"groups": strings.Join(tt.trial.groups, "|"), "handled": strings.Join(tt.trial.handled, ""),
 				"failed": strings.Join(tt.trial.failed, ""), "rest": strings.Join(rest, ""), "error": fmt.Sprint(err != nil),
 			}
 			want := map[string]string{"groups": tt.groups, "handled": tt.handled, "failed": tt.failed, "rest": tt.rest, "error": fmt.Sprint(tt.err)}

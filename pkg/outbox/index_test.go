@@ -76,7 +76,12 @@ func TestOpenTransactionDoesNotSlowReads(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		published, stopped := make(accept, 10), make(chan error, 1)
 		go func() { stopped <- NewRelay(o, published).Run(ctx) }()
-		defer func() { stop(); <-stopped }()
+		defer func() {
+			stop()
+			if err := <-stopped; err != nil {
+				t.Error(err)
+			}
+		}()
 		if err := write(1); err != nil {
 			return err
 		}
