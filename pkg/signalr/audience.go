@@ -7,8 +7,8 @@ import (
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// Audience selects the receivers of a message: its connections at the time of sending. The zero Audience
-// is empty.
+// Audience selects the receivers of a message: its connections at the time of sending. The zero
+// Audience is empty.
 type Audience struct {
 	hub    *Hub
 	scope  fanout.Scope
@@ -30,8 +30,8 @@ func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: fanou
 // Others returns every connection except c.
 func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
 
-// Except returns the audience without some connections. A nil connection and a connection of another hub
-// are ignored.
+// Except returns the audience without some connections. A nil connection and a connection of another
+// hub are ignored.
 func (a Audience) Except(conns ...*Conn) Audience {
 	all := slices.Concat(a.except, conns)
 	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil || c.hub != a.hub })
@@ -73,8 +73,8 @@ func (a Audience) Send(target string, args ...any) error {
 	return nil
 }
 
-// Join adds the connection to a group, for messages sent from now on. Joining twice equals joining once;
-// a closed connection and a connection of another hub join nothing.
+// Join adds the connection to a group, for messages sent from now on. Joining twice equals joining
+// once; a closed connection and a connection of another hub join nothing.
 func (h *Hub) Join(c *Conn, group string) {
 	if c.hub == h {
 		c.queue.Join(group)

@@ -41,8 +41,8 @@ func (ps parameters) streams() (n int) {
 }
 
 // bind decodes the arguments of an invocation into the parameters. Their numbers must match, but
-// optional parameters at the end may be left out. Client streams are no arguments: they are bound in the
-// order of their IDs.
+// optional parameters at the end may be left out. Client streams are no arguments: they are bound in
+// the order of their IDs.
 func (ps parameters) bind(i *invocation, into ...any) error {
 	arguments, streams := i.message.Arguments, i.message.Streams
 	mismatch := func() error {

@@ -64,8 +64,8 @@ func (c *Conn) call(ctx context.Context, target string, args []any) (*wire.Messa
 	}
 }
 
-// expectResult registers a channel for the result of a call and returns the ID for the call. The channel
-// is closed if there will be no result.
+// expectResult registers a channel for the result of a call and returns the ID for the call. The
+// channel is closed if there will be no result.
 func (s *streams) expectResult(result chan<- *wire.Message) (id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,7 +64,8 @@ func onEachFlow(t *testing.T, fn func(t *testing.T, r *streamHub, n *network, vi
 	}
 }
 
-// TestClientStreamIsReadBehindAnUnreadOne has a method that reads the second stream before the first one.
+// TestClientStreamIsReadBehindAnUnreadOne has a method that reads the second stream before the first
+// one.
 func TestClientStreamIsReadBehindAnUnreadOne(t *testing.T) {
 	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Backwards", signalr.Func2(func(ctx context.Context, _ *signalr.Conn, a, b signalr.Incoming[int]) (int, error) {
@@ -101,8 +102,8 @@ func TestClientStreamIsReadBehindAnUnreadOne(t *testing.T) {
 	})
 }
 
-// TestSlowClientStreamContinuesBesideAWaitingOne has a stream that is read slowly. Behind more of its items
-// than the hub buffers is an item that another method waits for.
+// TestSlowClientStreamContinuesBesideAWaitingOne has a stream that is read slowly. Behind more of its
+// items than the hub buffers is an item that another method waits for.
 func TestSlowClientStreamContinuesBesideAWaitingOne(t *testing.T) {
 	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Sip", signalr.Func1(func(ctx context.Context, _ *signalr.Conn, items signalr.Incoming[string]) (n int, err error) {
@@ -160,8 +161,8 @@ func TestClientStreamFollowsThePaceOfItsMethod(t *testing.T) {
 	})
 }
 
-// TestResultArrivesBehindAnUnreadStream has a method wait for the result of a call, behind more items of a
-// stream than the hub buffers.
+// TestResultArrivesBehindAnUnreadStream has a method wait for the result of a call, behind more items
+// of a stream than the hub buffers.
 func TestResultArrivesBehindAnUnreadStream(t *testing.T) {
 	withStreams(t, func(t *testing.T, r *streamHub, n *network) {
 		r.Handle("Hang", signalr.Action1(func(ctx context.Context, _ *signalr.Conn, _ signalr.Incoming[int]) error {

@@ -169,8 +169,8 @@ func TestCloseCancelsARunningMethod(t *testing.T) {
 
 func TestOnConnectErrorClosesTheConnection(t *testing.T) {
 	tests := map[string]struct {
-		refuse func() error
-		want   string
+		connect func() error
+		want    string
 	}{
 		"an error":   {func() error { return errors.New("the password is x") }, `{"type":7,"error":"Connection closed with an error."}`},
 		"a HubError": {func() error { return signalr.HubError("full") }, `{"type":7,"error":"Connection closed with an error. HubException: full"}`},
@@ -179,7 +179,7 @@ func TestOnConnectErrorClosesTheConnection(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
-				d.OnConnect(func(context.Context, *signalr.Conn) error { return tt.refuse() })
+				d.OnConnect(func(context.Context, *signalr.Conn) error { return tt.connect() })
 				c := n.open(t, "/hub", nil)
 				c.send(`{"protocol":"json","version":1}` + sep + `{"type":1,"target":"Note","arguments":["x"]}` + sep)
 				c.expect(`{}`, tt.want)

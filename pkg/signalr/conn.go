@@ -97,8 +97,8 @@ func (c *Conn) Send(target string, args ...any) error {
 	return nil
 }
 
-// SendWithin is Send if at most so many bytes wait for the client afterwards. Otherwise SendWithin sends
-// nothing and returns false: the client reads too slowly for this message, and stays connected.
+// SendWithin is Send if at most so many bytes wait for the client afterwards. Otherwise SendWithin
+// sends nothing and returns false: the client reads too slowly for this message, and stays connected.
 func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
 	m, err := wire.NewInvocation("", target, args)
 	if err != nil {
@@ -138,10 +138,10 @@ func (c *Conn) SetExpiry(t time.Time) {
 // Expiry returns the time when the connection ends by itself. The zero time means never.
 func (c *Conn) Expiry() time.Time { return c.expiry.time() }
 
-// AfterCompletion runs fn once the calling method has succeeded and the completion is queued, before the
-// next method takes its turn: messages from fn to this connection arrive right behind the result.
-// If the result is a stream, fn runs beside the stream, from when the method has returned. Functions of
-// the same method run in the order of registration. An error of fn is only logged.
+// AfterCompletion runs fn once the calling method has succeeded and the completion is queued, before
+// the next method takes its turn: messages from fn to this connection arrive right behind the result.
+// If the result is a stream, fn runs beside the stream, from when the method has returned. Functions
+// of the same method run in the order of registration. An error of fn is only logged.
 //
 // The connection cannot tell the running methods apart. Usually a single method runs, and fn belongs to
 // this method. While other methods run beside it (see Incoming), fn waits for the completions of all

@@ -6,32 +6,33 @@ import (
 	"sync"
 )
 
-// maxWaitingInvocations is the number of waiting invocations of a connection. Beyond this number, or with
-// as many bytes of invocations as a message may have, the hub stops reading from the client until there
-// is room: backpressure.
+// maxWaitingInvocations is the number of waiting invocations of a connection. Beyond this number, or
+// with as many bytes of invocations as a message may have, the hub stops reading from the client until
+// there is room: backpressure.
 const maxWaitingInvocations = 16
 
 // dispatcher runs the hub's code for a connection: OnConnect, the client's invocations sequentially
-// and in the order of arrival, and OnDisconnect. Invocations with client streams run beside the others. The dispatcher has a worker goroutine while there is something to run.
+// and in the order of arrival, and OnDisconnect. Invocations with client streams run beside the
+// others. The dispatcher has a worker goroutine while there is something to run.
 type dispatcher struct {
 	conn *Conn
 
 	worker sync.WaitGroup
 	beside sync.WaitGroup // streams to the client, and invocations with client streams
 
-	mu      sync.Mutex
-	phase   phase
-	refused bool // by OnConnect
-	closing bool // the connection closes
-	working bool // the worker goroutine runs
-	queue   []*invocation
-	bytes   int           // of queue
-	room    chan struct{} // closed when there is room in queue; nil: the reader does not wait
-	early   []*invocation // with client streams, until OnConnect has returned
-	running []*invocation
-	besides int // of running: invocations with client streams
-	hooks   []*completionHook
-	idle    chan struct{} // closed when everything has run; nil: no caller waits
+	mu       sync.Mutex
+	phase    phase
+	rejected bool // by OnConnect
+	closing  bool // the connection closes
+	working  bool // the worker goroutine runs
+	queue    []*invocation
+	bytes    int           // of queue
+	room     chan struct{} // closed when there is room in queue; nil: the reader does not wait
+	early    []*invocation // with client streams, until OnConnect has returned
+	running  []*invocation
+	besides  int // of running: invocations with client streams
+	hooks    []*completionHook
+	idle     chan struct{} // closed when everything has run; nil: no caller waits
 }
 
 // phase is the progress of a dispatcher.
@@ -115,7 +116,7 @@ func (d *dispatcher) connect() {
 	connected := d.conn.connect()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.phase, d.refused = phaseOpen, !connected
+	d.phase, d.rejected = phaseOpen, !connected
 	early := d.early
 	d.early = nil
 	for _, i := range early {
@@ -123,7 +124,7 @@ func (d *dispatcher) connect() {
 	}
 }
 
-func (d *dispatcher) disconnect() { d.conn.disconnect(!d.refused) }
+func (d *dispatcher) disconnect() { d.conn.disconnect(!d.rejected) }
 
 // schedule queues an invocation, or runs an invocation with client streams beside the others. schedule
 // waits while too many invocations wait; after an error the invocation does not run.

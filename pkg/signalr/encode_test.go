@@ -21,8 +21,8 @@ func nested(depth int) any {
 	return v
 }
 
-// TestTooDeepValueIsAnErrorForTheSender sends values that encoding/json encodes and does not decode: the
-// MessagePack codec has to decode them.
+// TestTooDeepValueIsAnErrorForTheSender sends values that encoding/json encodes and does not decode:
+// the MessagePack codec has to decode them.
 func TestTooDeepValueIsAnErrorForTheSender(t *testing.T) {
 	const most = 10_000
 	hub := func() *signalr.Hub {
@@ -31,7 +31,7 @@ func TestTooDeepValueIsAnErrorForTheSender(t *testing.T) {
 		h.Handle("Flow", signalr.Stream1(func(_ context.Context, _ *signalr.Conn, depth int) (iter.Seq2[any, error], error) {
 			return func(yield func(any, error) bool) { yield(nested(depth), nil) }, nil
 		}))
-		h.Handle("Push", signalr.Func1(func(ctx context.Context, c *signalr.Conn, depth int) (refused int, err error) {
+		h.Handle("Push", signalr.Func1(func(ctx context.Context, c *signalr.Conn, depth int) (rejected int, err error) {
 			for _, send := range []func(any) error{
 				func(v any) error { return c.Send("Take", v) },
 				func(v any) error { return h.All().Send("Take", v) },
@@ -39,10 +39,10 @@ func TestTooDeepValueIsAnErrorForTheSender(t *testing.T) {
 				func(v any) error { _, err := signalr.Call[any](ctx, c, "Take", v); return err },
 			} {
 				if send(nested(depth)) != nil {
-					refused++
+					rejected++
 				}
 			}
-			return refused, nil
+			return rejected, nil
 		}))
 		return h
 	}

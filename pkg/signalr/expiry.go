@@ -58,8 +58,8 @@ func extend(from *atomic.Int64, to int64) bool {
 	}
 }
 
-// unixNano returns an instant in Unix nanoseconds, 0 for the zero time and for instants beyond the range
-// of an int64, and 1 for instants up to 1970.
+// unixNano returns an instant in Unix nanoseconds, 0 for the zero time and for instants beyond the
+// range of an int64, and 1 for instants up to 1970.
 func unixNano(t time.Time) int64 {
 	switch {
 	case t.IsZero(), t.Year() > 2261:

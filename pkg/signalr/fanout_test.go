@@ -18,8 +18,8 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// connect connects over TCP and completes the handshake. buffer is the size of the client's receive buffer:
-// a client that does not read soon blocks the server's writes. Zero is the system's default.
+// connect connects over TCP and completes the handshake. buffer is the size of the client's receive
+// buffer: a client that does not read soon blocks the server's writes. Zero is the system's default.
 func connect(t *testing.T, url, user string, buffer int) *websocket.Conn {
 	t.Helper()
 	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -69,8 +69,8 @@ func readCall(ws *websocket.Conn) (call, error) {
 	}
 }
 
-// TestOrderHoldsWhileClientsJoinAndStall has clients that join and leave several groups, and some of them
-// read with pauses. Each client gets a sender's messages in order, and each message to all.
+// TestOrderHoldsWhileClientsJoinAndStall has clients that join and leave several groups, and some of
+// them read with pauses. Each client gets a sender's messages in order, and each message to all.
 func TestOrderHoldsWhileClientsJoinAndStall(t *testing.T) {
 	const senders, clients, messages = 4, 12, 3000
 	options := named
@@ -177,8 +177,8 @@ func listen(t *testing.T, ws *websocket.Conn, lazy bool, senders, messages int) 
 	}
 }
 
-// TestSlowConsumersDoNotDelayOthers has clients that read nothing, a tenth of all, while everyone is sent
-// more than a socket buffer holds.
+// TestSlowConsumersDoNotDelayOthers has clients that read nothing, a tenth of all, while everyone is
+// sent more than a socket buffer holds.
 func TestSlowConsumersDoNotDelayOthers(t *testing.T) {
 	const clients, messages = 20, 500
 	options := signalr.Options{Logger: quiet, Backlog: 128 << 10, WriteTimeout: time.Minute}

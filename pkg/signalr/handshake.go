@@ -10,8 +10,8 @@ import (
 
 const handshakeCancelled = "Handshake was canceled."
 
-// handshake agrees with the client on a protocol. After a failure handshake tears the connection down and
-// returns false.
+// handshake agrees with the client on a protocol. After a failure handshake tears the connection down
+// and returns false.
 func (c *Conn) handshake() bool {
 	if !c.shakeHands() {
 		c.teardown()

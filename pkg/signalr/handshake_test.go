@@ -16,22 +16,22 @@ func TestHandshakeChoosesTheProtocol(t *testing.T) {
 	tests := map[string]struct {
 		send, want string
 		binary     bool
-		refused    bool
+		rejected   bool
 	}{
 		"version 1":           {send: `{"protocol":"json","version":1}`, want: `{}`},
 		"version 2":           {send: `{"protocol":"json","version":2}`, want: `{}`},
 		"in a binary frame":   {send: `{"protocol":"json","version":1}`, want: `{}`, binary: true},
 		"with unknown fields": {send: `{"x":1,"version":1,"protocol":"json"}`, want: `{}`},
 		"another protocol":    {send: `{"protocol":"messagepack","version":1}`, want: `{}`, binary: true},
-		"an unknown protocol": {send: `{"protocol":"xml","version":1}`, want: `{"error":"The protocol 'xml' is not supported."}`, refused: true},
-		"a later version":     {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, refused: true},
-		"version 0":           {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, refused: true},
-		"no version":          {send: `{"protocol":"json"}`, want: unexpected, refused: true},
-		"no protocol":         {send: `{"version":1}`, want: unexpected, refused: true},
-		"a message instead":   {send: `{"type":6}`, want: unexpected, refused: true},
-		"invalid JSON":        {send: `GET / HTTP/1.1`, want: unexpected, refused: true},
-		"an empty record":     {send: ``, want: unexpected, refused: true},
-		"too large":           {send: strings.Repeat("x", 40_000), want: unexpected, refused: true},
+		"an unknown protocol": {send: `{"protocol":"xml","version":1}`, want: `{"error":"The protocol 'xml' is not supported."}`, rejected: true},
+		"a later version":     {send: `{"protocol":"json","version":3}`, want: `{"error":"The server does not support version 3 of the 'json' protocol."}`, rejected: true},
+		"version 0":           {send: `{"protocol":"json","version":0}`, want: `{"error":"The server does not support version 0 of the 'json' protocol."}`, rejected: true},
+		"no version":          {send: `{"protocol":"json"}`, want: unexpected, rejected: true},
+		"no protocol":         {send: `{"version":1}`, want: unexpected, rejected: true},
+		"a message instead":   {send: `{"type":6}`, want: unexpected, rejected: true},
+		"invalid JSON":        {send: `GET / HTTP/1.1`, want: unexpected, rejected: true},
+		"an empty record":     {send: ``, want: unexpected, rejected: true},
+		"too large":           {send: strings.Repeat("x", 40_000), want: unexpected, rejected: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestHandshakeChoosesTheProtocol(t *testing.T) {
 				}
 				_ = c.ws.WriteMessage(kind, []byte(tt.send+sep)) // too large, and rejected before the end
 				c.expect(tt.want)
-				if tt.refused {
+				if tt.rejected {
 					c.expectEnd()
 					return
 				}

@@ -26,8 +26,8 @@ const sep = "\x1e"
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// network is an in-memory listener. Its connections do not buffer: a client that does not read blocks the
-// server's next write, and the clock of synctest advances when all goroutines wait.
+// network is an in-memory listener. Its connections do not buffer: a client that does not read blocks
+// the server's next write, and the clock of synctest advances when all goroutines wait.
 type network struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -68,8 +68,8 @@ func (n *network) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// serve runs fn against the hub in a synctest bubble, where time advances only when all goroutines wait.
-// Afterwards the hub must have no goroutines.
+// serve runs fn against the hub in a synctest bubble, where time advances only when all goroutines
+// wait. Afterwards the hub must have no goroutines.
 func serve(t *testing.T, hub func() *signalr.Hub, fn func(t *testing.T, h *signalr.Hub, n *network)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -65,13 +65,14 @@ func (h *Hub) method(name string) (Method, bool) {
 	return m, ok
 }
 
-// OnConnect sets the function to run after the handshake of a client and before the first invocation. The connection can already be sent to and join groups. An error ends the connection; the
-// client is told the text of a HubError. The client's own start may have succeeded before, because the
-// handshake has.
+// OnConnect sets the function to run after the handshake of a client and before the first invocation.
+// The connection can already be sent to and join groups. An error ends the connection; the client is
+// told the text of a HubError. The client's own start may have succeeded before, because the handshake
+// has.
 func (h *Hub) OnConnect(fn func(context.Context, *Conn) error) { h.onConnect = fn }
 
-// OnDisconnect sets the function to run after the last invocation of a connection, exactly once for each
-// connection after OnConnect returned nil. The error is nil when the client closed the connection
+// OnDisconnect sets the function to run after the last invocation of a connection, exactly once for
+// each connection after OnConnect returned nil. The error is nil when the client closed the connection
 // or the server ended the connection on purpose; otherwise the error describes the failure. Messages
 // to the connection are dropped by then, and the context of the connection is done.
 func (h *Hub) OnDisconnect(fn func(*Conn, error)) { h.onDisconnect = fn }

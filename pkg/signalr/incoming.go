@@ -6,9 +6,9 @@ import (
 	"iter"
 )
 
-// Incoming is a client stream: a stream that a client sends along with an invocation, as a parameter of
-// the method. A method with client streams takes no turn: the method starts as soon as the invocation is
-// read and runs beside the other methods of the connection.
+// Incoming is a client stream: a stream that a client sends along with an invocation, as a parameter
+// of the method. A method with client streams takes no turn: the method starts as soon as the
+// invocation is read and runs beside the other methods of the connection.
 //
 // The stream is read at the method's pace: while ten items wait, the hub reads nothing more from the
 // client. While another method waits for an item, or a Call for its result, more items may wait, up to
@@ -16,7 +16,8 @@ import (
 // client; a stream then ends with an error if the method does not read the stream for
 // Options.ClientTimeout while others wait.
 //
-// Unread items are dropped when the method returns; if the result is a stream, when that stream has ended.
+// Unread items are dropped when the method returns; if the result is a stream, when that stream has
+// ended.
 type Incoming[T any] struct{ stream *clientStream }
 
 // All returns the items as they arrive. An error comes last: the client's own error, an item of another

@@ -102,8 +102,8 @@ func (c *Conn) runHook(hook func(context.Context) error, method string) {
 
 var errGoexit = errors.New("runtime.Goexit")
 
-// protect runs a function of the program on a goroutine of its own and waits for the result: a panic and
-// runtime.Goexit become errors and end neither the process nor the caller.
+// protect runs a function of the program on a goroutine of its own and waits for the result: a panic
+// and runtime.Goexit become errors and end neither the process nor the caller.
 func protect(fn func() error) error {
 	done := make(chan error, 1)
 	go func() { // ends before protect returns

@@ -249,8 +249,8 @@ func TestMethodsOfAClientRunInTurn(t *testing.T) {
 	})
 }
 
-// TestCompletionHookIsReleased registers a function with a large value: an idle connection must not retain
-// the value.
+// TestCompletionHookIsReleased registers a function with a large value: an idle connection must not
+// retain the value.
 func TestCompletionHookIsReleased(t *testing.T) {
 	d := newRecorder(signalr.Options{})
 	gone := make(chan struct{})

@@ -77,7 +77,8 @@ func TestClientTimeoutPausesWhileAMethodRuns(t *testing.T) {
 	})
 }
 
-// TestClientTimeoutPausesWithReading has pings that wait behind messages for which the hub pauses reading.
+// TestClientTimeoutPausesWithReading has pings that wait behind messages for which the hub pauses
+// reading.
 func TestClientTimeoutPausesWithReading(t *testing.T) {
 	const call = `{"type":1,"invocationId":"1","target":"Sip","arguments":[],"streamIds":["a"]}` + sep
 	const item = `{"type":2,"invocationId":"a","item":1}` + sep

@@ -101,27 +101,27 @@ func TestWaitingRequestsAreLimited(t *testing.T) {
 			withRecorder(t, signalr.Options{}, func(t *testing.T, d *recorder, n *network) {
 				c := n.over(t, via, nil)
 				const requests = 200
-				var taken, refused atomic.Int64
+				var accepted, rejected atomic.Int64
 				for range requests {
 					c.reading.Go(func() {
 						switch c.post(`{"type":1,"target":"Note","arguments":["x"]}` + sep) {
 						case http.StatusOK:
-							taken.Add(1)
+							accepted.Add(1)
 						case http.StatusTooManyRequests:
-							refused.Add(1)
+							rejected.Add(1)
 						}
 					})
 				}
 				synctest.Wait()
-				if got := refused.Load(); got == 0 || got > requests/2 {
+				if got := rejected.Load(); got == 0 || got > requests/2 {
 					t.Errorf("%d of %d requests were rejected", got, requests)
 				}
-				for range requests - refused.Load() {
+				for range requests - rejected.Load() {
 					<-d.calls
 				}
 				synctest.Wait()
-				if taken, refused := taken.Load(), refused.Load(); taken+refused != requests {
-					t.Errorf("%d requests were accepted and %d rejected", taken, refused)
+				if accepted, rejected := accepted.Load(), rejected.Load(); accepted+rejected != requests {
+					t.Errorf("%d requests were accepted and %d rejected", accepted, rejected)
 				}
 			})
 		})
@@ -159,15 +159,15 @@ func TestAllowConnectSeesOnlyNewConnections(t *testing.T) {
 func TestStreamsOfAConnectionAreLimited(t *testing.T) {
 	withStreams(t, func(t *testing.T, _ *streamHub, n *network) {
 		c := n.handshaken(t, nil)
-		refused := 0
+		rejected := 0
 		for i := range 40 {
 			c.send(fmt.Sprintf(`{"type":4,"invocationId":"%d","target":"Slowly","arguments":[]}`, i) + sep)
 			if strings.Contains(<-c.records, "too many streams at once") {
-				refused++
+				rejected++
 			}
 		}
-		if refused != 8 {
-			t.Errorf("%d of 40 streams were rejected, want 8", refused)
+		if rejected != 8 {
+			t.Errorf("%d of 40 streams were rejected, want 8", rejected)
 		}
 		c.send(`{"type":1,"invocationId":"note","target":"Note","arguments":["no stream"]}` + sep)
 		c.expect(`{"type":3,"invocationId":"note","result":null}`)
@@ -224,8 +224,8 @@ func TestCancelledStreamMakesRoom(t *testing.T) {
 	})
 }
 
-// TestRunningStreamKeepsItsSlot has streams that ignore their cancellation: further streams are rejected,
-// and reading continues.
+// TestRunningStreamKeepsItsSlot has streams that ignore their cancellation: further streams are
+// rejected, and reading continues.
 func TestRunningStreamKeepsItsSlot(t *testing.T) {
 	over := make(chan struct{})
 	hub := func() *signalr.Hub {

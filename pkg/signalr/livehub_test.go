@@ -89,8 +89,8 @@ func within(t *testing.T, errs <-chan error) error {
 	}
 }
 
-// enter connects an official client. The client stays until the hub has been emptied: the hub would wait
-// for a client that polls and has gone.
+// enter connects an official client. The client stays until the hub has been emptied: the hub would
+// wait for a client that polls and has gone.
 func (r *liveHub) enter(t *testing.T, p signalrtest.Package, user string, o signalrtest.Options) *signalrtest.Client {
 	t.Helper()
 	c := signalrtest.Start(t, p, r.url, user, o)

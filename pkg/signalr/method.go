@@ -9,9 +9,9 @@ import (
 // Action0 to Action4 of a function without, Stream0 to Stream4 of a function with a stream as result.
 //
 // The methods of a connection run sequentially, in the order of the client's invocations. Streams
-// continue beside them, and methods with a client stream (Incoming) run beside them. The client may leave
-// out parameters at the end of type map, pointer, slice or interface (any, for example); they are nil
-// then. The context ends with the connection, and the context of a stream also when the client
+// continue beside them, and methods with a client stream (Incoming) run beside them. The client may
+// leave out parameters at the end of type map, pointer, slice or interface (any, for example); they
+// are nil then. The context ends with the connection, and the context of a stream also when the client
 // cancels the stream. The client is told the text of a HubError; any other error, a panic and
 // runtime.Goexit are logged, and the client is told of an unexpected error.
 type Method struct {

@@ -61,7 +61,7 @@ func TestNegotiateAnswersInTheClientsVersion(t *testing.T) {
 		{"transport": "ServerSentEvents", "transferFormats": []any{"Text"}},
 		{"transport": "LongPolling", "transferFormats": []any{"Text", "Binary"}},
 	}
-	refused := func(v string) negotiated {
+	rejected := func(v string) negotiated {
 		return negotiated{Error: "The client requested version '" + v + "', but the server does not support this version."}
 	}
 	notANumber := negotiated{Error: "The client requested a non-integer protocol version."}
@@ -76,7 +76,7 @@ func TestNegotiateAnswersInTheClientsVersion(t *testing.T) {
 		"a version without a number":         {query: "?negotiateVersion=x", want: notANumber},
 		"an empty version":                   {query: "?negotiateVersion=", want: notANumber},
 		"a version out of range":             {query: "?negotiateVersion=99999999999", want: notANumber},
-		"a version before the first":         {query: "?negotiateVersion=-1", want: refused("-1")},
+		"a version before the first":         {query: "?negotiateVersion=-1", want: rejected("-1")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -279,8 +279,8 @@ func TestKilledClientIsABrokenConnection(t *testing.T) {
 	}
 }
 
-// TestClosedPageEndsTheConnection closes pages: the hub notices before the client timeout. A page that polls
-// sends nothing when it closes.
+// TestClosedPageEndsTheConnection closes pages: the hub notices before the client timeout. A page that
+// polls sends nothing when it closes.
 func TestClosedPageEndsTheConnection(t *testing.T) {
 	for _, client := range clients(t, ways) {
 		if client.Browser == nil {

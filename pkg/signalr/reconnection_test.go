@@ -95,8 +95,8 @@ func reconnectsWithANewToken(t *testing.T, o signalrtest.Options) {
 	}
 }
 
-// TestNewTokenOfARequestKeepsTheConnection sends a new token with a request. The newer client does so only
-// with TokenPerRequest; otherwise it keeps the token of the connection.
+// TestNewTokenOfARequestKeepsTheConnection sends a new token with a request. The newer client does so
+// only with TokenPerRequest; otherwise it keeps the token of the connection.
 func TestNewTokenOfARequestKeepsTheConnection(t *testing.T) {
 	byRequests := maps.Clone(ways)
 	maps.DeleteFunc(byRequests, func(_ string, o signalrtest.Options) bool { return o.Transport == "WebSockets" })
@@ -108,14 +108,14 @@ func TestNewTokenOfARequestKeepsTheConnection(t *testing.T) {
 
 func keepsItsConnection(t *testing.T, client official) {
 	t.Helper()
-	var refused atomic.Bool // the old token of a sent message: a poll may be in flight
+	var rejected atomic.Bool // the old token of a sent message: a poll may be in flight
 	end := map[string]time.Time{"old": time.Now().Add(time.Hour), "new": time.Now().Add(2 * time.Hour)}
 	r := openHub(t, newRecorder(signalr.Options{Identify: func(r *http.Request) (signalr.Identity, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			token = r.URL.Query().Get("access_token")
 		}
-		if end[token].IsZero() || (token == "old" && refused.Load() && r.Method == http.MethodPost) {
+		if end[token].IsZero() || (token == "old" && rejected.Load() && r.Method == http.MethodPost) {
 			return signalr.Identity{}, errors.New("no such token")
 		}
 		return signalr.Identity{User: "jim", Expires: end[token]}, nil
@@ -126,7 +126,7 @@ func keepsItsConnection(t *testing.T, client official) {
 	if err := c.SetToken(soon(t), "new"); err != nil {
 		t.Fatal(err)
 	}
-	refused.Store(true)
+	rejected.Store(true)
 	var id string
 	if err := c.Invoke(soon(t), &id, "Who"); err != nil || id != conn.ID() {
 		t.Errorf("connection %s is now %q, %v", conn.ID(), id, err)

@@ -59,7 +59,8 @@ func (d *recorder) end(t *testing.T) error {
 	return within(t, d.ended)
 }
 
-// wantEnd waits for the end of a connection. It is for a synctest bubble, where an endless wait is a deadlock.
+// wantEnd waits for the end of a connection. It is for a synctest bubble, where an endless wait is a
+// deadlock.
 func (d *recorder) wantEnd(t *testing.T, clean bool) {
 	t.Helper()
 	if err := <-d.ended; (err == nil) != clean {

@@ -11,8 +11,8 @@
 //
 // Over server-sent events a client leaves by ending the request, and so does a broken network
 // connection: both count as leaving. Over long polling the client sends a DELETE request; a client
-// without a poll for Options.DisconnectTimeout is broken, and a client frozen during a poll is found once
-// Options.PollTimeout has ended the poll.
+// without a poll for Options.DisconnectTimeout is broken, and a client frozen during a poll is found
+// once Options.PollTimeout has ended the poll.
 //
 // The ReadTimeout and WriteTimeout of an http.Server do not end long-lived requests. Set ReadTimeout:
 // otherwise a request without the end of its body never ends.
@@ -30,12 +30,12 @@
 // clients reconnect elsewhere.
 //
 // Besides the limits in Options, a connection has at most 32 streams, of both directions together; one
-// more waits up to a second for the end of cancelled streams, and is then rejected with an error for the
-// client. 16 invocations wait for their turn, or as many bytes of invocations as
-// MaxMessage; 10 items of a client stream wait for their method, or more as Incoming describes. Beyond
-// these limits the hub stops reading from the client until there is room. A stream to the client
-// continues while less than 64 KiB wait for the client. 128 requests of a client wait to be read; one
-// more is answered with 429.
+// more waits up to a second for the end of cancelled streams, and is then rejected with an error for
+// the client. 16 invocations wait for their turn, or as many bytes of invocations as MaxMessage; 10
+// items of a client stream wait for their method, or more as Incoming describes. Beyond these limits
+// the hub stops reading from the client until there is room. A stream to the client continues while
+// less than 64 KiB wait for the client. 128 requests of a client wait to be read; one more is answered
+// with 429.
 //
 // The package promises: messages to a connection arrive in the order of sending and without a hole, or
 // the connection ends; no client delays another client; and no input from a client ends the process.

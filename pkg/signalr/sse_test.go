@@ -127,8 +127,8 @@ func TestSlowEventStreamIsToldToReconnect(t *testing.T) {
 	})
 }
 
-// TestServerSentEventsOverHTTP2 uses a real network: a single HTTP/2 connection carries the events and the
-// client's messages.
+// TestServerSentEventsOverHTTP2 uses a real network: a single HTTP/2 connection carries the events and
+// the client's messages.
 func TestServerSentEventsOverHTTP2(t *testing.T) {
 	d := newRecorder(signalr.Options{})
 	server := httptest.NewUnstartedServer(d)

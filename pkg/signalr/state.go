@@ -82,8 +82,8 @@ func (c *Conn) accept() bool {
 	return true
 }
 
-// teardown ends every goroutine of the connection and forgets the connection. The serving goroutine calls
-// teardown last.
+// teardown ends every goroutine of the connection and forgets the connection. The serving goroutine
+// calls teardown last.
 func (c *Conn) teardown() {
 	if c.transport != nil {
 		c.transport.Close() // interrupts a waiting write
@@ -99,8 +99,8 @@ func (c *Conn) teardown() {
 	c.hub.connections.remove(c)
 }
 
-// serveAsync is serve on a goroutine of its own. The stack of the handshake is freed: an open connection
-// continues on a fresh stack.
+// serveAsync is serve on a goroutine of its own. The stack of the handshake is freed: an open
+// connection continues on a fresh stack.
 func (c *Conn) serveAsync() {
 	if c.handshake() {
 		go c.run() // the registry waits for teardown

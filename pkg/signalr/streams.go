@@ -83,8 +83,8 @@ func (s *streams) waitForSlots(i *invocation) error {
 	})
 }
 
-// changedUnless returns nil if a condition holds, else a channel that is closed at the next change. Only
-// the reader calls changedUnless. The condition is called with mu held.
+// changedUnless returns nil if a condition holds, else a channel that is closed at the next change.
+// Only the reader calls changedUnless. The condition is called with mu held.
 func (s *streams) changedUnless(condition func() bool) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -41,8 +41,8 @@ func (g *deadClients) bury() {
 	}
 }
 
-// TestManyClientsLeaveNothingBehind connects and leaves on a real network in every way at once, while others
-// send, and drains in the middle. Some clients stay and become silent.
+// TestManyClientsLeaveNothingBehind connects and leaves on a real network in every way at once, while
+// others send, and drains in the middle. Some clients stay and become silent.
 func TestManyClientsLeaveNothingBehind(t *testing.T) {
 	var connected, disconnected atomic.Int64
 	h := signalr.New(signalr.Options{Logger: quiet, Backlog: 4 << 10, WriteTimeout: time.Second, ClientTimeout: time.Second, DisconnectTimeout: time.Second})

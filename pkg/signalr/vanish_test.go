@@ -13,8 +13,8 @@ import (
 	"parley.internal/pkg/signalr"
 )
 
-// loss is the silent loss of a network: nothing arrives any more, and no connection is closed. Bytes from
-// the server are either swallowed or left unread.
+// loss is the silent loss of a network: nothing arrives any more, and no connection is closed. Bytes
+// from the server are either swallowed or left unread.
 type loss struct {
 	happened chan struct{}
 	taken    bool // set before
@@ -77,8 +77,8 @@ func (d *lossyConn) Close() error {
 	return d.Conn.Close()
 }
 
-// TestVanishedClientTimesOut has clients vanish in the middle of a call in each direction and a stream in each
-// direction. Other clients get all messages meanwhile.
+// TestVanishedClientTimesOut has clients vanish in the middle of a call in each direction and a stream
+// in each direction. Other clients get all messages meanwhile.
 func TestVanishedClientTimesOut(t *testing.T) {
 	for name, taken := range map[string]bool{"sent bytes are lost": true, "sent bytes stay unread": false} {
 		for _, via := range every {

@@ -10,8 +10,8 @@ import (
 // processTimeout limits the start and the end of a browser or a client.
 const processTimeout = time.Minute
 
-// Browser is a headless Chromium. Clients share nothing: each has a page of its own, loaded from the hub's
-// origin.
+// Browser is a headless Chromium. Clients share nothing: each has a page of its own, loaded from the
+// hub's origin.
 type Browser struct{ process *process }
 
 // OpenBrowser starts a browser for the duration of the test.

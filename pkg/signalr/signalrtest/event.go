@@ -22,8 +22,8 @@ func (e *events) add(event Event) {
 	}
 }
 
-// take removes and returns the oldest event that want accepts. Without an accepted event, more is closed
-// after the next event.
+// take removes and returns the oldest event that want accepts. Without an accepted event, more is
+// closed after the next event.
 func (e *events) take(want func(Event) bool) (event Event, more <-chan struct{}, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package signalrtest drives the official SignalR clients, unmodified, from a Go test: each Client is a Node
-// process of its own, or a page of a Browser.
+// Package signalrtest drives the official SignalR clients, unmodified, from a Go test: each Client is
+// a Node process of its own, or a page of a Browser.
 //
 //	client := signalrtest.Start(t, signalrtest.Microsoft, server.URL+"/hub", token, signalrtest.Options{})
 //	err := client.On(ctx, "ReceiveMessage")
@@ -8,8 +8,8 @@
 //	event, err := client.WaitFor(ctx, signalrtest.CallOf("ReceiveMessage"))
 //	fmt.Println(event) // ReceiveMessage("hello")
 //
-// On a machine without Node, Chromium or the clients the test fails with the name of the missing software;
-// nothing is skipped.
+// On a machine without Node, Chromium or the clients the test fails with the name of the missing
+// software; nothing is skipped.
 package signalrtest
 
 import (
@@ -37,16 +37,16 @@ type Options struct {
 	SkipNegotiation bool
 	MessagePack     bool // instead of JSON; not with AspNet
 
-	// TokenPerRequest sends the token of SetToken with each request. AspNet always does; Microsoft asks for
-	// a token only when connecting.
+	// TokenPerRequest sends the token of SetToken with each request. AspNet always does; Microsoft
+	// asks for a token only when connecting.
 	TokenPerRequest bool
 
-	// Transport restricts the client to WebSockets, ServerSentEvents or LongPolling. Empty: the best working
-	// transport.
+	// Transport restricts the client to WebSockets, ServerSentEvents or LongPolling. Empty: the best
+	// working transport.
 	Transport string
 
-	// Reconnect contains the delay before each attempt to reconnect; empty: the client does not reconnect.
-	// AspNet cannot reconnect.
+	// Reconnect contains the delay before each attempt to reconnect; empty: the client does not
+	// reconnect. AspNet cannot reconnect.
 	Reconnect []time.Duration
 }
 
@@ -92,8 +92,8 @@ type Client struct {
 	events  events
 }
 
-// Start starts a client for the hub at url with a token, unless the token is empty. The client ends with the
-// test. The client is not connected yet: call On for each target of interest, then Connect.
+// Start starts a client for the hub at url with a token, unless the token is empty. The client ends
+// with the test. The client is not connected yet: call On for each target of interest, then Connect.
 func Start(tb testing.TB, p Package, url, token string, o Options) *Client {
 	tb.Helper()
 	if p == AspNet && o.Reconnect != nil {
@@ -163,8 +163,8 @@ func (c *Client) On(ctx context.Context, targets ...string) error {
 	return nil
 }
 
-// Invoke calls a hub method and waits for the completion, decoded into result unless result is nil. An error
-// of the hub is an Error.
+// Invoke calls a hub method and waits for the completion, decoded into result unless result is nil. An
+// error of the hub is an Error.
 func (c *Client) Invoke(ctx context.Context, result any, target string, args ...any) error {
 	raw, err := c.ask(ctx, command{Do: "invoke", Target: target, Args: list(args)})
 	if err != nil || result == nil {
@@ -182,8 +182,8 @@ func (c *Client) Send(ctx context.Context, target string, args ...any) error {
 	return err
 }
 
-// Stream invokes a streaming hub method and waits for the end of the stream. With most > 0 the client cancels
-// the stream after so many items.
+// Stream invokes a streaming hub method and waits for the end of the stream. With most > 0 the client
+// cancels the stream after so many items.
 func (c *Client) Stream(ctx context.Context, most int, target string, args ...any) ([]json.RawMessage, error) {
 	raw, err := c.ask(ctx, command{Do: "stream", Target: target, Args: list(args), Most: most})
 	if err != nil {
@@ -196,8 +196,8 @@ func (c *Client) Stream(ctx context.Context, most int, target string, args ...an
 	return items, nil
 }
 
-// Upload invokes a hub method with a stream of items as the last parameter, and waits for the result. AspNet
-// cannot.
+// Upload invokes a hub method with a stream of items as the last parameter, and waits for the result.
+// AspNet cannot.
 func (c *Client) Upload(ctx context.Context, result any, items []any, target string, args ...any) error {
 	raw, err := c.ask(ctx, command{Do: "upload", Target: target, Args: list(args), Items: items})
 	if err != nil {
@@ -240,7 +240,8 @@ func (c *Client) close(ctx context.Context) {
 	_ = c.Leave(ctx)
 }
 
-// WaitFor waits for an event accepted by want, and removes and returns the oldest. Nil accepts any event.
+// WaitFor waits for an event accepted by want, and removes and returns the oldest. Nil accepts any
+// event.
 func (c *Client) WaitFor(ctx context.Context, want func(Event) bool) (Event, error) {
 	for {
 		e, more, ok := c.events.take(want)

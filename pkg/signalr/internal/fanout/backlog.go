@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// backlog contains the bytes that wait for a client: frames of the connection's own and, behind them, the
-// unread frames of at most one frame log. When a frame from elsewhere follows, the unread frames of the
-// log become frames of the backlog: everything is delivered in the order of sending. Fanout.mu guards the
-// backlog.
+// backlog contains the bytes that wait for a client: frames of the connection's own and, behind them,
+// the unread frames of at most one frame log. When a frame from elsewhere follows, the unread frames
+// of the log become frames of the backlog: everything is delivered in the order of sending. Fanout.mu
+// guards the backlog.
 type backlog struct {
 	frames [][]byte
 	bytes  int     // of frames, and of the batch being written

@@ -1,6 +1,6 @@
 // Package token issues connection tokens: a client gets a token from negotiate and connects with the
-// token. Tokens are signed: any node with the same key accepts them, and no node needs a table of clients
-// without a connection. A node remembers the used tokens until they expire.
+// token. Tokens are signed: any node with the same key accepts them, and no node needs a table of
+// clients without a connection. A node remembers the used tokens until they expire.
 package token
 
 import (
@@ -18,13 +18,15 @@ import (
 const Lifetime = time.Minute
 
 var (
-	// ErrUnknown is the error of an invalid or expired token, and of a token after the connection has ended.
+	// ErrUnknown is the error of an invalid or expired token, and of a token after the connection has
+	// ended.
 	ErrUnknown = errors.New("no connection with that id")
 	// ErrActive is the error of a token claimed by another request.
 	ErrActive = errors.New("connection already active")
 )
 
-// ID identifies a connection. The ID is secret and gives control over the connection; PublicID is public.
+// ID identifies a connection. The ID is secret and gives control over the connection; PublicID is
+// public.
 type ID [16]byte
 
 const (

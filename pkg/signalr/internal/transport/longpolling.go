@@ -154,7 +154,8 @@ func (p *LongPolling) endPoll(current *poll) {
 // once, unless their server is about to stop and takes no requests.
 const lastGap = 3 * time.Second
 
-// ShortenGap is called when the client has yet to be told of the end of the connection, and nothing else.
+// ShortenGap is called when the client has yet to be told of the end of the connection, and nothing
+// else.
 func (p *LongPolling) ShortenGap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

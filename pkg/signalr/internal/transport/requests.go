@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxRequests is the number of waiting requests of a client. The current client sends a single request
-	// at a time, older clients a request per call.
+	// maxRequests is the number of waiting requests of a client. The current client sends a single
+	// request at a time, older clients a request per call.
 	maxRequests = 128
 	bodyBuffer  = 4 << 10 // bytes
 )
@@ -110,8 +110,8 @@ func (r *Requests) Receive(request *http.Request, control *http.ResponseControll
 	case <-request.Context().Done():
 		return context.Cause(request.Context())
 	}
-	// A server without deadlines needs this deadline, and a deadline of the server for the whole request
-	// would include the waiting time.
+	// A server without deadlines needs this deadline, and a deadline of the server for the whole
+	// request would include the waiting time.
 	defer func() { _ = control.SetWriteDeadline(time.Now().Add(timeout)) }()
 	buffer, received := make([]byte, bodyBuffer), false
 	for {

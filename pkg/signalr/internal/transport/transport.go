@@ -27,8 +27,8 @@ var (
 	ErrMessageType = errors.New("text message in a binary protocol, or the other way round")
 )
 
-// Transport carries a connection. One goroutine reads and another writes; the other methods are safe for
-// concurrent use.
+// Transport carries a connection. One goroutine reads and another writes; the other methods are safe
+// for concurrent use.
 type Transport interface {
 	// Reader reads the client's bytes. Boundaries between reads mean nothing.
 	io.Reader
