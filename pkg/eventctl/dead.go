@@ -32,12 +32,12 @@ func prepareDead(c *CLI, f *flags) func(context.Context, []string) error {
 		case f.filter.isSet():
 			return usageErrorf("events dead: events can be selected with --list only")
 		default:
-			return c.countDead(ctx, f)
+			return countDead(ctx, c, f)
 		}
 	}
 }
 
-func (c *CLI) countDead(ctx context.Context, f *flags) error {
+func countDead(ctx context.Context, c *CLI, f *flags) error {
 	all := []deadLetters{}
 	err := c.each(ctx, func(s *store) error {
 		if s.inbox == nil {

@@ -63,7 +63,7 @@ func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 			return err
 		}
 		if c.hasBroker() {
-			l.Queues, err = c.queues(ctx)
+			l.Queues, err = queueLags(ctx, c)
 		} else {
 			l.Problem = errNoBroker.Error() // no failure: a single process can run without a broker
 		}
@@ -113,7 +113,7 @@ func age(at time.Time) float64 {
 	return max(0, time.Since(at).Seconds())
 }
 
-func (c *CLI) queues(ctx context.Context) ([]queueLag, error) {
+func queueLags(ctx context.Context, c *CLI) ([]queueLag, error) {
 	parts, err := c.inspect(ctx)
 	if err != nil {
 		return nil, err

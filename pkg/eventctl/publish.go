@@ -41,7 +41,7 @@ func preparePublish(c *CLI, f *flags) func(context.Context, []string) error {
 		if err := running.Wait(); err != nil {
 			return err
 		}
-		return c.printPublished(f, messages, results, degraded)
+		return printPublished(c, f, messages, results, degraded)
 	}
 }
 
@@ -107,7 +107,7 @@ type published struct {
 	Failed     []string `json:"failed"`     // ids without a confirm: the broker may have accepted them
 }
 
-func (c *CLI) printPublished(f *flags, messages []event.Message, results []error, degraded []string) error {
+func printPublished(c *CLI, f *flags, messages []event.Message, results []error, degraded []string) error {
 	p := published{Unroutable: []string{}, Rejected: []string{}, Failed: []string{}}
 	var failure, rejection error // the last of each
 	for i, err := range results {

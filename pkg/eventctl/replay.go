@@ -47,10 +47,10 @@ func prepareReplay(c *CLI, f *flags) func(context.Context, []string) error {
 		case f.filter.isSet() && *all:
 			return usageErrorf("events replay: --all cannot be combined with a selection")
 		}
-		if err := c.checkIDs(ctx, *from, f.filter.query(0)); err != nil {
+		if err := checkIDs(ctx, c, *from, f.filter.query(0)); err != nil {
 			return err
 		}
-		results, _, err := c.replay(ctx, *from, f.filter.query(0), *dryRun)
+		results, _, err := replayEvents(ctx, c, *from, f.filter.query(0), *dryRun)
 		if err != nil {
 			return err
 		}
@@ -59,11 +59,11 @@ func prepareReplay(c *CLI, f *flags) func(context.Context, []string) error {
 }
 
 // checkIDs returns an error if an id of the filter cannot be replayed.
-func (c *CLI) checkIDs(ctx context.Context, from string, f archive.Filter) error {
+func checkIDs(ctx context.Context, c *CLI, from string, f archive.Filter) error {
 	if len(f.IDs) == 0 {
 		return nil
 	}
-	_, found, err := c.replay(ctx, from, f, true)
+	_, found, err := replayEvents(ctx, c, from, f, true)
 	if err != nil {
 		return err
 	}
@@ -75,9 +75,9 @@ func (c *CLI) checkIDs(ctx context.Context, from string, f archive.Filter) error
 	return nil
 }
 
-// replay replays the selected events of each service, and returns the found ids
+// replayEvents replays the selected events of each service, and returns the found ids
 // among the filter's.
-func (c *CLI) replay(ctx context.Context, from string, f archive.Filter, dryRun bool) (results []replayed, found []string, err error) {
+func replayEvents(ctx context.Context, c *CLI, from string, f archive.Filter, dryRun bool) (results []replayed, found []string, err error) {
 	err = c.each(ctx, func(s *store) error {
 		replay := s.replayer(from)
 		if replay == nil {

@@ -48,7 +48,7 @@ func prepareTail(c *CLI, f *flags) func(context.Context, []string) error {
 		err = rabbit.Tap(ctx, c.broker(), types, func() {
 			fmt.Fprintf(c.Err, "listening for %s\n", strings.Join(types, ", "))
 		}, func(m event.Message) {
-			if err := c.printTailed(f.json, *body, m); err != nil {
+			if err := printTailed(c, f.json, *body, m); err != nil {
 				writeError = err // the reader of the output has gone
 				stop()
 			}
@@ -84,7 +84,7 @@ func tailTypes(parts []rabbit.Part, wanted []string, risk bool) ([]string, error
 	return wanted, nil
 }
 
-func (c *CLI) printTailed(asJSON, body bool, m event.Message) error {
+func printTailed(c *CLI, asJSON, body bool, m event.Message) error {
 	e := tailed{ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence}
 	if body && json.Valid(m.Data) {
 		e.Data = m.Data
