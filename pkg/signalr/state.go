@@ -75,9 +75,9 @@ func (c *Conn) accept() bool {
 	if c.state != stateHandshaking {
 		return false
 	}
+	c.hub.connections.handshakeDone(c) // before the response: a client that has read it may open another connection
 	c.queue.Admit(c.format, c.identity.User, c.format.Frame(wire.HandshakeResponse("")))
 	c.transport.Begin(c.format)
-	c.hub.connections.handshakeDone(c)
 	c.state = stateOpen
 	return true
 }
