@@ -12,7 +12,7 @@ import (
 	"parley.internal/pkg/database/databasetest"
 )
 
-type note struct {
+type row struct {
 	ID   string
 	Body []byte
 	At   int64
@@ -36,10 +36,10 @@ func TestTableOfAnySizeIsOneStatement(t *testing.T) {
 		}
 		insert(nil, nil, nil)
 		insert([]string{`a'"<\`, "é"}, [][]byte{{0, 255}, {}}, []int64{-11, 1 << 53})
-		got, err := database.All(t.Context(), db.Reader(), func(scan func(...any) error) (n note, err error) {
+		got, err := database.All(t.Context(), db.Reader(), func(scan func(...any) error) (n row, err error) {
 			return n, scan(&n.ID, &n.Body, &n.At)
 		}, "SELECT id, body, at FROM note ORDER BY at")
-		want := []note{{`a'"<\`, []byte{0, 255}, -1}, {"é", []byte{}, 1<<53 + 10}}
+		want := []row{{`a'"<\`, []byte{0, 255}, -1}, {"é", []byte{}, 1<<53 + 10}}
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Errorf("error %v, rows (-want +got):\n%s", err, diff)
 		}
