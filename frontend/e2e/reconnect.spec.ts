@@ -14,7 +14,7 @@ test('an agent reconnects after kill -9 and misses nothing', async ({ open, parl
   const input = danny.page.getByRole('textbox', { name: 'Message' })
   await input.fill('said into the void')
   await input.press('Enter')
-  await expect(danny.page.getByRole('alert')).toContainText('as soon as it is back')
+  await expect(danny.page.getByRole('alert')).toContainText('when the connection is back')
   await expect(input).toHaveValue('said into the void')
 
   await danny.page.context().setOffline(true)
