@@ -2,9 +2,9 @@ import AxeBuilder from '@axe-core/playwright'
 import { expect, test } from './fixtures'
 
 const pages = {
-  policy: 'End a policy early',
-  chat: 'Say something in the General room',
-  session: 'Get the next token',
+  policy: 'Terminate a policy',
+  chat: 'Send a message to the room General',
+  session: 'Refresh the token',
   events: 'policyHolder.taxId',
   hubs: 'sendOptions.replyTo',
 }
@@ -29,7 +29,7 @@ test('the contracts are documented without foreign requests', async ({ page, par
 test('the documentation of REST can be searched', async ({ page, parley }) => {
   await page.goto(`${parley.url}/docs/policy`)
   await page.getByPlaceholder('Search').fill('termination')
-  await expect(page.getByRole('search').getByText('End a policy early')).toBeVisible()
+  await expect(page.getByRole('search').getByText('Terminate a policy')).toBeVisible()
 })
 
 for (const colorScheme of ['light', 'dark'] as const)
