@@ -5,7 +5,7 @@ export default defineConfig({
   fullyParallel: true,
   // Each test has a server and up to two browsers of its own.
   workers: 2,
-  timeout: 90_000,
+  timeout: 180_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',
