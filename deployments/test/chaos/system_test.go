@@ -93,9 +93,11 @@ func (s *system) wait(d time.Duration) {
 }
 
 // dropPending marks pending events as published: a service without an outbox
-// loses them when it dies. The rows stay for the comparison.
+// loses them when it dies. The rows stay for the comparison: their time of
+// publishing is now, because the relay purges old rows.
 func (s *system) dropPending() {
-	execute(s.t, s.policyDB.URL(), "UPDATE outbox_event SET state = 'sent', sent_at = 1 WHERE state = 'pending'")
+	execute(s.t, s.policyDB.URL(), fmt.Sprintf(
+		"UPDATE outbox_event SET state = 'sent', sent_at = %d WHERE state = 'pending'", time.Now().UnixMicro()))
 }
 
 // drain waits until all events are handled, or no event was handled for a while.
