@@ -28,7 +28,7 @@ func open(t *testing.T, url string) *database.DB {
 			t.Error(err)
 		}
 	})
-	migrations := fstest.MapFS{"00001_note.sql": {Data: []byte(
+	migrations := fstest.MapFS{"migrations/00001_note.sql": {Data: []byte(
 		"-- +goose Up\nCREATE TABLE note (id text PRIMARY KEY, body bytea NOT NULL, at bigint NOT NULL);\n")}}
 	for range 2 { // The second time there is nothing to do.
 		if err := database.Migrate(t.Context(), db, "test", migrations); err != nil {
@@ -193,8 +193,8 @@ func TestFileIsPrivate(t *testing.T) {
 func TestNodesMigrateConcurrently(t *testing.T) {
 	address := testenv.Postgres(t)
 	migrations := fstest.MapFS{
-		"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (id text PRIMARY KEY);\n")},
-		"00002_b.sql": {Data: []byte("-- +goose Up\nINSERT INTO a VALUES ('once');\n")},
+		"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (id text PRIMARY KEY);\n")},
+		"migrations/00002_b.sql": {Data: []byte("-- +goose Up\nINSERT INTO a VALUES ('once');\n")},
 	}
 	var wg sync.WaitGroup
 	for range 4 {

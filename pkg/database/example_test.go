@@ -21,7 +21,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	err = database.Migrate(ctx, db, "example", fstest.MapFS{"00001_note.sql": {Data: []byte(
+	err = database.Migrate(ctx, db, "example", fstest.MapFS{"migrations/00001_note.sql": {Data: []byte(
 		"-- +goose Up\nCREATE TABLE note (id bigint PRIMARY KEY, body text NOT NULL);\n")}})
 	if err != nil {
 		panic(err)

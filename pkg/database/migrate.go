@@ -18,11 +18,15 @@ const (
 )
 
 // Migrate brings the tables of an owner, a service or a library with tables of its
-// own, up to the newest of migrations: files NNNNN_name.sql in the format of goose,
-// the same text for both databases, or NNNNN_name.sqlite.sql and
+// own, up to the newest of the folder migrations: files NNNNN_name.sql in the format of
+// goose, the same text for both databases, or NNNNN_name.sqlite.sql and
 // NNNNN_name.postgres.sql for a single database. The table migration_OWNER records
 // the finished migrations. Several nodes may start at once.
-func Migrate(ctx context.Context, db *DB, owner string, migrations fs.FS) error {
+func Migrate(ctx context.Context, db *DB, owner string, files fs.FS) error {
+	migrations, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", owner, err)
+	}
 	opts := []goose.ProviderOption{
 		goose.WithTableName("migration_" + owner),
 		goose.WithDisableGlobalRegistry(true),

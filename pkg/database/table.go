@@ -15,6 +15,15 @@ type Column struct {
 	Values any
 }
 
+// NewColumn returns a column with a value of each row.
+func NewColumn[Row any, V string | int64 | []byte](name string, rows []Row, value func(Row) V) Column {
+	values := make([]V, len(rows))
+	for i, row := range rows {
+		values[i] = value(row)
+	}
+	return Column{Name: name, Values: values}
+}
+
 // Table returns a FROM item called name, and its arguments from $first on: a table
 // of columns of equal length that a statement receives as a few arguments,
 // whatever its number of rows. Texts must be valid UTF-8.

@@ -34,13 +34,6 @@ type batch struct {
 	attempted bool            // and its handler failed once
 }
 
-func newBatch(i *Inbox, tx *database.Tx, stop <-chan struct{}) *batch {
-	return &batch{
-		Inbox: i, tx: tx, stop: stop, rows: rows{tx: tx, consumer: i.consumer},
-		order: order.NewSequencer[*item](tx, i.consumer),
-	}
-}
-
 // item is an event of a batch.
 type item struct {
 	order.Slot
@@ -84,15 +77,6 @@ func (b *batch) receive(ctx context.Context, events []event.Message, attempted b
 	return b.process(ctx)
 }
 
-// deduplicate records the ids of events and returns the events with new ids.
-func (b *batch) deduplicate(ctx context.Context, events []event.Message) ([]event.Message, error) {
-	fresh, duplicates, err := b.rows.insertIDs(ctx, events)
-	for _, m := range duplicates {
-		b.countDuplicate(ctx, m)
-	}
-	return fresh, err
-}
-
 // process handles the events and the released events, and stores the outcomes. The
 // partitions are locked.
 func (b *batch) process(ctx context.Context) error {
@@ -108,8 +92,12 @@ func (b *batch) process(ctx context.Context) error {
 
 // release adds parked events whose predecessors are in the batch.
 func (b *batch) release(ctx context.Context) error {
-	found, err := b.rows.waiting(ctx, b.order.Ranges())
-	if err != nil {
+	ranges := b.order.Ranges()
+	if len(ranges) == 0 {
+		return nil
+	}
+	found, err := b.rows.waiting(ctx, ranges)
+	if err != nil || len(found) == 0 {
 		return err
 	}
 	own := make(map[eventKey]bool)
@@ -153,11 +141,12 @@ func (b *batch) handle(ctx context.Context) error {
 		failed: func(it *item, err error) { b.fail(ctx, it, err) },
 	}
 	rest, err := handling.run(b.plan)
-	if err != nil {
-		return err
+	for _, it := range rest {
+		if !it.Blocked() {
+			it.outcome = isDeferred
+		}
 	}
-	b.deferAll(rest)
-	return nil
+	return err
 }
 
 // dispatch calls the handlers of items under a savepoint, at least the first handler
@@ -205,20 +194,6 @@ func (b *batch) hasTime(deadline time.Time) bool {
 	}
 }
 
-// deferAll takes the events without time left out of the batch.
-func (b *batch) deferAll(rest []*item) {
-	for _, it := range rest {
-		switch {
-		case it.Blocked():
-		case it.parked:
-			it.Deferred()
-		default:
-			it.outcome = isDeferred
-			b.deferred = append(b.deferred, it.Message)
-		}
-	}
-}
-
 // store stores the outcomes of all events and the progress of their partitions.
 func (b *batch) store(ctx context.Context) error {
 	var handled, parked, undone []*item
@@ -228,10 +203,13 @@ func (b *batch) store(ctx context.Context) error {
 			handled = append(handled, it)
 		case it.outcome == isFailed:
 			parked = append(parked, it)
-		case it.outcome == isDeferred && it.ID != "":
+		case it.outcome == isDeferred && it.parked:
+			it.Deferred()
+		case it.outcome == isDeferred:
 			undone = append(undone, it)
+			b.deferred = append(b.deferred, it.Message)
 		case it.outcome == isWaiting && !it.parked:
-			it.state, it.due = stateWaiting, b.clock.now().Add(gapLimit)
+			it.state, it.due = stateWaiting, database.Instant(b.clock.now().Add(gapLimit))
 			parked = append(parked, it)
 		default:
 		}
@@ -250,5 +228,8 @@ func (b *batch) store(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.rows.makeDue(ctx, b.order.Next(), b.clock.now())
+	if next := b.order.Next(); len(next) > 0 {
+		return b.rows.makeDue(ctx, next, b.clock.now())
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -18,46 +19,45 @@ func keyOf(m event.Message) eventKey { return eventKey{m.Source, m.ID} }
 
 func scanKey(scan func(...any) error) (k eventKey, err error) { return k, scan(&k.source, &k.id) }
 
-// insertIDs records the ids of events. It returns the events with new ids, or without
-// any id, and the duplicates.
-func (r rows) insertIDs(ctx context.Context, events []event.Message) (fresh, duplicates []event.Message, err error) {
-	var sources, ids []string
-	for _, m := range events {
-		if m.ID != "" {
-			sources, ids = append(sources, m.Source), append(ids, m.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return events, nil, nil
+// deduplicate records the ids of events, and returns the events with new ids and the
+// events without any id.
+func (b *batch) deduplicate(ctx context.Context, events []event.Message) (fresh []event.Message, err error) {
+	identified := events
+	if slices.ContainsFunc(events, hasNoID) {
+		identified = slices.DeleteFunc(slices.Clone(events), hasNoID)
 	}
 	// Transactions insert equal ids in the same order: no deadlock.
-	inserted, err := database.AllTable(ctx, r.tx, scanKey, `
+	inserted, err := database.AllTable(ctx, b.tx, scanKey, `
 		INSERT INTO inbox_event (consumer, source, id, arrived_at)
 		SELECT CAST($1 AS text), t.source, t.id, CAST($2 AS bigint) FROM %s WHERE true
 		ORDER BY t.source, t.id
 		ON CONFLICT (consumer, source, id) DO NOTHING
 		RETURNING source, id`,
-		[]database.Column{{Name: "source", Values: sources}, {Name: "id", Values: ids}},
-		r.consumer, database.Instant(time.Now()))
+		[]database.Column{
+			database.NewColumn("source", identified, func(m event.Message) string { return m.Source }),
+			database.NewColumn("id", identified, func(m event.Message) string { return m.ID }),
+		}, b.consumer, database.Instant(time.Now()))
 	if err != nil {
-		return nil, nil, fmt.Errorf("deduplicate %d events: %w", len(ids), err)
+		return nil, fmt.Errorf("deduplicate %d events: %w", len(identified), err)
 	}
-	if len(inserted) == len(events) {
-		return events, nil, nil
+	if len(inserted) == len(identified) {
+		return events, nil
 	}
 	isNew := make(map[eventKey]bool, len(inserted))
 	for _, k := range inserted {
 		isNew[k] = true
 	}
 	for _, m := range events {
-		if m.ID == "" || isNew[keyOf(m)] {
+		if hasNoID(m) || isNew[keyOf(m)] {
 			fresh = append(fresh, m)
 		} else {
-			duplicates = append(duplicates, m)
+			b.countDuplicate(ctx, m)
 		}
 	}
-	return fresh, duplicates, nil
+	return fresh, nil
 }
+
+func hasNoID(m event.Message) bool { return m.ID == "" }
 
 const deleteIDsStatement = "DELETE FROM inbox_event WHERE (consumer, source, id) IN (SELECT consumer, source, id FROM %s)"
 

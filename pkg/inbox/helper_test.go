@@ -68,7 +68,7 @@ func (ended) Type() string { return "Ended" }
 func open(t testing.TB, url string) *database.DB {
 	t.Helper()
 	db := connect(t, url)
-	effects := fstest.MapFS{"00001_effect.sql": {Data: []byte(
+	effects := fstest.MapFS{"migrations/00001_effect.sql": {Data: []byte(
 		"-- +goose Up\nCREATE TABLE effect (position bigint NOT NULL, number text NOT NULL);\n")}}
 	if err := errors.Join(inbox.Migrate(t.Context(), db), database.Migrate(t.Context(), db, "test", effects)); err != nil {
 		t.Fatal(err)

@@ -15,10 +15,10 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"embed"
-	"fmt"
-	"io/fs"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -35,11 +35,7 @@ var migrations embed.FS
 
 // Migrate creates the tables of Inbox in db.
 func Migrate(ctx context.Context, db *database.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations of inbox: %w", err)
-	}
-	return database.Migrate(ctx, db, "inbox", files)
+	return database.Migrate(ctx, db, "inbox", migrations)
 }
 
 const (
@@ -131,7 +127,14 @@ func (i *Inbox) Receive(ctx context.Context, batch []event.Message) error {
 		seen[keyOf(m)] = true
 		fresh = append(fresh, m)
 	}
-	return i.runWorkers(ctx, fresh)
+	shares := order.Split(fresh, i.workersFor(len(fresh)))
+	errs := make([]error, len(shares))
+	var wg sync.WaitGroup
+	for worker, share := range shares {
+		wg.Go(func() { errs[worker] = i.work(ctx, share) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // CaughtUp implements the callback of event.Subscription: an event waits for its
@@ -160,14 +163,7 @@ func (i *Inbox) Run(ctx context.Context) error {
 	return nil
 }
 
-func (i *Inbox) retention() time.Duration  { return orDefault(i.Retention, defaultRetention) }
-func (i *Inbox) timeout() time.Duration    { return orDefault(i.Timeout, defaultTimeout) }
-func (i *Inbox) batchTime() time.Duration  { return orDefault(i.BatchTime, defaultBatchTime) }
-func (i *Inbox) gapTimeout() time.Duration { return orDefault(i.GapTimeout, defaultGapTimeout) }
-
-func orDefault(d, byDefault time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return byDefault
-}
+func (i *Inbox) retention() time.Duration  { return cmp.Or(i.Retention, defaultRetention) }
+func (i *Inbox) timeout() time.Duration    { return cmp.Or(i.Timeout, defaultTimeout) }
+func (i *Inbox) batchTime() time.Duration  { return cmp.Or(i.BatchTime, defaultBatchTime) }
+func (i *Inbox) gapTimeout() time.Duration { return cmp.Or(i.GapTimeout, defaultGapTimeout) }

@@ -27,7 +27,7 @@ type stored struct {
 
 	state    string
 	attempts int64
-	due      time.Time
+	due      int64 // 0: dead letters are never due
 	err      string
 	size     int64 // of the body, which is read when there is room for it
 }
@@ -53,28 +53,20 @@ func scanParked(scan func(...any) error) (stored, error) {
 // keys returns the keys of items as columns. The consumer is a column, too: for a
 // constant, PostgreSQL without statistics assumes few rows and reads all of them.
 func (r rows) keys(items []*item) []database.Column {
-	var consumers, sources, ids []string
-	for _, it := range items {
-		consumers, sources, ids = append(consumers, r.consumer), append(sources, it.Source), append(ids, it.ID)
-	}
 	return []database.Column{
-		{Name: "consumer", Values: consumers}, {Name: "source", Values: sources}, {Name: "id", Values: ids},
+		database.NewColumn("consumer", items, func(*item) string { return r.consumer }),
+		database.NewColumn("source", items, func(it *item) string { return it.Source }),
+		database.NewColumn("id", items, func(it *item) string { return it.ID }),
 	}
 }
 
 // rangeColumns returns ranges as columns.
 func rangeColumns(ranges []order.Range) []database.Column {
-	var sources, keys []string
-	var after, upTo []int64
-	for _, g := range ranges {
-		sources, keys = append(sources, g.Source), append(keys, g.PartitionKey)
-		after, upTo = append(after, g.After), append(upTo, g.UpTo)
-	}
 	return []database.Column{
-		{Name: "source", Values: sources},
-		{Name: "partition_key", Values: keys},
-		{Name: "beyond", Values: after},
-		{Name: "up_to", Values: upTo},
+		database.NewColumn("source", ranges, func(r order.Range) string { return r.Source }),
+		database.NewColumn("partition_key", ranges, func(r order.Range) string { return r.PartitionKey }),
+		database.NewColumn("beyond", ranges, func(r order.Range) int64 { return r.After }),
+		database.NewColumn("up_to", ranges, func(r order.Range) int64 { return r.UpTo }),
 	}
 }
 
@@ -87,9 +79,6 @@ const selectWaiting = `
 // waiting returns the waiting events in some ranges by ascending sequences, without
 // their bodies.
 func (r rows) waiting(ctx context.Context, ranges []order.Range) ([]stored, error) {
-	if len(ranges) == 0 {
-		return nil, nil
-	}
 	found, err := database.AllTable(ctx, r.tx, scanParked, selectWaiting, rangeColumns(ranges), r.consumer)
 	if err != nil {
 		return nil, fmt.Errorf("read waiting events of %d partitions: %w", len(ranges), err)
@@ -110,9 +99,6 @@ const makeDueStatement = `
 
 // makeDue makes the waiting events in some ranges due.
 func (r rows) makeDue(ctx context.Context, ranges []order.Range, now time.Time) error {
-	if len(ranges) == 0 {
-		return nil
-	}
 	err := r.tx.ExecTable(ctx, makeDueStatement, rangeColumns(ranges), r.consumer, database.Instant(now))
 	if err != nil {
 		return fmt.Errorf("make waiting events of %d partitions due: %w", len(ranges), err)
@@ -126,9 +112,6 @@ const selectData = `
 
 // loadData reads the bodies of parked events.
 func (r rows) loadData(ctx context.Context, items []*item) error {
-	if len(items) == 0 {
-		return nil
-	}
 	data, err := r.queryData(ctx, selectData, r.keys(items))
 	if err != nil {
 		return fmt.Errorf("read the bodies of %d parked events: %w", len(items), err)
@@ -172,8 +155,8 @@ func (r rows) park(ctx context.Context, items []*item) error {
 			it.ID = uuid.NewString() // A row needs a key.
 		}
 	}
-	texts := func(name string, of func(*item) string) database.Column { return column(name, items, of) }
-	numbers := func(name string, of func(*item) int64) database.Column { return column(name, items, of) }
+	texts := func(name string, of func(*item) string) database.Column { return database.NewColumn(name, items, of) }
+	numbers := func(name string, of func(*item) int64) database.Column { return database.NewColumn(name, items, of) }
 	err := r.tx.ExecTable(ctx, insertParked, []database.Column{
 		texts("source", func(it *item) string { return it.Source }),
 		texts("id", func(it *item) string { return it.ID }),
@@ -186,30 +169,13 @@ func (r rows) park(ctx context.Context, items []*item) error {
 		numbers("recorded_at", func(it *item) int64 { return database.Instant(it.Time) }),
 		numbers("sequence", func(it *item) int64 { return it.Sequence }),
 		numbers("attempts", func(it *item) int64 { return it.attempts }),
-		numbers("due_at", func(it *item) int64 { return dueAt(it.due) }),
-		column("data", items, func(it *item) []byte { return it.Data }),
+		numbers("due_at", func(it *item) int64 { return it.due }),
+		database.NewColumn("data", items, func(it *item) []byte { return it.Data }),
 	}, r.consumer, database.Instant(time.Now()))
 	if err != nil {
 		return fmt.Errorf("park %d events: %w", len(items), err)
 	}
 	return nil
-}
-
-// column returns a column with a value of each item.
-func column[T string | int64 | []byte](name string, items []*item, of func(*item) T) database.Column {
-	values := make([]T, len(items))
-	for n, it := range items {
-		values[n] = of(it)
-	}
-	return database.Column{Name: name, Values: values}
-}
-
-// dueAt returns a due time as stored; 0 means none.
-func dueAt(due time.Time) int64 {
-	if due.IsZero() {
-		return 0
-	}
-	return database.Instant(due)
 }
 
 const deleteParked = "DELETE FROM inbox_parked WHERE (consumer, source, id) IN (SELECT consumer, source, id FROM %s)"

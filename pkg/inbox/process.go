@@ -7,6 +7,7 @@ import (
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/inbox/order"
 	"parley.internal/pkg/retry"
 )
 
@@ -14,9 +15,6 @@ import (
 // an event aborts the transaction, each event is handled alone.
 func (i *Inbox) processBatch(ctx context.Context, events []event.Message) error {
 	for len(events) > 0 {
-		if err := stopped(ctx, len(events)); err != nil {
-			return err
-		}
 		single := len(events) == 1
 		b, err := i.transaction(ctx, func(ctx context.Context, b *batch) error {
 			b.single = single
@@ -45,14 +43,8 @@ func (i *Inbox) processBatch(ctx context.Context, events []event.Message) error 
 // transaction. Attempted says that its handler has failed once.
 func (i *Inbox) processAlone(ctx context.Context, m event.Message, attempted bool) error {
 	for {
-		if err := stopped(ctx, 1); err != nil {
-			return err
-		}
 		b, err := i.transaction(ctx, func(ctx context.Context, b *batch) error {
-			if err := b.limitLockWait(ctx); err != nil {
-				return err
-			}
-			return cmp.Or(b.receive(ctx, []event.Message{m}, attempted), b.lockTimeout())
+			return b.limitLockWait(ctx, func() error { return b.receive(ctx, []event.Message{m}, attempted) })
 		})
 		switch {
 		case err == nil:
@@ -60,10 +52,7 @@ func (i *Inbox) processAlone(ctx context.Context, m event.Message, attempted boo
 		case !isolatable(ctx, b, err):
 			return err
 		}
-		failed := b.failed
-		if failed == nil {
-			failed = &failure{item: &item{stored: stored{Message: m}}, err: err}
-		}
+		failed := cmp.Or(b.failed, &failure{item: &item{stored: stored{Message: m}}, err: err})
 		own := !failed.item.parked
 		if err := i.recordFailure(ctx, failed); err != nil || own {
 			return err
@@ -78,36 +67,31 @@ func isolatable(ctx context.Context, b *batch, err error) bool {
 	return ctx.Err() == nil && (b.failed != nil || database.IsRejected(err))
 }
 
-// stopped returns an error if ctx has ended: no new transaction may begin.
-func stopped(ctx context.Context, events int) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return fmt.Errorf("return %d unhandled events to the transport: %w", events, context.Cause(ctx))
-}
-
 // transaction runs work on a new batch in a transaction. A deadlock is retried: no event
 // is to blame. The end of ctx leaves a transaction three seconds to commit: a stopping
-// transport leaves no commit in doubt.
+// transport leaves no commit in doubt. Afterwards no transaction begins.
 func (i *Inbox) transaction(ctx context.Context, work func(context.Context, *batch) error) (*batch, error) {
 	const attempts = 3
+	if ctx.Err() != nil {
+		return &batch{}, fmt.Errorf("return unhandled events to the transport: %w", context.Cause(ctx))
+	}
 	if err := i.clock.syncOnce(ctx); err != nil {
 		return &batch{}, err
 	}
-	stop := ctx.Done()
+	stop := ctx.Done() // when closed, no further handler is called
 	graceful, release := retry.WithGrace(ctx, stopTimeout)
 	defer release()
 	for attempt := 1; ; attempt++ {
-		var b *batch
+		b := &batch{}
 		ctx, cancel := context.WithTimeout(graceful, i.timeout())
 		err := i.db.InTx(ctx, func(tx *database.Tx) error {
-			b = newBatch(i, tx, stop)
+			*b = batch{
+				Inbox: i, tx: tx, stop: stop, rows: rows{tx: tx, consumer: i.consumer},
+				order: order.NewSequencer[*item](tx, i.consumer),
+			}
 			return work(ctx, b)
 		})
 		cancel()
-		if b == nil { // The transaction did not begin.
-			b = &batch{}
-		}
 		if !database.IsConflict(err) || attempt == attempts {
 			return b, err
 		}

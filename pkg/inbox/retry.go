@@ -38,7 +38,7 @@ func (b *batch) fail(ctx context.Context, it *item, err error) {
 		b.log.ErrorContext(ctx, "event became a dead letter", "type", it.Type, "id", it.ID, "attempts", it.attempts, "error", it.err)
 	} else {
 		it.state = stateRetry
-		it.due = b.clock.now().Add(retry.Jitter(retry.Exponential(retryFirst, retryLimit, it.attempts)))
+		it.due = database.Instant(b.clock.now().Add(retry.Jitter(retry.Exponential(retryFirst, retryLimit, it.attempts))))
 		b.log.WarnContext(ctx, "event failed", "type", it.Type, "id", it.ID, "attempts", it.attempts, "error", it.err)
 	}
 	it.Failed(it.state == stateDead)
@@ -120,10 +120,7 @@ func fitting(due []stored) []stored {
 // transaction, each event is handled alone. It reports whether an event was handled.
 func (i *Inbox) processParked(ctx context.Context, due []stored) (handled bool, err error) {
 	b, err := i.transaction(ctx, func(ctx context.Context, b *batch) error {
-		if err := b.limitLockWait(ctx); err != nil {
-			return err
-		}
-		return cmp.Or(b.retry(ctx, due), b.lockTimeout())
+		return b.limitLockWait(ctx, func() error { return b.retry(ctx, due) })
 	})
 	switch {
 	case err == nil:
@@ -131,10 +128,7 @@ func (i *Inbox) processParked(ctx context.Context, due []stored) (handled bool, 
 	case !isolatable(ctx, b, err):
 		return false, err
 	case len(due) > 1:
-		for n, p := range due {
-			if err := stopped(ctx, len(due)-n); err != nil {
-				return handled, err
-			}
+		for _, p := range due {
 			alone, err := i.processParked(ctx, []stored{p})
 			if err != nil {
 				return false, err
@@ -143,11 +137,7 @@ func (i *Inbox) processParked(ctx context.Context, due []stored) (handled bool, 
 		}
 		return handled, nil
 	}
-	failed := b.failed
-	if failed == nil {
-		failed = &failure{item: &item{stored: due[0], parked: true}, err: err}
-	}
-	return false, i.recordFailure(ctx, failed)
+	return false, i.recordFailure(ctx, cmp.Or(b.failed, &failure{item: &item{stored: due[0], parked: true}, err: err}))
 }
 
 // retry handles due events, unless another process was faster.
@@ -187,8 +177,8 @@ const selectClaimed = `
 // not changed since they were read.
 func (r rows) claim(ctx context.Context, items []*item, d database.Dialect) (map[eventKey][]byte, error) {
 	columns := append(r.keys(items),
-		column("state", items, func(it *item) string { return it.state }),
-		column("attempts", items, func(it *item) int64 { return it.attempts }))
+		database.NewColumn("state", items, func(it *item) string { return it.state }),
+		database.NewColumn("attempts", items, func(it *item) int64 { return it.attempts }))
 	bodies, err := r.queryData(ctx, selectClaimed+d.SkipLocked(), columns)
 	if err != nil {
 		return nil, fmt.Errorf("claim %d parked events: %w", len(items), err)
@@ -244,32 +234,26 @@ func (r rows) lockParked(ctx context.Context, it *item, d database.Dialect) (boo
 	return found && state != stateDead, nil
 }
 
-// limitLockWait makes statements of the transaction fail when they wait too long for a
-// lock. Only events after a failure pay for this statement.
-func (b *batch) limitLockWait(ctx context.Context) error {
-	if b.db.Dialect != database.Postgres {
-		return nil // A transaction of SQLite waits before it begins.
+// limitLockWait runs work and returns the failure of a handler that waited too long for
+// a row lock. Lock timeouts are transient: the transaction is rolled back and not counted
+// as an attempt. Only events after a failure pay for the limit's statement.
+func (b *batch) limitLockWait(ctx context.Context, work func() error) error {
+	if b.db.Dialect == database.Postgres { // A transaction of SQLite waits before it begins.
+		limit := max(b.timeout()/lockShare, time.Millisecond).Milliseconds()
+		if _, err := b.tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", limit)); err != nil {
+			return fmt.Errorf("limit the wait for locks: %w", err)
+		}
 	}
-	limit := max(b.timeout()/lockShare, time.Millisecond).Milliseconds()
-	if _, err := b.tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", limit)); err != nil {
-		return fmt.Errorf("limit the wait for locks: %w", err)
-	}
-	return nil
-}
-
-// lockTimeout returns the failure of a handler that timed out waiting for a row lock.
-// Lock timeouts are transient: the transaction is rolled back and not counted as an
-// attempt.
-func (b *batch) lockTimeout() error {
-	if b.failed != nil && database.IsLockTimeout(b.failed.err) {
+	err := work()
+	if err == nil && b.failed != nil && database.IsLockTimeout(b.failed.err) {
 		return b.failed
 	}
-	return nil
+	return err
 }
 
 // pause parks an event after a lock timeout. Its retries have no limit.
 func (b *batch) pause(ctx context.Context, it *item, err error) {
 	it.outcome, it.state, it.err = isFailed, stateRetry, err.Error()
-	it.due = b.clock.now().Add(lockPause)
+	it.due = database.Instant(b.clock.now().Add(lockPause))
 	b.log.WarnContext(ctx, "event waits for a lock", "type", it.Type, "id", it.ID, "error", it.err)
 }

@@ -55,7 +55,7 @@ func TestLockTimeoutIsNoAttempt(t *testing.T) {
 		}
 		return record(ctx, tx, e.Number)
 	})
-	in.Timeout = 2 * time.Second
+	in.Timeout = 4 * time.Second // A third of it limits the wait for a lock.
 	release := holding(t, db)
 	deliver(t, in, [][]event.Message{{unordered("a")}, {nth(1), unordered("free"), nth(2)}})
 	if got := fmt.Sprint(column(t, db, "SELECT number FROM effect WHERE number <> 'hot'")); got != "[free]" {

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
-	"parley.internal/pkg/inbox/order"
 )
 
 const (
@@ -25,22 +23,6 @@ const (
 // batchLimit is how many events a transaction receives. A transaction that changes the
 // same row for each event, such as the head of a stream, gets slower with each.
 const batchLimit = 64
-
-// runWorkers handles a batch with parallel workers and waits for all of them.
-func (i *Inbox) runWorkers(ctx context.Context, batch []event.Message) error {
-	i.once.Do(func() { i.workers = make(chan struct{}, i.workerLimit()) })
-	shares := order.Split(batch, i.workersFor(len(batch)))
-	if len(shares) == 1 {
-		return i.work(ctx, shares[0])
-	}
-	errs := make([]error, len(shares))
-	var wg sync.WaitGroup
-	for at, share := range shares {
-		wg.Go(func() { errs[at] = i.work(ctx, share) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
 
 // work handles a worker's share of a batch, when a worker is free: all calls of Receive
 // share the workers, because each worker holds a connection. A panic after the commit
@@ -70,6 +52,13 @@ var errPanic = errors.New("panic")
 // workersFor returns how many workers n events are worth if their handlers are as fast
 // as the handlers before. The first events are worth all workers.
 func (i *Inbox) workersFor(n int) int {
+	i.once.Do(func() {
+		limit := i.Workers
+		if limit == 0 && i.db.Dialect == database.Postgres {
+			limit = postgresWorkers
+		}
+		i.workers = make(chan struct{}, max(limit, 1))
+	})
 	workers := min(cap(i.workers), (n+workerEvents-1)/workerEvents)
 	if each := i.handlerTime.Load(); each > 0 {
 		workers = min(workers, int(time.Duration(each)*time.Duration(n)/workerTime)+1)
@@ -88,15 +77,4 @@ func (i *Inbox) observe(n int, took time.Duration) {
 		each = (before*weight + each) / (weight + 1)
 	}
 	i.handlerTime.Store(max(each, 1)) // Of two concurrent updates the later wins, which is good enough.
-}
-
-func (i *Inbox) workerLimit() int {
-	switch {
-	case i.Workers > 0:
-		return i.Workers
-	case i.db.Dialect == database.Postgres:
-		return postgresWorkers
-	default:
-		return 1
-	}
 }

@@ -16,7 +16,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -33,11 +32,7 @@ var migrations embed.FS
 
 // Migrate creates the tables of Outbox in db.
 func Migrate(ctx context.Context, db *database.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations of outbox: %w", err)
-	}
-	return database.Migrate(ctx, db, "outbox", files)
+	return database.Migrate(ctx, db, "outbox", migrations)
 }
 
 // The states of an event.

@@ -3,6 +3,8 @@ package order
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
@@ -91,13 +93,7 @@ func (s *Sequencer[E]) Add(e E, m event.Message) {
 
 // Retain drops the events for which keep returns false.
 func (s *Sequencer[E]) Retain(keep func(E) bool) {
-	var kept []E
-	for _, e := range s.events {
-		if keep(e) {
-			kept = append(kept, e)
-		}
-	}
-	s.events = kept
+	s.events = slices.DeleteFunc(s.events, func(e E) bool { return !keep(e) })
 }
 
 // Events returns the added events.
@@ -107,10 +103,7 @@ func (s *Sequencer[E]) Events() []E { return s.events }
 // far they were handled: consumers of the same database see each other's progress. All
 // consumers lock partitions in the same order: no deadlock.
 func (s *Sequencer[E]) Lock(ctx context.Context) error {
-	var sources, keys []string
-	for key := range s.partitions {
-		sources, keys = append(sources, key.Source), append(keys, key.PartitionKey)
-	}
+	keys := slices.Collect(maps.Keys(s.partitions))
 	if len(keys) == 0 {
 		return nil
 	}
@@ -127,7 +120,10 @@ func (s *Sequencer[E]) Lock(ctx context.Context) error {
 		ORDER BY t.source, t.partition_key
 		ON CONFLICT (consumer, source, partition_key) DO UPDATE SET sequence = inbox_partition.sequence
 		RETURNING source, partition_key, sequence`,
-		[]database.Column{{Name: "source", Values: sources}, {Name: "partition_key", Values: keys}}, s.consumer)
+		[]database.Column{
+			database.NewColumn("source", keys, func(k Key) string { return k.Source }),
+			database.NewColumn("partition_key", keys, func(k Key) string { return k.PartitionKey }),
+		}, s.consumer)
 	if err != nil {
 		return fmt.Errorf("lock %d partitions: %w", len(keys), err)
 	}
@@ -251,24 +247,25 @@ func (s *Slot) Deferred() {
 
 // Store stores how far the partitions were handled.
 func (s *Sequencer[E]) Store(ctx context.Context) error {
-	var sources, keys []string
-	var lasts []int64
+	var moved []*partition
 	for _, p := range s.partitions {
 		if p.last != p.stored {
-			sources, keys, lasts = append(sources, p.key.Source), append(keys, p.key.PartitionKey), append(lasts, p.last)
+			moved = append(moved, p)
 		}
 	}
-	if len(keys) == 0 {
+	if len(moved) == 0 {
 		return nil
 	}
 	err := s.tx.ExecTable(ctx, `
 		INSERT INTO inbox_partition (consumer, source, partition_key, sequence)
 		SELECT CAST($1 AS text), t.source, t.partition_key, t.sequence FROM %s WHERE true
 		ON CONFLICT (consumer, source, partition_key) DO UPDATE SET sequence = excluded.sequence`, []database.Column{
-		{Name: "source", Values: sources}, {Name: "partition_key", Values: keys}, {Name: "sequence", Values: lasts},
+		database.NewColumn("source", moved, func(p *partition) string { return p.key.Source }),
+		database.NewColumn("partition_key", moved, func(p *partition) string { return p.key.PartitionKey }),
+		database.NewColumn("sequence", moved, func(p *partition) int64 { return p.last }),
 	}, s.consumer)
 	if err != nil {
-		return fmt.Errorf("store the progress of %d partitions: %w", len(keys), err)
+		return fmt.Errorf("store the progress of %d partitions: %w", len(moved), err)
 	}
 	return nil
 }

@@ -87,10 +87,10 @@ type draftKey struct{ stream, author, source, id string }
 // findStored returns the stored entries of drafts.
 func (s *Store) findStored(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (map[draftKey]chat.Entry, error) {
 	table, args, err := s.db.Dialect.Table("draft", 1,
-		column("of_stream", drafts, func(d chat.Draft) string { return d.Stream }),
-		column("of_author", drafts, func(d chat.Draft) string { return d.Author }),
-		column("of_source", drafts, func(d chat.Draft) string { return d.Source }),
-		column("of_id", drafts, func(d chat.Draft) string { return d.ID }))
+		database.NewColumn("of_stream", drafts, func(d chat.Draft) string { return d.Stream }),
+		database.NewColumn("of_author", drafts, func(d chat.Draft) string { return d.Author }),
+		database.NewColumn("of_source", drafts, func(d chat.Draft) string { return d.Source }),
+		database.NewColumn("of_id", drafts, func(d chat.Draft) string { return d.ID }))
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ func (s *Store) RolledBack(ctx context.Context, cursors chat.Cursors) ([]string,
 	}
 	table, args, err := s.db.Dialect.Table("cursor", 1,
 		database.Column{Name: "of_stream", Values: streams},
-		column("of_sequence", streams, func(id string) int64 { return cursors[id].Sequence }),
-		column("of_tag", streams, func(id string) string { return cursors[id].Tag }))
+		database.NewColumn("of_sequence", streams, func(id string) int64 { return cursors[id].Sequence }),
+		database.NewColumn("of_tag", streams, func(id string) string { return cursors[id].Tag }))
 	if err != nil {
 		return nil, err
 	}

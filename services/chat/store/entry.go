@@ -57,8 +57,12 @@ func entriesBefore(ctx context.Context, q database.Querier, stream string, seque
 
 // insertEntries inserts all entries in a single statement.
 func (s *Store) insertEntries(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
-	text := func(name string, value func(chat.Entry) string) database.Column { return column(name, entries, value) }
-	number := func(name string, value func(chat.Entry) int64) database.Column { return column(name, entries, value) }
+	text := func(name string, value func(chat.Entry) string) database.Column {
+		return database.NewColumn(name, entries, value)
+	}
+	number := func(name string, value func(chat.Entry) int64) database.Column {
+		return database.NewColumn(name, entries, value)
+	}
 	table, args, err := s.db.Dialect.Table("added", 1,
 		text("stream", func(e chat.Entry) string { return e.Stream }),
 		number("sequence", func(e chat.Entry) int64 { return e.Sequence }),

@@ -4,8 +4,6 @@ package store
 import (
 	"context"
 	"embed"
-	"fmt"
-	"io/fs"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/database"
@@ -32,18 +30,5 @@ func New(db *database.DB, committed func(chat.Entry)) *Store {
 
 // Migrate creates the tables of the log in db.
 func Migrate(ctx context.Context, db *database.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations of chat: %w", err)
-	}
-	return database.Migrate(ctx, db, "chat", files)
-}
-
-// column makes a column of a database.Table from rows.
-func column[Row any, Value string | int64](name string, rows []Row, value func(Row) Value) database.Column {
-	values := make([]Value, len(rows))
-	for i, row := range rows {
-		values[i] = value(row)
-	}
-	return database.Column{Name: name, Values: values}
+	return database.Migrate(ctx, db, "chat", migrations)
 }

@@ -83,9 +83,9 @@ func (s *Store) updateHeads(ctx context.Context, tx *database.Tx, moved heads) e
 	streams := slices.Collect(maps.Keys(moved))
 	table, args, err := s.db.Dialect.Table("moved", 1,
 		database.Column{Name: "id", Values: streams},
-		column("head", streams, func(id string) int64 { return moved[id].sequence }),
-		column("ordinal", streams, func(id string) int64 { return moved[id].ordinal }),
-		column("at", streams, func(id string) int64 { return moved[id].at }))
+		database.NewColumn("head", streams, func(id string) int64 { return moved[id].sequence }),
+		database.NewColumn("ordinal", streams, func(id string) int64 { return moved[id].ordinal }),
+		database.NewColumn("at", streams, func(id string) int64 { return moved[id].at }))
 	if err != nil {
 		return err
 	}

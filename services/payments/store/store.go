@@ -9,7 +9,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 
 	"parley.internal/payments"
 	"parley.internal/pkg/database"
@@ -21,11 +20,7 @@ var migrations embed.FS
 // Migrate creates the tables of payments in db. The inbox has migrations of its
 // own.
 func Migrate(ctx context.Context, db *database.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations of payments: %w", err)
-	}
-	return database.Migrate(ctx, db, "payments", files)
+	return database.Migrate(ctx, db, "payments", migrations)
 }
 
 var states = map[string]string{payments.Opened: "open", payments.Closed: "closed"}

@@ -9,8 +9,6 @@ package store
 import (
 	"context"
 	"embed"
-	"fmt"
-	"io/fs"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/outbox"
@@ -22,11 +20,7 @@ var migrations embed.FS
 // Migrate creates or updates the tables of Store. The tables of the outbox are
 // separate.
 func Migrate(ctx context.Context, db *database.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations of policy: %w", err)
-	}
-	return database.Migrate(ctx, db, "policy", files)
+	return database.Migrate(ctx, db, "policy", migrations)
 }
 
 // Store is safe for concurrent use.

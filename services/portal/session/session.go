@@ -9,8 +9,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"time"
@@ -48,11 +46,7 @@ type Sessions struct {
 func New(
 	ctx context.Context, db *database.DB, agents *Agents, secret []byte, origins web.Origins,
 ) (*Sessions, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read session migrations: %w", err)
-	}
-	if err := database.Migrate(ctx, db, "session", files); err != nil {
+	if err := database.Migrate(ctx, db, "session", migrations); err != nil {
 		return nil, err
 	}
 	tokens, err := auth.NewSecret(secret)
