@@ -113,14 +113,8 @@ func (t *Tail) Run(ctx context.Context) error {
 
 // push pushes entries that are next in their stream, and the entries parked behind them.
 func (t *Tail) push(entries ...chat.Entry) {
-	for _, e := range t.pushInSequence(entries) { // Logging is too slow for the lock.
-		slog.Info("entry pushed", "stream", e.Stream, "sequence", e.Sequence, "id", e.ID)
-	}
-}
-
-func (t *Tail) pushInSequence(entries []chat.Entry) (pushed []chat.Entry) {
+	var pushed []chat.Entry
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, e := range entries {
 		s := t.stream(e.Stream)
 		if s.conflicts(e.Cursor()) {
@@ -134,7 +128,10 @@ func (t *Tail) pushInSequence(entries []chat.Entry) (pushed []chat.Entry) {
 			pushed = append(pushed, next)
 		}
 	}
-	return pushed
+	t.mu.Unlock()
+	for _, e := range pushed { // Logging is too slow for the lock.
+		slog.Info("entry pushed", "stream", e.Stream, "sequence", e.Sequence, "id", e.ID)
+	}
 }
 
 // stream returns the state of a stream. An unknown stream was made after New: its
