@@ -20,13 +20,13 @@ func (r replaced) insert(t *testing.T, id string) {
 	}
 }
 
-// replaced is a database whose file is put back while it is open.
+// replaced is an open database with a file that the test replaces.
 type replaced struct {
 	db           *database.DB
 	path, backup string
 }
 
-// replaceable holds one row in its backup, and two in its file.
+// replaceable returns a database with one row in the backup and two in the file.
 func replaceable(t *testing.T) replaced {
 	t.Helper()
 	r := replaced{path: filepath.Join(t.TempDir(), "test.db")}
@@ -38,26 +38,26 @@ func replaceable(t *testing.T) replaced {
 	}
 	r.insert(t, "after")
 	if n := count(t, r.db); n != 2 {
-		t.Fatalf("%d rows are there", n)
+		t.Fatalf("got %d rows", n)
 	}
 	return r
 }
 
-// check wants n rows, for all readers, in a database that is whole.
+// check fails unless all readers see n rows and the file is intact.
 func (r replaced) check(t *testing.T, n int) {
 	t.Helper()
 	var reading sync.WaitGroup
 	for range 8 {
 		reading.Go(func() {
 			if got := count(t, r.db); got != n {
-				t.Errorf("%d rows are there, want %d", got, n)
+				t.Errorf("got %d rows, want %d", got, n)
 			}
 		})
 	}
 	reading.Wait()
 	var whole string
 	if _, err := database.One(t.Context(), r.db.Reader(), "PRAGMA integrity_check", nil, &whole); err != nil || whole != "ok" {
-		t.Errorf("the database is %q, error %v", whole, err)
+		t.Errorf("integrity check: %q, error %v", whole, err)
 	}
 }
 
@@ -71,8 +71,8 @@ func TestReplacedFileIsUsed(t *testing.T) {
 		r.insert(t, fmt.Sprint(i))
 	}
 	r.check(t, 101)
-	// The connections to the former file have been closed by now, and what is
-	// beside the new one is still its own: another process reads all of it.
+	// The connections to the former file are closed by now, and the WAL of the new file
+	// still exists: another process reads all rows.
 	other := replaced{db: open(t, "sqlite:"+r.path)}
 	other.check(t, 101)
 	if err := r.db.Close(); err != nil {
@@ -115,7 +115,7 @@ func TestMissingFileIsNotCreatedAgain(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 	if _, err := os.Stat(r.path); !os.IsNotExist(err) {
-		t.Errorf("the file was made: %v", err)
+		t.Errorf("the file was created: %v", err)
 	}
 	if err := os.Rename(r.backup, r.path); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestMissingFileIsNotCreatedAgain(t *testing.T) {
 	r.check(t, 1)
 }
 
-// A copy of a running database has its newest rows beside it.
+// A copy of a running database has its newest rows in the WAL.
 func TestWALFilesOfNewFileAreKept(t *testing.T) {
 	from, r := replaceable(t), replaceable(t)
 	from.insert(t, "more")

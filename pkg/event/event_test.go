@@ -21,8 +21,8 @@ func TestDirectTransport(t *testing.T) {
 	eventtest.Run(t, func(*testing.T) eventtest.Transport { return &event.Direct{} })
 }
 
-// A relay that starts before its consumer must not find its events unroutable: it would
-// retry them only later.
+// A relay that starts before the consumer must not find events unroutable: they would be
+// retried only later.
 func TestDirectWaitsForStartingSubscription(t *testing.T) {
 	var d event.Direct
 	run := d.Subscribe(event.Subscription{
@@ -44,14 +44,14 @@ func TestDirectWaitsForStartingSubscription(t *testing.T) {
 		runtime.Gosched()
 	}
 	if err := d.Subscribe(event.Subscription{Name: "one", Types: []string{"Renamed"}})(ctx); err == nil {
-		t.Error("two may run one subscription")
+		t.Error("a subscription runs twice")
 	}
 	cancel()
 	wg.Wait()
 }
 
-// Handlers of many may take longer than a publisher waits: what they have
-// handled by then is theirs, and nothing overtakes the rest.
+// The handlers of a large batch may take longer than the publisher waits: events handled
+// by then are confirmed, and no event overtakes the rest.
 func TestDirectConfirmsMessagesReceivedInTime(t *testing.T) {
 	var d event.Direct
 	ctx, cancel := context.WithCancel(t.Context())
@@ -77,7 +77,7 @@ func TestDirectConfirmsMessagesReceivedInTime(t *testing.T) {
 	}
 	results := d.Publish(ctx, batch)
 	if len(calls) != 2 || len(calls[0]) == 0 || len(results) != len(batch) {
-		t.Fatalf("%d calls, %d results", len(calls), len(results))
+		t.Fatalf("got %d calls and %d results", len(calls), len(results))
 	}
 	for i, err := range results {
 		if taken := i < len(calls[0]); taken != (err == nil) || !taken && !errors.Is(err, event.ErrUnavailable) {

@@ -15,7 +15,7 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// perSecond reports what b did as a rate.
+// perSecond reports the events handled by b as a rate.
 func perSecond(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
@@ -28,7 +28,7 @@ func benchInbox(b *testing.B, in *receiver, size int) {
 	for range b.N {
 		batches = append(batches, sales(size))
 	}
-	if err := in.Receive(b.Context(), sales(size)); err != nil { // It opens the connections.
+	if err := in.Receive(b.Context(), sales(size)); err != nil { // Opens the connections.
 		b.Fatal(err)
 	}
 	b.ResetTimer()
@@ -66,8 +66,8 @@ func BenchmarkInboxWithAHandlerOf5ms(b *testing.B) {
 	}
 }
 
-// As chat's handler, which appends to a stream: all change one row, and wait for
-// each other.
+// Like the handler of chat, which appends to a stream: all transactions change the same
+// row and wait for each other.
 func BenchmarkInboxWithARowThatAllChange(b *testing.B) {
 	for _, workers := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
@@ -94,8 +94,8 @@ func BenchmarkInboxWithARowThatAllChange(b *testing.B) {
 	}
 }
 
-// The handler writes a row; of every other batch one event in a hundred fails
-// for good, after that.
+// The handler writes a row. In every second batch, one event in a hundred then fails
+// permanently.
 func BenchmarkInboxWithPoison(b *testing.B) {
 	const size = 512
 	db := open(b, testenv.Postgres(b))
@@ -114,7 +114,7 @@ func BenchmarkInboxWithPoison(b *testing.B) {
 		if err := in.Receive(b.Context(), batch); err != nil {
 			b.Fatal(err)
 		}
-		if n >= 4 { // Warm.
+		if n >= 4 { // The first batches warm up.
 			took[n%2] = append(took[n%2], time.Since(begun))
 		}
 	}

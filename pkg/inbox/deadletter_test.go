@@ -37,11 +37,11 @@ func TestDeadLettersAreCountedListedAndReplayed(t *testing.T) {
 		}
 		all, err := in.List(t.Context(), archive.Filter{})
 		if err != nil || len(all) != 5 {
-			t.Errorf("error %v, %d events are parked", err, len(all))
+			t.Errorf("got %d parked events, error %v", len(all), err)
 		}
 		for _, e := range all {
 			if e.Data != nil {
-				t.Errorf("a list holds the body of %s", e.ID)
+				t.Errorf("the list has the body of %s, want no bodies", e.ID)
 			}
 		}
 
@@ -63,8 +63,8 @@ func TestDeadLettersAreCountedListedAndReplayed(t *testing.T) {
 	})
 }
 
-// A foreign publisher need not say when something happened: it is chosen by when
-// it came, and still tells no time of its own.
+// An event without a record time is selected by its time of arrival, and is listed
+// without a record time.
 func TestEventWithoutTimeIsSelectedByArrival(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
@@ -91,7 +91,7 @@ func TestEventWithoutTimeIsSelectedByArrival(t *testing.T) {
 			for _, e := range list {
 				got = append(got, e.ID)
 				if e.ID == "untold" && !e.Time.IsZero() {
-					t.Errorf("it is said to have happened at %s", e.Time)
+					t.Errorf("got record time %s, want none", e.Time)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

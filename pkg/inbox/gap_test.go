@@ -19,14 +19,14 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// end is a policy's second event, which has a queue of its own.
+// end returns the second event of a policy. Its type has a queue of its own.
 func end(policy string) event.Message {
 	m := of(policy, 2)
 	m.Type = "Ended"
 	return m
 }
 
-// queued is an inbox behind the queues of a broker. Its handlers take a while.
+// queued is an inbox with slow handlers behind the queues of a broker.
 type queued struct {
 	*inbox.Inbox
 
@@ -66,7 +66,7 @@ func newQueued(t *testing.T, db *database.DB, broker string, work time.Duration)
 	return q
 }
 
-// run runs something until the test ends.
+// run runs a function until the test ends.
 func (q *queued) run(runs ...func(context.Context) error) {
 	q.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(q.t.Context()))
@@ -103,8 +103,8 @@ func (q *queued) effects(policy string) []string {
 	return column(q.t, q.db, fmt.Sprintf("SELECT number FROM effect WHERE number LIKE '%s-%%' ORDER BY position", policy))
 }
 
-// A purchase that lies in a long queue is late, not missing: the termination of
-// its policy waits in a short one.
+// A purchase at the end of a long queue is late, not missing. The termination of the
+// same policy arrives through a short queue.
 func TestEventWaitsForPredecessorFarBackInQueue(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		q := newQueued(t, open(t, url(t)), testenv.RabbitMQ(t), 4*time.Millisecond)
@@ -121,12 +121,12 @@ func TestEventWaitsForPredecessorFarBackInQueue(t *testing.T) {
 			t.Errorf("effects (-want +got):\n%s", diff)
 		}
 		if gaps := q.Counts().Gaps; gaps != 0 {
-			t.Errorf("%d gaps were counted", gaps)
+			t.Errorf("got %d gaps", gaps)
 		}
 	})
 }
 
-// An event whose predecessor never comes does not wait for the end of all traffic.
+// An event without its predecessor is handled although traffic never ends.
 func TestGapIsSkippedUnderEndlessTraffic(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		q := newQueued(t, open(t, url(t)), testenv.RabbitMQ(t), time.Millisecond)
@@ -148,7 +148,7 @@ func TestGapIsSkippedUnderEndlessTraffic(t *testing.T) {
 		q.publish(end("P"))
 		eventually(t, "the gap is passed over", func() bool { return len(q.effects("P")) == 1 })
 		if gaps := q.Counts().Gaps; gaps != 1 {
-			t.Errorf("%d gaps were counted", gaps)
+			t.Errorf("got %d gaps", gaps)
 		}
 	})
 }

@@ -47,7 +47,7 @@ func TestFailureHarmsNoOtherEvent(t *testing.T) {
 		in.receive(unordered("a"), unordered("b"), unordered("c"))
 		in.want(t, "a", "c")
 		in.wantParked(t, "b retry")
-		in.receive(unordered("b")) // A copy does not jump the queue.
+		in.receive(unordered("b")) // A duplicate is not handled early.
 		in.want(t, "a", "c")
 		in.processAfter(time.Hour)
 		in.wantParked(t, "b retry")
@@ -56,11 +56,11 @@ func TestFailureHarmsNoOtherEvent(t *testing.T) {
 		in.wantParked(t)
 		in.receive(unordered("b"))
 		in.want(t, "a", "c", "b")
-		// A failure may be counted more often than it is stored: it is told apart
-		// from its transaction's by trying again.
+		// A failure may be counted more often than stored: a second attempt tells the
+		// handler's failure from the failure of the transaction.
 		got := in.Counts()
 		if got.Handled != 3 || got.Duplicates < 2 || got.Failed < 2 || got.Gaps != 0 {
-			t.Errorf("it counted %+v", got)
+			t.Errorf("got counts %+v", got)
 		}
 	})
 }
@@ -80,13 +80,13 @@ func TestPermanentErrorMakesDeadLetterWithBody(t *testing.T) {
 		found, err := database.One(t.Context(), in.db.Reader(),
 			"SELECT data, error FROM inbox_parked WHERE id = 'x'", nil, &data, &reason)
 		if !found || err != nil || string(data) != string(broken.Data) || reason == "" {
-			t.Errorf("kept %q with error %q, %v", data, reason, err)
+			t.Errorf("got body %q, error %q (%v)", data, reason, err)
 		}
 	})
 }
 
-// PostgreSQL refuses such bytes in a text: the message would come for ever, and
-// everything behind it never.
+// PostgreSQL rejects such bytes in a text: without sanitize, the message would be
+// delivered for ever and block the messages behind.
 func TestInvalidHeadersBlockNoOtherEvent(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
@@ -97,8 +97,7 @@ func TestInvalidHeadersBlockNoOtherEvent(t *testing.T) {
 		}
 		in.receive(odd, unordered("broken"), unordered("next"))
 		in.receive(odd)
-		// Text that cannot be compressed: PostgreSQL would take 8,000 times the
-		// same letter.
+		// Random text: PostgreSQL compresses and accepts 8,000 equal letters.
 		long := unordered("long")
 		for len(long.ID) < 8000 {
 			long.ID += rand.Text()
@@ -111,7 +110,7 @@ func TestInvalidHeadersBlockNoOtherEvent(t *testing.T) {
 	})
 }
 
-// A foreign publisher may count in bytes.
+// A foreign publisher may use binary ids.
 func TestInvalidHeadersStayDistinct(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
@@ -128,7 +127,7 @@ func TestInvalidHeadersStayDistinct(t *testing.T) {
 			t.Errorf("effects (-want +got):\n%s", diff)
 		}
 		if again := in.Counts().Duplicates; again != int64(len(batch)) {
-			t.Errorf("%d were copies", again)
+			t.Errorf("got %d duplicates", again)
 		}
 		in.wantParked(t)
 	})
@@ -188,9 +187,8 @@ func TestRunDeletesOnlyOldIDs(t *testing.T) {
 	})
 }
 
-// Two consumers of one database that get the same partitions in another order
-// must not wait for each other: on PostgreSQL that ends only after a second,
-// and by an error.
+// Two consumers of one database lock the same partitions in the same order, although
+// their batches differ: a deadlock would end only after a second, by an error.
 func TestConsumersOfSamePartitionsDoNotDeadlock(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))

@@ -13,8 +13,8 @@ import (
 	"parley.internal/pkg/event/archive"
 )
 
-// heavy is an inbox whose handler refuses what it is told until it is mended, and
-// then notes how much memory is in use.
+// heavy is an inbox with a handler that fails until the test mends it, and then
+// records how much memory is in use.
 type heavy struct {
 	*receiver
 
@@ -43,7 +43,7 @@ func inUse() uint64 {
 	return m.HeapAlloc
 }
 
-// large is the nth event of policy P, of a megabyte.
+// large returns the nth event of policy P, with a body of a megabyte.
 func large(sequence int64) event.Message {
 	m := nth(sequence)
 	m.Data = fmt.Appendf(nil, `{"number":"%d %s"}`, sequence, strings.Repeat("x", 1<<20))
@@ -52,16 +52,16 @@ func large(sequence int64) event.Message {
 
 const (
 	largeMany  = 30
-	largeInUse = 32 << 20 // eight of them at once, and what decoding takes
+	largeInUse = 32 << 20 // eight bodies at once, and their decoding
 )
 
 func (h *heavy) wantAll(t *testing.T, before uint64) {
 	t.Helper()
 	if done := column(t, h.db, "SELECT number FROM effect"); len(done) != largeMany {
-		t.Errorf("%d were handled", len(done))
+		t.Errorf("got %d handled events", len(done))
 	}
 	if h.most > before+largeInUse {
-		t.Errorf("%d MB were in use", (h.most-before)>>20)
+		t.Errorf("got %d MB in use", (h.most-before)>>20)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestReleaseOfLargeEventsLimitsMemory(t *testing.T) {
 		h.wantAll(t, before)
 		h.wantParked(t)
 		if gaps := h.Counts().Gaps; gaps != 0 {
-			t.Errorf("%d gaps were counted", gaps)
+			t.Errorf("got %d gaps", gaps)
 		}
 	})
 }

@@ -19,15 +19,15 @@ const many = 100_000
 // errUndo rolls back a statement after its plan was read.
 var errUndo = errors.New("rolled back on purpose")
 
-// statement is a statement of the package with its arguments.
+// statement is a statement of the package, with arguments.
 type statement struct {
 	text  string // with a %s for the table
 	table []database.Column
 	args  []any
-	index string // that SQLite is to use
+	index string // expected on SQLite
 }
 
-// statements work on a few rows, whatever else is in the tables.
+// statements work on few rows of large tables.
 func statements(db *database.DB) map[string]statement {
 	var chat, none, ids, keys []string
 	var numbers []int64
@@ -68,7 +68,7 @@ func statements(db *database.DB) map[string]statement {
 	}
 }
 
-// fillTables has 100,000 of everything, and some more that wait.
+// fillTables inserts 100,000 rows into each table, and some waiting events.
 func fillTables(t *testing.T, db *database.DB) {
 	t.Helper()
 	now := database.Instant(time.Now())
@@ -88,8 +88,7 @@ func fillTables(t *testing.T, db *database.DB) {
 	}
 }
 
-// Each statement reads a few pages, whatever the size of the tables and with or without
-// statistics.
+// Each statement reads few pages of large tables, with and without statistics.
 func TestNoStatementReadsWholeTable(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := newProcess(t, url(t)).db
@@ -105,9 +104,9 @@ func TestNoStatementReadsWholeTable(t *testing.T) {
 				if db.Dialect == database.SQLite && !strings.Contains(plan, s.index) {
 					t.Errorf("%s, analyzed %t: want index %s, got\n%s", name, known, s.index, plan)
 				}
-				const most = 1500 // pages, of some 5,000: an index is looked into for each of 200
+				const most = 1500 // pages of some 5,000: an index is searched for each of 200 keys
 				if pages := pagesIn(plan); pages > most {
-					t.Errorf("%s, analyzed %t: it reads %d pages\n%s", name, known, pages, plan)
+					t.Errorf("%s, analyzed %t: got %d pages\n%s", name, known, pages, plan)
 				}
 			}
 		}
@@ -146,7 +145,7 @@ func (s statement) plan(t *testing.T, db *database.DB) string {
 
 var readPages = regexp.MustCompile(`Buffers: shared (?:hit=(\d+) ?)?(?:read=(\d+))?`)
 
-// pagesIn is how many pages PostgreSQL has looked at.
+// pagesIn returns the number of pages that PostgreSQL has read.
 func pagesIn(plan string) (pages int) {
 	found := readPages.FindStringSubmatch(plan)
 	if found == nil {

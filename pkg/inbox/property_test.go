@@ -19,7 +19,7 @@ import (
 	"parley.internal/pkg/event/archive"
 )
 
-// trials are what becomes of the first calls for each event.
+// trials are the results of the first calls of the handler for each event.
 type trials struct {
 	mu   sync.Mutex
 	left map[string][]string
@@ -36,8 +36,7 @@ func (tr *trials) next(number string) string {
 	return left[0]
 }
 
-// tell writes down that an event was handled, as the nth of its partition, and
-// then may fail.
+// tell records an event as the nth of its partition, and then may fail.
 func (tr *trials) handle(ctx context.Context, tx *database.Tx, number string) error {
 	partition, _, _ := strings.Cut(number, "-")
 	_, err := tx.ExecContext(ctx, `INSERT INTO effect (position, number)
@@ -55,14 +54,14 @@ func (tr *trials) handle(ctx context.Context, tx *database.Tx, number string) er
 		if err == nil {
 			return nil
 		}
-		return errors.New(err.Error()) // As a handler may: nobody can tell any more what it was.
+		return errors.New(err.Error()) // A handler may hide the type of an error.
 	default:
 		return nil
 	}
 }
 
-// Whatever comes twice, late, in another order, to another process, and however
-// often handlers fail: each event takes effect once, in its order.
+// Each event takes effect once and in order, although events arrive twice, late, out of
+// order and in other processes, and handlers fail.
 func TestEventsTakeEffectOnceAndInOrder(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		address := url(t)
@@ -98,8 +97,7 @@ func TestEventsTakeEffectOnceAndInOrder(t *testing.T) {
 	})
 }
 
-// anyEvents are some of several partitions, and the effects that they have in
-// the end.
+// anyEvents returns events of several partitions, and their effects.
 func anyEvents(rt *rapid.T, tr *trials, run int) (events []event.Message, want []string) {
 	outcome := rapid.SampledFrom([]string{"fail", "panic", "break the statement"})
 	for p := range rapid.IntRange(1, 4).Draw(rt, "partitions") {
@@ -114,7 +112,7 @@ func anyEvents(rt *rapid.T, tr *trials, run int) (events []event.Message, want [
 	return events, want
 }
 
-// anyBatches hold each event, some twice, in any order.
+// anyBatches returns batches of all events in any order, some events twice.
 func anyBatches(rt *rapid.T, events []event.Message) [][]event.Message {
 	all := slices.Concat(events, rapid.SliceOfN(rapid.SampledFrom(events), 0, 5).Draw(rt, "copies"))
 	all = rapid.Permutation(all).Draw(rt, "order")
@@ -127,10 +125,10 @@ func anyBatches(rt *rapid.T, events []event.Message) [][]event.Message {
 	return batches
 }
 
-// soon is when retries are due, but gaps are not.
+// soon is a time after which retries are due and gaps are not.
 const soon = gapTimeout - 10*time.Second
 
-// deliver delivers as a transport does: what was not taken comes again.
+// deliver delivers like a transport: a batch is delivered again after an error.
 func deliver(t *testing.T, in *receiver, batches [][]event.Message) {
 	for _, batch := range batches {
 		for err := errors.New("not yet"); err != nil && t.Context().Err() == nil; {

@@ -12,7 +12,7 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// holding holds the lock of the row that lockingInbox changes, until release.
+// holding locks the hot row until release.
 func holding(t *testing.T, db *database.DB) (release func()) {
 	t.Helper()
 	held, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -33,14 +33,14 @@ func holding(t *testing.T, db *database.DB) (release func()) {
 	}
 }
 
-// parkedAttempts is what is parked, and how often its handlers have failed.
+// parkedAttempts returns the parked events with their states and failed attempts.
 func parkedAttempts(t *testing.T, db *database.DB) string {
 	t.Helper()
 	return fmt.Sprint(column(t, db, "SELECT id || ' ' || state || ' ' || CAST(attempts AS text) FROM inbox_parked ORDER BY id"))
 }
 
-// Somebody who holds a lock for minutes says nothing about an event: it is tried
-// again as often as it takes, and those that need no lock do not wait for it.
+// A lock that is held for minutes costs an event no attempt: the event is retried until
+// the lock is released, and events without the lock do not wait.
 func TestLockTimeoutIsNoAttempt(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	if _, err := db.Exec(t.Context(), "INSERT INTO effect (position, number) VALUES (0, 'hot')"); err != nil {
@@ -59,11 +59,11 @@ func TestLockTimeoutIsNoAttempt(t *testing.T) {
 	release := holding(t, db)
 	deliver(t, in, [][]event.Message{{unordered("a")}, {nth(1), unordered("free"), nth(2)}})
 	if got := fmt.Sprint(column(t, db, "SELECT number FROM effect WHERE number <> 'hot'")); got != "[free]" {
-		t.Errorf("%s were handled", got)
+		t.Errorf("got %s handled", got)
 	}
 	const waits = "[1 retry 0 2 waiting 0 a retry 0]"
 	if got := parkedAttempts(t, db); got != waits {
-		t.Errorf("%s are parked", got)
+		t.Errorf("got %s parked", got)
 	}
 	tryAgain := func() {
 		t.Helper()
@@ -72,17 +72,17 @@ func TestLockTimeoutIsNoAttempt(t *testing.T) {
 	}
 	tryAgain()
 	if got := parkedAttempts(t, db); got != waits {
-		t.Errorf("when they were tried again, %s are parked", got)
+		t.Errorf("after a retry got %s parked", got)
 	}
 	release()
 	tryAgain()
 	tryAgain()
 	if got := fmt.Sprint(column(t, db, "SELECT number FROM effect WHERE number <> 'hot' ORDER BY number")); got != "[1 2 a free]" {
-		t.Errorf("in the end %s were handled, and parked are %s", got, parkedAttempts(t, db))
+		t.Errorf("in the end got %s handled and %s parked", got, parkedAttempts(t, db))
 	}
 }
 
-// A handler that never comes to its end would keep all others waiting for ever.
+// A handler that never returns would block all other events.
 func TestHandlerTimeoutIsAFailure(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -96,10 +96,10 @@ func TestHandlerTimeoutIsAFailure(t *testing.T) {
 		in.Timeout = time.Second
 		deliver(t, in, [][]event.Message{{unordered("a"), unordered("slow"), unordered("b")}})
 		if got := fmt.Sprint(column(t, db, "SELECT number FROM effect ORDER BY number")); got != "[a b]" {
-			t.Errorf("%s were handled", got)
+			t.Errorf("got %s handled", got)
 		}
-		if got := parkedAttempts(t, db); got != "[slow retry 2]" { // deliver has it tried again.
-			t.Errorf("%s are parked", got)
+		if got := parkedAttempts(t, db); got != "[slow retry 2]" { // deliver delivers the event again.
+			t.Errorf("got %s parked", got)
 		}
 	})
 }

@@ -11,7 +11,7 @@ func TestServicesMayUseEqualIDs(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
 		in.receive(from("policy", nth(1)), from("policy", nth(2)))
-		// Another service numbers by policy, too, and counts its ids.
+		// Another service uses the same partition keys, and numbers as ids.
 		in.receive(from("payment", nth(2)), from("payment", nth(2)))
 		in.want(t, "1", "2")
 		in.wantParked(t, "2 waiting")

@@ -18,8 +18,8 @@ import (
 	"parley.internal/pkg/testenv"
 )
 
-// handlingInTheMiddle is an inbox whose handler has begun when it says so, and
-// goes on when frozen is closed.
+// handlingInTheMiddle returns an inbox with a handler that reports its start and
+// continues when frozen is closed.
 func handlingInTheMiddle(t *testing.T, db *database.DB) (in *receiver, begun <-chan struct{}, frozen chan<- struct{}) {
 	t.Helper()
 	told, goesOn := make(chan struct{}, 1), make(chan struct{})
@@ -34,8 +34,8 @@ func handlingInTheMiddle(t *testing.T, db *database.DB) (in *receiver, begun <-c
 	return in, told, goesOn
 }
 
-// An inbox that cannot commit stops all the same, and soon: what is in hand is
-// handed back, and comes again.
+// An inbox that cannot commit stops soon: the batch is returned to the transport, and
+// delivered again.
 func TestInboxStopsSoonWithoutDatabase(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := open(t, server.URL())
@@ -51,7 +51,7 @@ func TestInboxStopsSoonWithoutDatabase(t *testing.T) {
 	since := time.Now()
 	stop()
 	if err := <-received; err == nil {
-		t.Error("it has taken what it could not commit")
+		t.Error("Receive returned nil without a commit")
 	}
 	if err := <-ran; err != nil {
 		t.Error(err)
@@ -61,8 +61,8 @@ func TestInboxStopsSoonWithoutDatabase(t *testing.T) {
 	}
 	took := time.Since(since)
 	server.Thaw()
-	if took >= defaultTimeout { // As long as a transaction may take otherwise.
-		t.Errorf("it stopped after %s", took)
+	if took >= defaultTimeout { // the limit of a transaction while the inbox runs
+		t.Errorf("stopped after %s", took)
 	}
 	again := connect(t, server.URL())
 	in = handling(t, again, func(ctx context.Context, tx *database.Tx, e sold) error { return record(ctx, tx, e.Number) })
@@ -79,8 +79,7 @@ func TestInboxStopsSoonWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A stop does not wait for all that is in hand: what is begun is committed, the
-// rest is handed back.
+// A stop commits the handled events and returns the rest of the batch to the transport.
 func TestInboxStopsAfterRunningHandler(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -95,18 +94,18 @@ func TestInboxStopsAfterRunningHandler(t *testing.T) {
 			t.Errorf("got error %v", err)
 		}
 		if done := column(t, db, "SELECT number FROM effect"); len(done) != 1 {
-			t.Errorf("%d were handled after the stop", len(done)-1)
+			t.Errorf("got %d events handled after the stop, want 0", len(done)-1)
 		}
 		if err := in.Receive(t.Context(), batch); err != nil {
 			t.Error(err)
 		}
 		if done := column(t, db, "SELECT number FROM effect"); len(done) != len(batch) {
-			t.Errorf("%d of %d were handled in the end", len(done), len(batch))
+			t.Errorf("in the end got %d of %d events handled", len(done), len(batch))
 		}
 	})
 }
 
-// In one process a relay waits for the inboxes that it publishes to: their graces
+// In one process a relay waits for the inboxes of all subscriptions: their grace periods
 // must not add up.
 func TestRelayAndInboxStopSoonWithoutDatabase(t *testing.T) {
 	server := testenv.StartPostgres(t)
@@ -147,6 +146,6 @@ func TestRelayAndInboxStopSoonWithoutDatabase(t *testing.T) {
 	took := time.Since(since)
 	server.Thaw()
 	if took >= 2*stopTimeout {
-		t.Errorf("they stopped after %s", took)
+		t.Errorf("stopped after %s", took)
 	}
 }

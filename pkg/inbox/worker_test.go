@@ -97,19 +97,19 @@ func (m messages) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// A handler that is slow must not have its transaction run out of time, again
-// and again: what has been done is kept.
+// Slow handlers must not run into the timeout of the transaction again and again:
+// handled events are committed.
 func TestSlowBatchUsesSeveralTransactions(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
-		in.BatchTime = 1 // There is time for one.
+		in.BatchTime = 1 // There is time for a single event.
 		in.failures["b"] = []error{errPermanent}
 		in.receive(nth(1), nth(3), unordered("a"), nth(4), unordered("b"), nth(2), unordered("c"))
 		in.processAfter(time.Second)
 		in.processAfter(time.Second)
 		in.processAfter(time.Second)
 		if got := column(t, in.db, "SELECT number FROM effect WHERE number IN ('a', 'b', 'c') ORDER BY number"); len(got) != 2 {
-			t.Errorf("of a, b and c, %v were handled", got)
+			t.Errorf("of a, b and c, got %v handled", got)
 		}
 		got := column(t, in.db, "SELECT number FROM effect WHERE number NOT IN ('a', 'b', 'c') ORDER BY position")
 		if diff := cmp.Diff([]string{"1", "2", "3", "4"}, got); diff != "" {
@@ -119,8 +119,8 @@ func TestSlowBatchUsesSeveralTransactions(t *testing.T) {
 	})
 }
 
-// PostgreSQL gives a transaction up on the first error in it, even if the
-// handler did not mind.
+// PostgreSQL aborts a transaction after the first error of a statement, even if the
+// handler ignores the error.
 func TestHiddenDatabaseErrorHarmsNoOtherEvent(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -142,7 +142,7 @@ func TestHiddenDatabaseErrorHarmsNoOtherEvent(t *testing.T) {
 	})
 }
 
-// A rule that the database looks at only when a transaction commits.
+// A deferred constraint is checked when a transaction commits.
 func TestRejectedCommitHarmsNoOtherEvent(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		db := open(t, url(t))
@@ -171,8 +171,8 @@ func TestRejectedCommitHarmsNoOtherEvent(t *testing.T) {
 	})
 }
 
-// Another process may write the same row at the same time, or delete it again: a
-// broken rule says nothing about the event alone.
+// Another process may write or delete the same row meanwhile: a broken constraint is
+// retried.
 func TestBrokenConstraintIsRetried(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
@@ -199,7 +199,7 @@ func TestBrokenConstraintIsRetried(t *testing.T) {
 	})
 }
 
-// A long row of events that waited is handled without waiting for a gap.
+// Many parked events are handled without waiting for a gap.
 func TestManyWaitingEventsFollowAtOnce(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, url func(*testing.T) string) {
 		in := newReceiver(t, url(t))
@@ -215,7 +215,7 @@ func TestManyWaitingEventsFollowAtOnce(t *testing.T) {
 		}
 		in.wantParked(t)
 		if got := column(t, in.db, "SELECT number FROM effect WHERE position = CAST(number AS bigint)"); len(got) != many+1 {
-			t.Errorf("%d were handled in order, want %d", len(got), many+1)
+			t.Errorf("got %d events handled in order, want %d", len(got), many+1)
 		}
 	})
 }

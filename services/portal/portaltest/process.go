@@ -43,6 +43,8 @@ func Command(name string, args ...string) *exec.Cmd {
 
 // Process is a program with a fixed address for a test to start, kill and restart.
 type Process struct {
+	Path string // of the program, by default as built by Main
+
 	t    *testing.T
 	name string
 	addr string
@@ -63,7 +65,7 @@ func New(t *testing.T, name string, env ...string) *Process {
 	defer func() { _ = listener.Close() }()
 	variable := map[string]string{"parley": "PARLEY_ADDR", "policyd": "POLICY_ADDR", "chatd": "CHAT_ADDR"}[name]
 	addr := listener.Addr().String()
-	return &Process{t: t, name: name, addr: addr, env: append(env, variable+"="+addr)}
+	return &Process{Path: filepath.Join(binaries, name), t: t, name: name, addr: addr, env: append(env, variable+"="+addr)}
 }
 
 // URL returns the base URL.
@@ -78,7 +80,7 @@ func (p *Process) Log() string { return p.log.String() }
 // Start starts the program and waits until it prints its address.
 func (p *Process) Start() *Process {
 	p.t.Helper()
-	p.cmd = Command(p.name)
+	p.cmd = exec.Command(p.Path)
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stderr = &p.log
 	stdout, err := p.cmd.StdoutPipe()
