@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -82,40 +83,26 @@ func AllTable[T any](
 // jsonTable is Table for SQLite, which has no arrays: the rows are a JSON array in
 // a single argument.
 func jsonTable(name string, first int, columns []Column) (text string, args []any, err error) {
-	var rows [][]any
+	rows := make([][]any, reflect.ValueOf(columns[0].Values).Len())
 	var fields []string
-	cell := func(i int, value any) {
-		if i == len(rows) {
-			rows = append(rows, nil)
-		}
-		rows[i] = append(rows[i], value)
-	}
 	for at, c := range columns {
-		field := fmt.Sprintf("value ->> %d", at)
-		switch values := c.Values.(type) {
-		case []string:
-			for i, v := range values {
-				cell(i, v)
-			}
-		case []int64:
-			for i, v := range values {
-				cell(i, v)
-			}
-		case [][]byte:
+		values, field := reflect.ValueOf(c.Values), fmt.Sprintf("value ->> %d", at)
+		_, binary := c.Values.([][]byte)
+		if binary {
 			field = "unhex(" + field + ")"
-			for i, v := range values {
-				cell(i, hex.EncodeToString(v))
+		}
+		for i := range rows {
+			value := values.Index(i).Interface()
+			if binary {
+				value = hex.EncodeToString(values.Index(i).Bytes())
 			}
-		default:
+			rows[i] = append(rows[i], value)
 		}
 		fields = append(fields, field+" AS "+c.Name)
 	}
 	data, err := json.Marshal(rows)
 	if err != nil {
 		return "", nil, fmt.Errorf("make a table of %s: %w", name, err)
-	}
-	if rows == nil {
-		data = []byte("[]")
 	}
 	return fmt.Sprintf("(SELECT %s FROM json_each($%d)) AS %s", strings.Join(fields, ", "), first, name),
 		[]any{string(data)}, nil
