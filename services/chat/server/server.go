@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +23,6 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
-	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 )
 
@@ -186,16 +184,6 @@ func (s *Server) consume(ctx context.Context) error {
 		return nil
 	}
 	return s.events(ctx)
-}
-
-// Serve runs the service as a program: REST API, hubs, health, metrics, and Run, until ctx
-// ends.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
-	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	s.Measure(metrics)
-	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.handler)), s)
 }
 
 // Close closes the database if Run is not called.

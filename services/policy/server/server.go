@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +24,6 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
-	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
 	"parley.internal/policy/cache"
@@ -222,16 +220,6 @@ func (s *Server) relayEvents(ctx context.Context) error {
 		return nil
 	}
 	return s.relay.Run(ctx)
-}
-
-// Serve serves the API, health and metrics on a listener, and calls Run, until ctx
-// ends.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
-	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	s.Measure(metrics)
-	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.api)), s)
 }
 
 func (s *Server) deleteExpiredKeys(ctx context.Context) error {
