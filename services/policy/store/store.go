@@ -11,6 +11,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/outbox"
@@ -34,7 +35,7 @@ type Store struct {
 	db      *database.DB
 	outbox  *outbox.Outbox
 	changed func()
-	running running
+	running sync.Map // idempotency keys without digest of the requests that run in this process
 }
 
 // New returns a store in a migrated database. The store calls changed after each
@@ -52,14 +53,3 @@ type transaction struct {
 
 // lock is the end of a SELECT statement that locks rows.
 func (tx *transaction) lock() string { return tx.store.db.Dialect.ForUpdate() }
-
-// update executes an UPDATE of a row and returns stale if the row has changed since
-// the read. The row lock prevents this; the condition in the UPDATE would detect a
-// missing lock.
-func (tx *transaction) update(ctx context.Context, stale error, query string, args ...any) error {
-	changed, err := database.Affected(tx.ExecContext(ctx, query, args...))
-	if err == nil && changed != 1 {
-		err = stale
-	}
-	return err
-}
