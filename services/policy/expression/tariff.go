@@ -16,8 +16,8 @@ import (
 	"parley.internal/policy"
 )
 
-// Tariff is a compiled tariff, a policy.Pricer. Concurrent use is safe.
-type Tariff struct {
+// pricer is a compiled tariff, a policy.Pricer.
+type pricer struct {
 	base    []baseRule
 	markups []markup
 }
@@ -29,18 +29,18 @@ type baseRule struct {
 
 type markup struct{ when, factor *node }
 
-// Compile compiles the tariff of a product. The error for an invalid expression,
+// Compile compiles the tariff of a product; concurrent use of the result is safe. The error for an invalid expression,
 // an unknown name or cover, a cover without a price, or a constant premium or
 // factor of 0 or less is policy.ErrTariffInvalid. The error points to all invalid
 // rules.
-func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
+func Compile(product *policy.Product, tariff policy.Tariff) (policy.Pricer, error) {
 	c := compiler{product: product}
 	c.bound("base", len(tariff.Base))
 	c.bound("markups", len(tariff.Markups))
 	if c.err != nil {
 		return nil, c.err
 	}
-	var compiled Tariff
+	var compiled pricer
 	for i, rule := range tariff.Base {
 		compiled.base = append(compiled.base, c.baseRule(i, rule))
 	}
@@ -59,7 +59,7 @@ func Compile(product *policy.Product, tariff policy.Tariff) (*Tariff, error) {
 }
 
 // Price prices the covers in the order given.
-func (t *Tariff) Price(covers []string, given map[string]policy.Value) ([]policy.CoverPremium, error) {
+func (t *pricer) Price(covers []string, given map[string]policy.Value) ([]policy.CoverPremium, error) {
 	exact := make([]decimal.Decimal, len(covers))
 	for i, cover := range covers {
 		var err error
@@ -84,7 +84,7 @@ func (t *Tariff) Price(covers []string, given map[string]policy.Value) ([]policy
 }
 
 // premium returns the exact premium by the first rule whose condition holds.
-func (t *Tariff) premium(cover string, given answers) (decimal.Decimal, error) {
+func (t *pricer) premium(cover string, given answers) (decimal.Decimal, error) {
 	for _, rule := range t.base {
 		if rule.cover != cover {
 			continue

@@ -24,6 +24,7 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
+	"parley.internal/pkg/retry"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
 	"parley.internal/policy/cache"
@@ -98,7 +99,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s.store = store.New(s.db, s.events, func() { s.cache.Drop() })
-	s.cache = cache.New(s.store.Catalogue, compile)
+	s.cache = cache.New(s.store.Catalogue, expression.Compile)
 	catalogue, err := policy.Standard()
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if s.contract, err = contract.Open(api.Files, "openapi/policy.yaml"); err != nil {
 		return err
 	}
-	routes := &rest.API{Contract: s.contract, Products: s.cache, Store: s.store, Compile: compile, Now: now}
+	routes := &rest.API{Contract: s.contract, Products: s.cache, Store: s.store, Compile: expression.Compile, Now: now}
 	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(routes.Handler()))))
 	return nil
 }
@@ -144,10 +145,6 @@ func (s *Server) connect(cfg Config) (err error) {
 	s.publisher.CopyToListeners(types...)
 	s.listen = s.listener.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
 	return nil
-}
-
-func compile(p *policy.Product, t policy.Tariff) (policy.Pricer, error) {
-	return expression.Compile(p, t)
 }
 
 // now returns the time with the precision of the database.
@@ -191,9 +188,8 @@ func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// The connection to the broker is closed after the relay has finished its batch,
 	// or after stopGrace if the broker does not answer.
-	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	connected, disconnect := retry.WithGrace(ctx, stopGrace)
 	defer disconnect()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, disconnect) })()
 	if s.publisher != nil {
 		group.Go(func() error { return s.publisher.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
@@ -202,7 +198,14 @@ func (s *Server) Run(ctx context.Context) error {
 		defer disconnect()
 		return s.relayEvents(ctx)
 	})
-	group.Go(func() error { return s.deleteExpiredKeys(ctx) })
+	group.Go(func() error {
+		retry.Every(ctx, cleanupEvery, func() {
+			if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "delete expired idempotency keys failed", "error", err)
+			}
+		})
+		return nil
+	})
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
@@ -220,21 +223,6 @@ func (s *Server) relayEvents(ctx context.Context) error {
 		return nil
 	}
 	return s.relay.Run(ctx)
-}
-
-func (s *Server) deleteExpiredKeys(ctx context.Context) error {
-	tick := time.NewTicker(cleanupEvery)
-	defer tick.Stop()
-	for {
-		if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "delete expired idempotency keys failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }
 
 // Close closes the database if Run is not called.
