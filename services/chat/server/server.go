@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,14 +65,11 @@ type Server struct {
 
 // New opens and migrates the database. Close it if Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	db, err := database.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	s := &Server{db: db, log: cfg.Log}
+	s := &Server{db: db, log: cmp.Or(cfg.Log, slog.Default())}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
 	}
@@ -126,7 +124,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 // subscribe subscribes the inbox to the broker, or to the relay in the same process. The
 // subscription exists before anything runs: the relay needs a subscriber for each event.
 func (s *Server) subscribe(cfg Config) (err error) {
-	cfg.Broker.Log = cfg.Log
+	cfg.Broker.Log = s.log
 	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
 	}
@@ -162,7 +160,11 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // closes the database. Nil means a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.consume(ctx) })
+	if s.events == nil {
+		s.log.WarnContext(ctx, "no events arrive without a broker", "missing", "RABBITMQ_URL")
+	} else {
+		group.Go(func() error { return s.events(ctx) })
+	}
 	group.Go(func() error { return s.inbox.Run(ctx) })
 	group.Go(func() error { return s.tail.Run(ctx) })
 	group.Go(func() error { return s.node.Run(ctx) })
@@ -175,16 +177,6 @@ func (s *Server) Run(ctx context.Context) error {
 // Drain closes the connections, and returns at their end or the end of ctx. Requests are
 // still served.
 func (s *Server) Drain(ctx context.Context) { s.node.Drain(ctx) }
-
-// consume consumes events from the subscription, if there is any.
-func (s *Server) consume(ctx context.Context) error {
-	if s.events == nil {
-		s.log.WarnContext(ctx, "no events arrive without a broker", "missing", "RABBITMQ_URL")
-		<-ctx.Done()
-		return nil
-	}
-	return s.events(ctx)
-}
 
 // Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }

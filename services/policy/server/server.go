@@ -6,6 +6,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,14 +69,11 @@ type Server struct {
 // New opens and migrates the database and adds missing products. Call Close if
 // Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	db, err := database.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	s := &Server{db: db, log: cfg.Log}
+	s := &Server{db: db, log: cmp.Or(cfg.Log, slog.Default())}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("policy: %w", err), db.Close())
 	}
@@ -91,7 +89,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := outbox.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
 	s.events = outbox.New(s.db, source, s.log)
@@ -115,18 +116,11 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-func (s *Server) migrate(ctx context.Context) error {
-	if err := outbox.Migrate(ctx, s.db); err != nil {
-		return err
-	}
-	return store.Migrate(ctx, s.db)
-}
-
 // connect connects the relay to the broker or to Events. A change of the catalogue
 // on another node drops the cache; so does every gap in listening, because an
 // event may have been missed.
 func (s *Server) connect(cfg Config) (err error) {
-	cfg.Broker.Log = cfg.Log
+	cfg.Broker.Log = s.log
 	s.publisher, err = rabbit.NewPublisher(cfg.Broker)
 	if errors.Is(err, rabbit.ErrNoBroker) {
 		if cfg.Events != nil {
@@ -194,10 +188,14 @@ func (s *Server) Run(ctx context.Context) error {
 		group.Go(func() error { return s.publisher.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
 	}
-	group.Go(func() error {
-		defer disconnect()
-		return s.relayEvents(ctx)
-	})
+	if s.relay == nil {
+		s.log.WarnContext(ctx, "no broker configured: events stay in the outbox", "missing", "RABBITMQ_URL")
+	} else {
+		group.Go(func() error {
+			defer disconnect()
+			return s.relay.Run(ctx)
+		})
+	}
 	group.Go(func() error {
 		retry.Every(ctx, cleanupEvery, func() {
 			if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
@@ -214,16 +212,6 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Drain has nothing to do: the service has no long-lived connections.
 func (s *Server) Drain(context.Context) {}
-
-// relayEvents relays events until ctx ends.
-func (s *Server) relayEvents(ctx context.Context) error {
-	if s.relay == nil {
-		s.log.WarnContext(ctx, "no broker configured: events stay in the outbox", "missing", "RABBITMQ_URL")
-		<-ctx.Done()
-		return nil
-	}
-	return s.relay.Run(ctx)
-}
 
 // Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }
