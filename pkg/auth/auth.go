@@ -62,14 +62,15 @@ func FromContext(ctx context.Context) (Identity, error) {
 	return id, nil
 }
 
-// Require returns the agent in ctx if the agent has any of the roles,
-// and otherwise ErrForbidden, or ErrNoToken if ctx carries no identity.
+// Require returns the agent in ctx if the agent has any of the roles, or if no roles
+// are given, and otherwise ErrForbidden. It returns ErrNoToken if ctx carries no
+// identity.
 func Require(ctx context.Context, roles ...string) (Agent, error) {
 	id, err := FromContext(ctx)
 	if err != nil {
 		return Agent{}, err
 	}
-	if !id.Has(roles...) {
+	if len(roles) > 0 && !id.Has(roles...) {
 		return Agent{}, ErrForbidden
 	}
 	return id.Agent, nil

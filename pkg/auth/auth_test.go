@@ -130,6 +130,12 @@ func TestRequireChecksRoles(t *testing.T) {
 	if _, err := auth.Require(ctx, auth.Admin); !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("got error %v for a salesman, want ErrForbidden", err)
 	}
+	if agent, err := auth.Require(ctx); err != nil || agent.Login != jimmy.Login {
+		t.Errorf("got agent %s and error %v without roles, want %s", agent.Login, err, jimmy.Login)
+	}
+	if _, err := auth.Require(t.Context()); !errors.Is(err, auth.ErrNoToken) {
+		t.Errorf("got error %v without roles and identity, want ErrNoToken", err)
+	}
 	if _, err := auth.Require(t.Context(), auth.Salesman); !errors.Is(err, auth.ErrNoToken) {
 		t.Errorf("got error %v without identity, want ErrNoToken", err)
 	}

@@ -31,22 +31,23 @@ const (
 // ErrNoBroker is returned for a valid Config without URLs.
 var ErrNoBroker = errors.New("no RabbitMQ URL is configured")
 
-// Config configures a Publisher, a Consumer or a Listener. Only URLs is required.
+// Config configures a Publisher, a Consumer or a Listener. Only URLs is required. The env tags name
+// the variables of programs that read it from the environment.
 type Config struct {
 	// URLs of the brokers of one cluster, amqp:// or amqps://, comma-separated. They are tried in
 	// turn.
-	URLs string
+	URLs string `env:"RABBITMQ_URL"`
 
 	// Exchange receives the published events, DefaultExchange by default.
-	Exchange string
+	Exchange string `env:"EVENTS_EXCHANGE"`
 
 	// QueueType of all declared queues: Classic (the default) or Quorum.
-	QueueType string
+	QueueType string `env:"EVENTS_QUEUE_TYPE"`
 
 	// Queues of other services, as "<service>-<EventType>" (see Queue), comma-separated. A
 	// Publisher declares and binds them: events published before the first start of these services
 	// are kept.
-	Queues string
+	Queues string `env:"EVENTS_QUEUES"`
 
 	// Prefetch limits the unacked messages of each queue: 1024 by default, 65,535 at most. While a
 	// batch is handled, the next batch arrives. The effective prefetch is lower if messages are so

@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -66,12 +67,7 @@ func (p Profile) Check() error {
 }
 
 func isLine(text string, limit int) bool {
-	for _, r := range text {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= limit
+	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= limit && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // Audience names the recipients of an announcement: all agents, or some.

@@ -24,10 +24,7 @@ func (a *amount) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	d, err := decimal.Parse(number.String())
-	if err != nil {
-		return errNoAmount
-	}
-	if d = d.Trim(2); d.Scale() > 2 {
+	if d = d.Trim(2); err != nil || d.Scale() > 2 {
 		return errNoAmount
 	}
 	*a = amount(d.Pad(2).String())

@@ -52,11 +52,8 @@ func (c Cursors) String() string {
 // ParseCursors decodes the result of String; other texts are ErrBadCursor.
 func ParseCursors(s string) (Cursors, error) {
 	text, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return nil, ErrBadCursor
-	}
 	var c Cursors
-	if err := json.Unmarshal(text, &c); err != nil || c == nil {
+	if err != nil || json.Unmarshal(text, &c) != nil || c == nil {
 		return nil, ErrBadCursor
 	}
 	return c, c.Check()

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -67,13 +68,8 @@ var (
 
 // check validates the id and the text.
 func (d Draft) check() error {
-	if d.ID == "" || len(d.ID) > MaxID {
+	if d.ID == "" || len(d.ID) > MaxID || strings.ContainsFunc(d.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ErrIDInvalid.With(MaxID)
-	}
-	for _, r := range d.ID {
-		if r <= ' ' || r > '~' {
-			return ErrIDInvalid.With(MaxID)
-		}
 	}
 	return checkText(d.Body)
 }
@@ -81,17 +77,12 @@ func (d Draft) check() error {
 // checkText returns an error for a text that is blank or too long, is not UTF-8, or
 // holds control characters other than line breaks and tabs.
 func checkText(text string) error {
-	blank := true
-	for _, r := range text {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
-			return ErrTextBroken
-		}
-		blank = blank && (unicode.IsSpace(r) || !unicode.IsGraphic(r))
-	}
+	forbidden := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
+	visible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	switch {
-	case !utf8.ValidString(text):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, forbidden):
 		return ErrTextBroken
-	case blank:
+	case !strings.ContainsFunc(text, visible):
 		return ErrTextEmpty
 	case utf8.RuneCountInString(text) > MaxText:
 		return ErrTextTooLong.With(MaxText)

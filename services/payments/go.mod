@@ -7,7 +7,6 @@ exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 replace parley.internal/pkg => ../../pkg
 
 require (
-	github.com/caarlos0/env/v11 v11.4.2
 	github.com/google/go-cmp v0.7.0
 	github.com/govalues/decimal v0.1.36
 	go.uber.org/goleak v1.3.0
@@ -17,6 +16,7 @@ require (
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect

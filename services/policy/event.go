@@ -1,9 +1,8 @@
 package policy
 
-import "parley.internal/pkg/event"
-
-// PolicyCreated is published when an offer is bought.
-type PolicyCreated struct {
+// PolicyEvent has the common properties of events about a policy, by its newest
+// version.
+type PolicyEvent struct {
 	PolicyNumber string `json:"policyNumber"`
 	ProductCode  string `json:"productCode"`
 	PolicyFrom   Date   `json:"policyFrom"`
@@ -13,20 +12,18 @@ type PolicyCreated struct {
 	AgentLogin   string `json:"agentLogin"`
 }
 
+// PolicyCreated is published when an offer is bought.
+type PolicyCreated struct{ PolicyEvent }
+
 // Type returns the event type on the wire.
 func (PolicyCreated) Type() string { return "PolicyCreated" }
 
 // PolicyTerminated is published when a policy is terminated early. PolicyTo is
 // the date of the termination, TotalPremium the premium for the days used.
 type PolicyTerminated struct {
-	PolicyNumber   string `json:"policyNumber"`
-	ProductCode    string `json:"productCode"`
-	PolicyFrom     Date   `json:"policyFrom"`
-	PolicyTo       Date   `json:"policyTo"`
-	PolicyHolder   Holder `json:"policyHolder"`
-	TotalPremium   Money  `json:"totalPremium"`
-	AgentLogin     string `json:"agentLogin"`
-	AmountToReturn Money  `json:"amountToReturn"`
+	PolicyEvent
+
+	AmountToReturn Money `json:"amountToReturn"`
 }
 
 // Type returns the event type on the wire.
@@ -49,14 +46,9 @@ type TariffChanged struct {
 // Type returns the event type on the wire.
 func (TariffChanged) Type() string { return "TariffChanged" }
 
-// purchaseEvents returns the events of a purchase, in their order.
-func purchaseEvents(p *Policy) []event.Event {
-	return []event.Event{policyCreated(p)}
-}
-
-func policyCreated(p *Policy) PolicyCreated {
-	v := p.Versions[len(p.Versions)-1]
-	return PolicyCreated{
+func (p *Policy) event() PolicyEvent {
+	v := p.Newest()
+	return PolicyEvent{
 		PolicyNumber: p.Number,
 		ProductCode:  p.ProductCode,
 		PolicyFrom:   v.Cover.From,
@@ -64,19 +56,5 @@ func policyCreated(p *Policy) PolicyCreated {
 		PolicyHolder: p.Holder,
 		TotalPremium: v.Total,
 		AgentLogin:   p.AgentLogin,
-	}
-}
-
-func policyTerminated(p *Policy, toReturn Money) PolicyTerminated {
-	now := policyCreated(p)
-	return PolicyTerminated{
-		PolicyNumber:   now.PolicyNumber,
-		ProductCode:    now.ProductCode,
-		PolicyFrom:     now.PolicyFrom,
-		PolicyTo:       now.PolicyTo,
-		PolicyHolder:   now.PolicyHolder,
-		TotalPremium:   now.TotalPremium,
-		AgentLogin:     now.AgentLogin,
-		AmountToReturn: toReturn,
 	}
 }

@@ -29,27 +29,21 @@ type Address struct {
 }
 
 // normalizeHolder normalizes the texts of a policy holder and the address.
-func normalizeHolder(h *Holder, a *Address) error {
-	return normalizeAll(
-		field{"policyHolder.firstName", &h.FirstName},
-		field{"policyHolder.lastName", &h.LastName},
-		field{"policyHolder.taxId", &h.TaxID},
-		field{"policyHolderAddress.country", &a.Country},
-		field{"policyHolderAddress.zipCode", &a.ZipCode},
-		field{"policyHolderAddress.city", &a.City},
-		field{"policyHolderAddress.street", &a.Street},
-	)
-}
-
-type field struct {
-	name string
-	text *string
-}
-
-func normalizeAll(fields ...field) (err error) {
-	for _, f := range fields {
-		if *f.text, err = normalize(f.name, *f.text); err != nil {
-			pointer := "#/" + strings.ReplaceAll(f.name, ".", "/")
+func normalizeHolder(h *Holder, a *Address) (err error) {
+	for _, field := range []struct {
+		name string
+		text *string
+	}{
+		{"policyHolder.firstName", &h.FirstName},
+		{"policyHolder.lastName", &h.LastName},
+		{"policyHolder.taxId", &h.TaxID},
+		{"policyHolderAddress.country", &a.Country},
+		{"policyHolderAddress.zipCode", &a.ZipCode},
+		{"policyHolderAddress.city", &a.City},
+		{"policyHolderAddress.street", &a.Street},
+	} {
+		if *field.text, err = normalize(field.name, *field.text); err != nil {
+			pointer := "#/" + strings.ReplaceAll(field.name, ".", "/")
 			return fault.Of(err).At(fault.Field{Pointer: pointer, Detail: textRule})
 		}
 	}

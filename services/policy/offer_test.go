@@ -100,10 +100,10 @@ func TestOfferIsBoughtOnceWithinThirtyDays(t *testing.T) {
 				}
 				return
 			}
-			want := policy.PolicyCreated{
+			want := policy.PolicyCreated{PolicyEvent: policy.PolicyEvent{
 				PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-06"),
 				PolicyHolder: anna, TotalPremium: 30000, AgentLogin: "jimmy.solid",
-			}
+			}}
 			if !slices.Contains(events, event.Event(want)) { // Other events may be added.
 				t.Errorf("got events %v, want %v among them", events, want)
 			}

@@ -51,8 +51,6 @@ var (
 	ErrPolicyTerminated = fault.New(fault.Conflict, "policy-terminated", "Policy %s is already terminated")
 	ErrNoVersionAtDate  = fault.New(fault.Conflict, "no-version-at-date",
 		"No valid policy %s version exists at %s. Policy cannot be terminated.")
-	ErrPolicyChanged = fault.New(fault.Conflict, "policy-changed",
-		"Policy %s was changed by somebody else meanwhile. Try again.")
 	ErrDateNotCovered = fault.New(fault.Conflict, "date-not-covered",
 		"Policy %s does not cover %s. Policy cannot be terminated at this date.")
 )
@@ -76,10 +74,10 @@ func (p *Policy) Terminate(date Date) (Money, []event.Event, error) {
 	}
 	toReturn := version.Total - terminal.Total
 
-	terminal.Number = p.Versions[len(p.Versions)-1].Number + 1
+	terminal.Number = p.Newest().Number + 1
 	p.Status = StatusTerminated
 	p.Versions = append(p.Versions, terminal)
-	return toReturn, []event.Event{policyTerminated(p, toReturn)}, nil
+	return toReturn, []event.Event{PolicyTerminated{PolicyEvent: p.event(), AmountToReturn: toReturn}}, nil
 }
 
 // Current returns the version that is valid today, else the first if today is
@@ -91,9 +89,12 @@ func (p *Policy) Current(today Date) *Version {
 	case today < p.Versions[0].Validity.From:
 		return &p.Versions[0]
 	default:
-		return &p.Versions[len(p.Versions)-1]
+		return p.Newest()
 	}
 }
+
+// Newest returns the version with the highest number.
+func (p *Policy) Newest() *Version { return &p.Versions[len(p.Versions)-1] }
 
 // versionAt returns the version with the highest number that is valid at date,
 // nil if none is.

@@ -53,10 +53,10 @@ func TestTerminationReturnsPremiumOfUnusedDays(t *testing.T) {
 	if diff := cmp.Diff(want, p.Versions); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
-	wantEvents := []event.Event{policy.PolicyTerminated{
+	wantEvents := []event.Event{policy.PolicyTerminated{PolicyEvent: policy.PolicyEvent{
 		PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-04"),
-		PolicyHolder: anna, TotalPremium: 18000, AgentLogin: "jimmy.solid", AmountToReturn: 12000,
-	}}
+		PolicyHolder: anna, TotalPremium: 18000, AgentLogin: "jimmy.solid",
+	}, AmountToReturn: 12000}}
 	if diff := cmp.Diff(wantEvents, events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
@@ -192,19 +192,19 @@ func TestEventsHaveContractJSON(t *testing.T) {
 		want  string
 	}{
 		"PolicyCreated": {
-			policy.PolicyCreated{
+			policy.PolicyCreated{PolicyEvent: policy.PolicyEvent{
 				PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-06"),
 				PolicyHolder: p.Holder, TotalPremium: 30000, AgentLogin: "jimmy.solid",
-			},
+			}},
 			`{"policyNumber":"P-1","productCode":"TRI","policyFrom":"2026-12-01","policyTo":"2026-12-06",` +
 				`"policyHolder":{"firstName":"Anna","lastName":"Nowak","taxId":"78042312345"},` +
 				`"totalPremium":300.00,"agentLogin":"jimmy.solid"}`,
 		},
 		"PolicyTerminated": {
-			policy.PolicyTerminated{
+			policy.PolicyTerminated{PolicyEvent: policy.PolicyEvent{
 				PolicyNumber: "P-1", ProductCode: "TRI", PolicyFrom: date("2026-12-01"), PolicyTo: date("2026-12-04"),
-				PolicyHolder: p.Holder, TotalPremium: 18000, AgentLogin: "jimmy.solid", AmountToReturn: 12000,
-			},
+				PolicyHolder: p.Holder, TotalPremium: 18000, AgentLogin: "jimmy.solid",
+			}, AmountToReturn: 12000},
 			`{"policyNumber":"P-1","productCode":"TRI","policyFrom":"2026-12-01","policyTo":"2026-12-04",` +
 				`"policyHolder":{"firstName":"Anna","lastName":"Nowak","taxId":"78042312345"},` +
 				`"totalPremium":180.00,"agentLogin":"jimmy.solid","amountToReturn":120.00}`,

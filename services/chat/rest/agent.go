@@ -5,6 +5,7 @@ import (
 
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/web"
 )
 
 // ListAgents lists the directory, with presence.
@@ -26,7 +27,7 @@ func (s Server) ListAgents(ctx context.Context, r ListAgentsRequestObject) (List
 			agents[i].State, agents[i].At = chat.Online, &at
 		}
 	}
-	items, next := pageOf(agents, limit, func(a chat.Agent) string { return a.Login })
+	items, next := web.CutPage(agents, limit, func(a chat.Agent) string { return a.Login })
 	return ListAgents200JSONResponse{Items: items, Next: next}, nil
 }
 

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,11 +14,11 @@ import (
 // PostMessage appends a message to the General room. A client that retries with the same
 // clientId gets the same response.
 func (s Server) PostMessage(ctx context.Context, r PostMessageRequestObject) (PostMessageResponseObject, error) {
-	agent, err := caller(ctx)
+	agent, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
 	}
-	draft := draftOf(agent, idOrNew(r.Body.ClientId), r.Body.Text)
+	draft := draftOf(agent, r.Body.ClientId, r.Body.Text)
 	draft.Stream = chat.General
 	entry, err := s.Sender.Send(ctx, draft)
 	return PostMessage201JSONResponse(entry), withPointer(err)
@@ -31,44 +30,43 @@ func (s Server) Announce(ctx context.Context, r AnnounceRequestObject) (Announce
 	if err != nil {
 		return nil, err
 	}
-	draft := draftOf(admin, idOrNew(r.Body.ClientId), r.Body.Text)
+	draft := draftOf(admin, r.Body.ClientId, r.Body.Text)
 	streams, err := s.Sender.Announce(ctx, draft, r.Body.Audience)
 	return Announce202JSONResponse{Id: draft.ID, Streams: streams}, withPointer(err)
 }
 
+// pointers locates faults of a draft in the body of a request, by their code.
+var pointers = map[string]string{
+	chat.ErrTextEmpty.Code:   "#/text",
+	chat.ErrTextTooLong.Code: "#/text",
+	chat.ErrTextBroken.Code:  "#/text",
+	chat.ErrIDInvalid.Code:   "#/clientId",
+	chat.ErrIDReused.Code:    "#/clientId",
+	chat.ErrNoAgent.Code:     "#/audience",
+}
+
 // withPointer adds the place of a fault in the body of a message or an announcement.
 func withPointer(err error) error {
-	for pointer, faults := range map[string][]*fault.Error{
-		"#/text":     {chat.ErrTextEmpty, chat.ErrTextTooLong, chat.ErrTextBroken},
-		"#/clientId": {chat.ErrIDInvalid, chat.ErrIDReused},
-		"#/audience": {chat.ErrNoAgent},
-	} {
-		for _, f := range faults {
-			if errors.Is(err, f) {
-				found := fault.Of(err)
-				return found.At(fault.Field{Pointer: pointer, Detail: found.Detail})
-			}
-		}
+	found := fault.Of(err)
+	if pointer := pointers[found.Code]; pointer != "" {
+		return found.At(fault.Field{Pointer: pointer, Detail: found.Detail})
 	}
 	return err
 }
 
-func draftOf(author auth.Agent, id, text string) chat.Draft {
-	return chat.Draft{ID: id, Author: author.Login, Avatar: author.Avatar, Body: text}
-}
-
-// idOrNew returns the client's id, or a new one.
-func idOrNew(clientID *string) string {
-	if clientID == nil {
-		return uuid.NewString()
+// draftOf returns a draft with the client's id, or else a new one.
+func draftOf(author auth.Agent, clientID *string, text string) chat.Draft {
+	d := chat.Draft{ID: uuid.NewString(), Author: author.Login, Avatar: author.Avatar, Body: text}
+	if clientID != nil {
+		d.ID = *clientID
 	}
-	return *clientID
+	return d
 }
 
 // ReadSince lists the entries of the agent's streams after a cursor or, on a first call,
 // after a time.
 func (s Server) ReadSince(ctx context.Context, r ReadSinceRequestObject) (ReadSinceResponseObject, error) {
-	agent, err := caller(ctx)
+	agent, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"parley.internal/chat"
-	"parley.internal/pkg/auth"
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
 )
@@ -94,18 +93,7 @@ func limitOr(limit *int, standard int) int {
 	return *limit
 }
 
-// pageOf takes up to limit+1 items. It returns the first limit items and, if there are
-// more, the cursor of the next page.
-func pageOf[T any](items []T, limit int, cursor func(T) string) (page []T, next *string) {
-	if len(items) > limit {
-		items = items[:limit]
-		text := base64.RawURLEncoding.EncodeToString([]byte(cursor(items[limit-1])))
-		next = &text
-	}
-	return append([]T{}, items...), next
-}
-
-// decodeCursor returns the text encoded by pageOf; empty without a cursor.
+// decodeCursor returns the text in a cursor of web.CutPage; empty without a cursor.
 func decodeCursor(cursor *string) (string, error) {
 	if cursor == nil {
 		return "", nil
@@ -121,9 +109,4 @@ func errBadCursor() error { return badQuery("cursor", "is not one that was given
 
 func badQuery(name, detail string) error {
 	return web.ErrBadQuery.With(name, detail).At(fault.Field{Parameter: name, Detail: detail})
-}
-
-func caller(ctx context.Context) (auth.Agent, error) {
-	caller, err := auth.FromContext(ctx)
-	return caller.Agent, err
 }

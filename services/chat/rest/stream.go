@@ -7,11 +7,13 @@ import (
 	"strconv"
 
 	"parley.internal/chat"
+	"parley.internal/pkg/auth"
+	"parley.internal/pkg/web"
 )
 
 // ListStreams lists the streams of the agent.
 func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (ListStreamsResponseObject, error) {
-	agent, err := caller(ctx)
+	agent, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +32,13 @@ func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (Li
 		}
 		streams = streams[i+1:]
 	}
-	items, next := pageOf(streams, limitOr(r.Params.Limit, defaultItems), func(s chat.Stream) string { return s.ID })
+	items, next := web.CutPage(streams, limitOr(r.Params.Limit, defaultItems), func(s chat.Stream) string { return s.ID })
 	return ListStreams200JSONResponse{Items: items, Next: next}, nil
 }
 
 // ListEntries lists the entries of a stream, forward or backward.
 func (s Server) ListEntries(ctx context.Context, r ListEntriesRequestObject) (ListEntriesResponseObject, error) {
-	agent, err := caller(ctx)
+	agent, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,12 +52,12 @@ func (s Server) ListEntries(ctx context.Context, r ListEntriesRequestObject) (Li
 	limit := limitOr(r.Params.Limit, defaultEntries)
 	if start >= 0 {
 		entries, err := s.Log.After(ctx, r.Id, start, limit+1)
-		items, next := pageOf(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(e.Sequence, 10) })
+		items, next := web.CutPage(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(e.Sequence, 10) })
 		return ListEntries200JSONResponse{Items: items, Next: next}, err
 	}
 	entries, err := s.Log.Before(ctx, r.Id, -start, limit+1)
 	slices.Reverse(entries)
-	items, next := pageOf(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(-e.Sequence, 10) })
+	items, next := web.CutPage(entries, limit, func(e chat.Entry) string { return strconv.FormatInt(-e.Sequence, 10) })
 	slices.Reverse(items)
 	return ListEntries200JSONResponse{Items: items, Next: next}, err
 }

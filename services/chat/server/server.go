@@ -3,11 +3,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +24,6 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
-	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 )
 
@@ -66,14 +65,11 @@ type Server struct {
 
 // New opens and migrates the database. Close it if Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	db, err := database.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	s := &Server{db: db, log: cfg.Log}
+	s := &Server{db: db, log: cmp.Or(cfg.Log, slog.Default())}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("chat: %w", errors.Join(err, db.Close()))
 	}
@@ -128,7 +124,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 // subscribe subscribes the inbox to the broker, or to the relay in the same process. The
 // subscription exists before anything runs: the relay needs a subscriber for each event.
 func (s *Server) subscribe(cfg Config) (err error) {
-	cfg.Broker.Log = cfg.Log
+	cfg.Broker.Log = s.log
 	if s.broker, err = rabbit.NewConsumer(cfg.Broker); err != nil && !errors.Is(err, rabbit.ErrNoBroker) {
 		return err
 	}
@@ -164,7 +160,11 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // closes the database. Nil means a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.consume(ctx) })
+	if s.events == nil {
+		s.log.WarnContext(ctx, "no events arrive without a broker", "missing", "RABBITMQ_URL")
+	} else {
+		group.Go(func() error { return s.events(ctx) })
+	}
 	group.Go(func() error { return s.inbox.Run(ctx) })
 	group.Go(func() error { return s.tail.Run(ctx) })
 	group.Go(func() error { return s.node.Run(ctx) })
@@ -177,26 +177,6 @@ func (s *Server) Run(ctx context.Context) error {
 // Drain closes the connections, and returns at their end or the end of ctx. Requests are
 // still served.
 func (s *Server) Drain(ctx context.Context) { s.node.Drain(ctx) }
-
-// consume consumes events from the subscription, if there is any.
-func (s *Server) consume(ctx context.Context) error {
-	if s.events == nil {
-		s.log.WarnContext(ctx, "no events arrive without a broker", "missing", "RABBITMQ_URL")
-		<-ctx.Done()
-		return nil
-	}
-	return s.events(ctx)
-}
-
-// Serve runs the service as a program: REST API, hubs, health, metrics, and Run, until ctx
-// ends.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
-	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	s.Measure(metrics)
-	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.handler)), s)
-}
 
 // Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }

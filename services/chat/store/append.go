@@ -35,7 +35,7 @@ func (s *Store) appendAll(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 	if err != nil {
 		return nil, err
 	}
-	stored, err := s.findStored(ctx, tx, drafts)
+	stored, err := findStored(ctx, tx, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +58,10 @@ func (s *Store) appendAll(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 	if len(added) == 0 {
 		return all, nil
 	}
-	if err := s.insertEntries(ctx, tx, added); err != nil {
+	if err := insertEntries(ctx, tx, added); err != nil {
 		return nil, err
 	}
-	if err := s.updateHeads(ctx, tx, heads); err != nil {
+	if err := updateHeads(ctx, tx, heads); err != nil {
 		return nil, err
 	}
 	for _, e := range added {
@@ -85,17 +85,15 @@ func (s *Store) appendAll(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 type draftKey struct{ stream, author, source, id string }
 
 // findStored returns the stored entries of drafts.
-func (s *Store) findStored(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (map[draftKey]chat.Entry, error) {
-	table, args, err := s.db.Dialect.Table("draft", 1,
+func findStored(ctx context.Context, tx *database.Tx, drafts []chat.Draft) (map[draftKey]chat.Entry, error) {
+	// CROSS JOIN fixes SQLite's order of tables.
+	entries, err := database.AllTable(ctx, tx, scanEntry, "SELECT "+entryColumns+` FROM %s CROSS JOIN entry
+		WHERE stream = of_stream AND author = of_author AND source = of_source AND id = of_id`, []database.Column{
 		database.NewColumn("of_stream", drafts, func(d chat.Draft) string { return d.Stream }),
 		database.NewColumn("of_author", drafts, func(d chat.Draft) string { return d.Author }),
 		database.NewColumn("of_source", drafts, func(d chat.Draft) string { return d.Source }),
-		database.NewColumn("of_id", drafts, func(d chat.Draft) string { return d.ID }))
-	if err != nil {
-		return nil, err
-	}
-	entries, err := database.All(ctx, tx, scanEntry, "SELECT "+entryColumns+" FROM "+table+` CROSS JOIN entry
-		WHERE stream = of_stream AND author = of_author AND source = of_source AND id = of_id`, args...) // CROSS JOIN fixes SQLite's order of tables.
+		database.NewColumn("of_id", drafts, func(d chat.Draft) string { return d.ID }),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("find stored entries: %w", err)
 	}

@@ -19,17 +19,19 @@ func (s *Store) RolledBack(ctx context.Context, cursors chat.Cursors) ([]string,
 	if len(streams) == 0 {
 		return nil, nil
 	}
-	table, args, err := s.db.Dialect.Table("cursor", 1,
-		database.Column{Name: "of_stream", Values: streams},
+	query, args, err := s.db.Dialect.WithTable(`
+		SELECT of_stream FROM %s LEFT JOIN entry ON stream = of_stream AND sequence = of_sequence AND tag = of_tag
+		WHERE stream IS NULL`, []database.Column{
+		{Name: "of_stream", Values: streams},
 		database.NewColumn("of_sequence", streams, func(id string) int64 { return cursors[id].Sequence }),
-		database.NewColumn("of_tag", streams, func(id string) string { return cursors[id].Tag }))
+		database.NewColumn("of_tag", streams, func(id string) string { return cursors[id].Tag }),
+	})
 	if err != nil {
 		return nil, err
 	}
 	rolledBack, err := database.All(ctx, s.db.Reader(), func(scan func(...any) error) (stream string, err error) {
 		return stream, scan(&stream)
-	}, "SELECT of_stream FROM "+table+` LEFT JOIN entry ON stream = of_stream AND sequence = of_sequence AND tag = of_tag
-		WHERE stream IS NULL`, args...)
+	}, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("compare cursors: %w", err)
 	}

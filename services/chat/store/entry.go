@@ -56,14 +56,14 @@ func entriesBefore(ctx context.Context, q database.Querier, stream string, seque
 }
 
 // insertEntries inserts all entries in a single statement.
-func (s *Store) insertEntries(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
+func insertEntries(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
 	text := func(name string, value func(chat.Entry) string) database.Column {
 		return database.NewColumn(name, entries, value)
 	}
 	number := func(name string, value func(chat.Entry) int64) database.Column {
 		return database.NewColumn(name, entries, value)
 	}
-	table, args, err := s.db.Dialect.Table("added", 1,
+	err := tx.ExecTable(ctx, "INSERT INTO entry ("+entryColumns+") SELECT "+entryColumns+" FROM %s", []database.Column{
 		text("stream", func(e chat.Entry) string { return e.Stream }),
 		number("sequence", func(e chat.Entry) int64 { return e.Sequence }),
 		text("tag", func(e chat.Entry) string { return e.Tag }),
@@ -75,11 +75,8 @@ func (s *Store) insertEntries(ctx context.Context, tx *database.Tx, entries []ch
 		text("avatar", func(e chat.Entry) string { return e.Avatar }),
 		text("body", func(e chat.Entry) string { return e.Body }),
 		number("reply_to", func(e chat.Entry) int64 { return e.ReplyTo }),
-		number("at", func(e chat.Entry) int64 { return database.Instant(e.At) }))
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO entry ("+entryColumns+") SELECT "+entryColumns+" FROM "+table, args...)
+		number("at", func(e chat.Entry) int64 { return database.Instant(e.At) }),
+	})
 	if err != nil {
 		return fmt.Errorf("insert entries: %w", err)
 	}

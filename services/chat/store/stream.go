@@ -38,39 +38,31 @@ func (s *Store) lockHeads(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 			feeds = append(feeds, d.Stream)
 		}
 	}
-	if err := s.createFeeds(ctx, tx, feeds); err != nil {
-		return nil, err
-	}
-	table, args, err := s.db.Dialect.Table("wanted", 1, database.Column{Name: "id", Values: streams})
-	if err != nil {
+	if err := createFeeds(ctx, tx, feeds); err != nil {
 		return nil, err
 	}
 	locked := make(heads, len(streams))
-	_, err = database.All(ctx, tx, func(scan func(...any) error) (struct{}, error) {
+	_, err := database.AllTable(ctx, tx, func(scan func(...any) error) (struct{}, error) {
 		var id string
 		var last head
 		err := scan(&id, &last.sequence, &last.ordinal, &last.at)
 		locked[id] = last
 		return struct{}{}, err
-	}, "SELECT id, head, ordinal, last_at FROM stream WHERE id IN (SELECT id FROM "+table+") ORDER BY id"+
-		s.db.Dialect.ForUpdate(), args...)
+	}, "SELECT id, head, ordinal, last_at FROM stream WHERE id IN (SELECT id FROM %s) ORDER BY id"+s.db.Dialect.ForUpdate(),
+		[]database.Column{{Name: "id", Values: streams}})
 	if err != nil {
 		return nil, fmt.Errorf("lock streams: %w", err)
 	}
 	return locked, nil
 }
 
-func (s *Store) createFeeds(ctx context.Context, tx *database.Tx, feeds []string) error {
+func createFeeds(ctx context.Context, tx *database.Tx, feeds []string) error {
 	if len(feeds) == 0 {
 		return nil
 	}
-	table, args, err := s.db.Dialect.Table("created", 1, database.Column{Name: "id", Values: feeds})
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, '`+string(chat.OwnFeed)+`', 0, 0, 0 FROM `+table+` WHERE true ORDER BY id
-		ON CONFLICT (id) DO NOTHING`, args...)
+	err := tx.ExecTable(ctx, `
+		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, $1, 0, 0, 0 FROM %s WHERE true ORDER BY id
+		ON CONFLICT (id) DO NOTHING`, []database.Column{{Name: "id", Values: feeds}}, string(chat.OwnFeed))
 	if err != nil {
 		return fmt.Errorf("create own feeds: %w", err)
 	}
@@ -79,19 +71,17 @@ func (s *Store) createFeeds(ctx context.Context, tx *database.Tx, feeds []string
 
 // updateHeads stores the new heads of locked streams. The rows exist: an upsert by key is
 // the update of many rows that both databases plan well.
-func (s *Store) updateHeads(ctx context.Context, tx *database.Tx, moved heads) error {
+func updateHeads(ctx context.Context, tx *database.Tx, moved heads) error {
 	streams := slices.Collect(maps.Keys(moved))
-	table, args, err := s.db.Dialect.Table("moved", 1,
-		database.Column{Name: "id", Values: streams},
-		database.NewColumn("head", streams, func(id string) int64 { return moved[id].sequence }),
-		database.NewColumn("ordinal", streams, func(id string) int64 { return moved[id].ordinal }),
-		database.NewColumn("at", streams, func(id string) int64 { return moved[id].at }))
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, '', head, ordinal, at FROM `+table+` WHERE true
-		ON CONFLICT (id) DO UPDATE SET head = excluded.head, ordinal = excluded.ordinal, last_at = excluded.last_at`, args...)
+	err := tx.ExecTable(ctx, `
+		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, '', head, ordinal, at FROM %s WHERE true
+		ON CONFLICT (id) DO UPDATE SET head = excluded.head, ordinal = excluded.ordinal, last_at = excluded.last_at`,
+		[]database.Column{
+			{Name: "id", Values: streams},
+			database.NewColumn("head", streams, func(id string) int64 { return moved[id].sequence }),
+			database.NewColumn("ordinal", streams, func(id string) int64 { return moved[id].ordinal }),
+			database.NewColumn("at", streams, func(id string) int64 { return moved[id].at }),
+		})
 	if err != nil {
 		return fmt.Errorf("update heads: %w", err)
 	}

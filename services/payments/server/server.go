@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +21,6 @@ import (
 	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/pkg/telemetry"
-	"parley.internal/pkg/web"
 )
 
 // consumer is the service's name on the broker and in the inbox: the queues are
@@ -125,15 +123,8 @@ func (s *Server) Run(ctx context.Context) error {
 // Drain does nothing: the service holds no connection of a client.
 func (s *Server) Drain(context.Context) {}
 
-// Serve runs the service and answers /healthz, /readyz and /metrics on listener
-// until ctx ends.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
-	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	s.Measure(metrics)
-	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(http.NotFoundHandler())), s)
-}
+// Handler answers 404: the service has no API.
+func (s *Server) Handler() http.Handler { return http.NotFoundHandler() }
 
 // Measure registers the service's collectors.
 func (s *Server) Measure(m *telemetry.Metrics) {

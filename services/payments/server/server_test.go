@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"parley.internal/payments/server"
+	"parley.internal/pkg/daemon"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/database/databasetest"
 	"parley.internal/pkg/event"
@@ -34,7 +35,7 @@ func start(t *testing.T, cfg server.Config) (url string, stop func()) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, listener) }()
+	go func() { ended <- daemon.Serve(ctx, listener, s) }()
 	return "http://" + listener.Addr().String(), func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley.internal/policy"
@@ -24,32 +25,27 @@ const TTL = 30 * time.Second
 type Cache struct {
 	load    func(context.Context) (policy.Catalogue, error)
 	compile policy.Compile
-	loading chan struct{} // a semaphore of size 1
+	drops   atomic.Int64
 
-	mu         sync.Mutex
-	generation uint64    // the number of drops
-	cached     *snapshot // nil: load again
+	lock   chan struct{} // holds a token while a caller reads or loads cached
+	cached snapshot
 }
 
 // New returns an empty cache. load reads the catalogue from the store.
 func New(load func(context.Context) (policy.Catalogue, error), compile policy.Compile) *Cache {
-	return &Cache{load: load, compile: compile, loading: make(chan struct{}, 1)}
+	return &Cache{load: load, compile: compile, lock: make(chan struct{}, 1)}
 }
 
 // snapshot is the catalogue at a moment.
 type snapshot struct {
+	drops    int64 // before the load
 	expires  time.Time
 	products []policy.Product // by code
 	pricers  map[string]func() (policy.Pricer, error)
 }
 
 // Drop invalidates the cached catalogue and a load in progress.
-func (c *Cache) Drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.generation++
-	c.cached = nil
-}
+func (c *Cache) Drop() { c.drops.Add(1) }
 
 // Products lists at most limit products with codes after a code, in the order of
 // their codes. Only administrators get drafts.
@@ -101,48 +97,31 @@ func (c *Cache) Tariff(ctx context.Context, productCode string) (*policy.Product
 
 // snapshot returns the cached catalogue or loads the catalogue. A single caller
 // loads, because a drop would otherwise send all requests to the database.
-func (c *Cache) snapshot(ctx context.Context) (*snapshot, error) {
-	if s, _ := c.current(); s != nil {
-		return s, nil
-	}
+func (c *Cache) snapshot(ctx context.Context) (snapshot, error) {
 	select {
-	case c.loading <- struct{}{}:
-		defer func() { <-c.loading }()
+	case c.lock <- struct{}{}:
+		defer func() { <-c.lock }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the catalogue: %w", ctx.Err())
+		return snapshot{}, fmt.Errorf("wait for the catalogue: %w", ctx.Err())
 	}
-	s, generation := c.current()
-	if s != nil {
-		return s, nil
+	drops, now := c.drops.Load(), time.Now()
+	if c.cached.drops == drops && now.Before(c.cached.expires) {
+		return c.cached, nil
 	}
-	expires := time.Now().Add(TTL)
 	catalogue, err := c.load(ctx)
 	if err != nil {
-		return nil, err
+		return snapshot{}, err
 	}
-	s = c.newSnapshot(catalogue, expires)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	// After a drop during the load, the catalogue still answers this request, because
-	// the request is older than the drop. The catalogue is not cached then.
-	if c.generation == generation {
-		c.cached = s
-	}
-	return s, nil
+	// the request is older than the drop. The next request loads again.
+	c.cached = c.newSnapshot(catalogue, drops, now.Add(TTL))
+	return c.cached, nil
 }
 
-// current returns the cached catalogue, nil if nothing is cached or the TTL is over.
-func (c *Cache) current() (*snapshot, uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cached != nil && !time.Now().Before(c.cached.expires) {
-		c.cached = nil
+func (c *Cache) newSnapshot(catalogue policy.Catalogue, drops int64, expires time.Time) snapshot {
+	s := snapshot{
+		drops: drops, expires: expires, products: catalogue.Products, pricers: make(map[string]func() (policy.Pricer, error)),
 	}
-	return c.cached, c.generation
-}
-
-func (c *Cache) newSnapshot(catalogue policy.Catalogue, expires time.Time) *snapshot {
-	s := &snapshot{expires: expires, products: catalogue.Products, pricers: make(map[string]func() (policy.Pricer, error))}
 	// The order of codes differs between databases.
 	slices.SortFunc(s.products, func(a, b policy.Product) int { return strings.Compare(a.Code, b.Code) })
 	for _, tariff := range catalogue.Tariffs {
@@ -154,7 +133,7 @@ func (c *Cache) newSnapshot(catalogue policy.Catalogue, expires time.Time) *snap
 }
 
 // product returns the product with a code, nil if there is none.
-func (s *snapshot) product(code string) *policy.Product {
+func (s snapshot) product(code string) *policy.Product {
 	i, found := slices.BinarySearchFunc(s.products, code,
 		func(p policy.Product, code string) int { return strings.Compare(p.Code, code) })
 	if !found {

@@ -1,9 +1,9 @@
 package expression
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/govalues/decimal"
 
@@ -35,52 +35,34 @@ func (c *compiler) bound(list string, rules int) {
 	}
 }
 
-// rule is the position of a rule: for people, and in a JSON pointer.
-type rule struct {
+// place is the position of a rule: for people, and in a JSON pointer.
+type place struct {
 	name, list string
 	index      int
 }
 
-func (c *compiler) rejectField(r rule, field string, err error) {
-	c.reject(fmt.Sprintf("%s %d, %s", r.name, r.index+1, field), fmt.Sprintf("#/%s/%d/%s", r.list, r.index, field), err.Error())
+func (c *compiler) rejectField(at place, field string, err error) {
+	c.reject(fmt.Sprintf("%s %d, %s", at.name, at.index+1, field), fmt.Sprintf("#/%s/%d/%s", at.list, at.index, field), err.Error())
 }
 
-func (c *compiler) baseRule(i int, base policy.BaseRule) baseRule {
-	r := rule{"base rule", "base", i}
-	if !slices.ContainsFunc(c.product.Covers, func(cover policy.Cover) bool { return cover.Code == base.Cover }) {
-		c.reject(fmt.Sprintf("base rule %d", i+1), fmt.Sprintf("#/base/%d/cover", i), fmt.Sprintf("the product has no cover %.40q", base.Cover))
-	}
-	return baseRule{base.Cover, c.condition(r, base.When), c.amount(r, "premium", base.Premium, inMoney)}
-}
-
-func (c *compiler) markup(i int, m policy.Markup) markup {
-	r := rule{"markup", "markups", i}
-	return markup{c.condition(r, m.When), c.amount(r, "factor", m.Factor, unchanged)}
-}
-
-// condition compiles the condition of a rule. An empty condition always holds.
-func (c *compiler) condition(r rule, source string) *node {
-	if source == "" {
-		return &node{kind: truth, literal: value{truth: true}}
-	}
-	n, err := parse(source, c.product.Questions, truth)
+// rule compiles a condition and an amount: a premium or a factor. An empty condition
+// always holds. A constant amount must be positive, as charged; amounts that depend on
+// answers are not checked here.
+func (c *compiler) rule(
+	at place, condition, field, amount string, charged func(decimal.Decimal) (decimal.Decimal, error),
+) rule {
+	when, err := parse(cmp.Or(condition, "true"), c.product.Questions, truth)
 	if err != nil {
-		c.rejectField(r, "when", err)
+		c.rejectField(at, "when", err)
 	}
-	return n
-}
-
-// amount compiles a premium or a factor. A constant must be positive, as
-// charged. Amounts that depend on answers are not checked here.
-func (c *compiler) amount(r rule, field, source string, charged func(decimal.Decimal) (decimal.Decimal, error)) *node {
-	n, err := parse(source, c.product.Questions, number)
-	if err == nil && n.isConstant() {
-		err = checkPositive(n, charged)
+	value, err := parse(amount, c.product.Questions, number)
+	if err == nil && value.isConstant() {
+		err = checkPositive(value, charged)
 	}
 	if err != nil {
-		c.rejectField(r, field, err)
+		c.rejectField(at, field, err)
 	}
-	return n
+	return rule{when: when, amount: value}
 }
 
 func checkPositive(n *node, charged func(decimal.Decimal) (decimal.Decimal, error)) error {

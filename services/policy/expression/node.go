@@ -125,20 +125,18 @@ func apply(operator string, a, b value) (v value, err error) {
 	return v, err
 }
 
-// multiply returns policy.ErrInexact instead of a rounded product.
 func multiply(a, b decimal.Decimal) (decimal.Decimal, error) {
-	product, err := a.MulExact(b, a.Scale()+b.Scale())
-	if err != nil {
-		return decimal.Decimal{}, policy.ErrInexact
-	}
-	return product, nil
+	return exact(a.MulExact(b, a.Scale()+b.Scale()))
 }
 
-// add returns policy.ErrInexact instead of a rounded sum.
 func add(a, b decimal.Decimal) (decimal.Decimal, error) {
-	sum, err := a.AddExact(b, max(a.Scale(), b.Scale()))
+	return exact(a.AddExact(b, max(a.Scale(), b.Scale())))
+}
+
+// exact returns policy.ErrInexact instead of the error of a rounded result.
+func exact(result decimal.Decimal, err error) (decimal.Decimal, error) {
 	if err != nil {
 		return decimal.Decimal{}, policy.ErrInexact
 	}
-	return sum, nil
+	return result, nil
 }

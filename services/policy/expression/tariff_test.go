@@ -18,7 +18,7 @@ import (
 var now = time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
 
 // standard returns a product of the standard catalogue, activated, and its compiled tariff.
-func standard(t *testing.T, code string) (policy.Product, *expression.Tariff) {
+func standard(t *testing.T, code string) (policy.Product, policy.Pricer) {
 	t.Helper()
 	catalogue, err := policy.Standard()
 	if err != nil {

@@ -15,24 +15,18 @@ import (
 // have to be loaded. An error of pricing is returned inside, after the
 // idempotency key was looked up: a replayed response does not depend on today's
 // tariff.
-func (a *API) makeOffer(ctx context.Context, r *request) (*response, error) {
-	var wanted OfferRequest
-	if err := r.decode(&wanted); err != nil {
-		return nil, err
-	}
+func (a *API) makeOffer(ctx context.Context, r *request, wanted OfferRequest) (reply, error) {
 	offer, err := a.price(ctx, r.agent, wanted)
-	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
 		if err != nil {
-			return policy.Response{}, err
-		}
-		if err := tx.AddOffer(ctx, offer); err != nil {
-			return policy.Response{}, err
+			return reply{}, err
 		}
 		prices := make(map[string]policy.Money, len(offer.Covers))
 		for _, cover := range offer.Covers {
 			prices[cover.Code] = cover.Premium
 		}
-		return newResponse(http.StatusCreated, "", Offer{OfferNumber: offer.Number, TotalPrice: offer.Total, CoversPrices: prices})
+		body := Offer{OfferNumber: offer.Number, TotalPrice: offer.Total, CoversPrices: prices}
+		return reply{status: http.StatusCreated, body: body}, tx.AddOffer(ctx, offer)
 	})
 }
 
@@ -54,23 +48,21 @@ func (a *API) price(ctx context.Context, agent policy.Agent, wanted OfferRequest
 	return offer, nil
 }
 
-func (a *API) buyOffer(ctx context.Context, r *request) (*response, error) {
-	var purchase PurchaseRequest
-	if err := r.decode(&purchase); err != nil {
-		return nil, err
-	}
+func (a *API) buyOffer(ctx context.Context, r *request, purchase PurchaseRequest) (reply, error) {
 	if !isNumber(purchase.OfferNumber) {
-		return nil, policy.ErrOfferUnknown
+		return reply{}, policy.ErrOfferUnknown
 	}
-	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
 		number := newNumber()
 		err := tx.Buy(ctx, r.agent, purchase.OfferNumber, func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
 			return offer.Buy(number, purchase.PolicyHolder, purchase.PolicyHolderAddress, a.Now())
 		})
 		if err != nil {
-			return policy.Response{}, fmt.Errorf("buy offer %s: %w", purchase.OfferNumber, err)
+			return reply{}, fmt.Errorf("buy offer %s: %w", purchase.OfferNumber, err)
 		}
-		return newResponse(http.StatusCreated, "/api/policies/"+number, Purchase{PolicyNumber: number})
+		return reply{
+			status: http.StatusCreated, location: "/api/policies/" + number, body: Purchase{PolicyNumber: number},
+		}, nil
 	})
 }
 

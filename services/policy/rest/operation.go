@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -25,36 +26,7 @@ type operation struct {
 }
 
 // handler answers a request that fits the contract.
-type handler func(ctx context.Context, r *request) (*response, error)
-
-// ServeHTTP implements http.Handler.
-func (o operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	response, err := o.serve(w, r)
-	if err != nil {
-		web.Refuse(w, r, err)
-		return
-	}
-	response.write(w)
-}
-
-// serve checks the agent's roles before the request: an agent without a role
-// learns nothing about errors in the request.
-func (o operation) serve(w http.ResponseWriter, r *http.Request) (*response, error) {
-	who, err := auth.FromContext(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	if o.Roles != nil && !who.Has(o.Roles...) {
-		return nil, auth.ErrForbidden
-	}
-	body, err := o.Check(w, r)
-	if err != nil {
-		return nil, err
-	}
-	ctx, trace := event.NewTrace(r.Context())
-	agent := policy.Agent{Login: who.Login, Admin: who.Has(auth.Admin)}
-	return o.handle(ctx, &request{Request: r, agent: agent, body: body, trace: trace})
-}
+type handler func(ctx context.Context, r *request) (reply, error)
 
 // request is a request that fits the contract.
 type request struct {
@@ -65,28 +37,75 @@ type request struct {
 	trace *event.Trace // collects the ids of the request's events
 }
 
-// decode decodes the body. A value may fit the contract and not its type, such
-// as a day before 1900 or the integer 1.0.
-func (r *request) decode(v any) error {
-	err := json.Unmarshal(r.body, v)
-	if err == nil {
-		return nil
-	}
-	field := fault.Field{Pointer: "#", Detail: err.Error()}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field = fault.Field{Pointer: "#/" + strings.ReplaceAll(e.Field, ".", "/"), Detail: "must not be the " + e.Value}
-	}
-	return contract.ErrRequest.With(field.Pointer + " " + field.Detail).At(field)
+// reply is the answer to a request, new or replayed.
+type reply struct {
+	status   int    // 0 means 200
+	location string // "" if there is none
+	body     any
+	replayed bool
+	events   []string // ids of the events that the request caused
 }
 
-// pathNumber returns a number or code in the path. It returns unknown for a text
-// that no number or code can be, so that the database is not asked.
-func (r *request) pathNumber(name string, unknown error) (string, error) {
-	number := r.PathValue(name)
-	if !isNumber(number) {
-		return "", unknown
+// ServeHTTP implements http.Handler.
+func (o operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := o.answer(w, r)
+	if err != nil {
+		web.Refuse(w, r, err)
+		return
 	}
-	return number, nil
+	if answer.location != "" {
+		w.Header().Set("Location", answer.location)
+	}
+	if len(answer.events) > 0 {
+		w.Header().Set("Parley-Events", strings.Join(answer.events, ","))
+	}
+	if answer.replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	web.Reply(w, cmp.Or(answer.status, http.StatusOK), answer.body)
+}
+
+// unknown is the error for a path parameter that names nothing, by its name.
+var unknown = map[string]error{"code": policy.ErrProductUnknown, "number": policy.ErrPolicyUnknown}
+
+// answer checks the agent's roles before the request: an agent without a role
+// learns nothing about errors in the request. It does not pass on a path in which
+// no number or code can be, so that the database is not asked.
+func (o operation) answer(w http.ResponseWriter, r *http.Request) (reply, error) {
+	agent, err := auth.Require(r.Context(), o.Roles...)
+	if err != nil {
+		return reply{}, err
+	}
+	body, err := o.Check(w, r)
+	if err != nil {
+		return reply{}, err
+	}
+	for name, err := range unknown {
+		if text := r.PathValue(name); text != "" && !isNumber(text) {
+			return reply{}, err
+		}
+	}
+	ctx, trace := event.NewTrace(r.Context())
+	return o.handle(ctx, &request{
+		Request: r, agent: policy.Agent{Login: agent.Login, Admin: agent.Has(auth.Admin)}, body: body, trace: trace,
+	})
+}
+
+// decoded returns a handler that decodes the body first. A value may fit the contract
+// and not its type, such as a day before 1900 or the integer 1.0.
+func decoded[Body any](handle func(ctx context.Context, r *request, body Body) (reply, error)) handler {
+	return func(ctx context.Context, r *request) (reply, error) {
+		var body Body
+		err := json.Unmarshal(r.body, &body)
+		if err == nil {
+			return handle(ctx, r, body)
+		}
+		field := fault.Field{Pointer: "#", Detail: err.Error()}
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			field = fault.Field{Pointer: "#/" + strings.ReplaceAll(e.Field, ".", "/"), Detail: "must not be the " + e.Value}
+		}
+		return reply{}, contract.ErrRequest.With(field.Pointer + " " + field.Detail).At(field)
+	}
 }
 
 // maxNumber bounds the length of an offer or policy number and a product code.
@@ -101,48 +120,23 @@ func isVisible(text string, limit int) bool {
 
 // change answers a request that changes data: it runs fn in a transaction, once
 // for each idempotency key of a POST, and logs the request with its events.
-func (a *API) change(ctx context.Context, r *request, fn func(policy.Tx) (policy.Response, error)) (*response, error) {
+func (a *API) change(ctx context.Context, r *request, fn func(policy.Tx) (reply, error)) (reply, error) {
 	key := policy.IdempotencyKey{AgentLogin: r.agent.Login, Method: r.Method, Path: r.URL.Path, Digest: sha256.Sum256(r.body)}
 	if r.Method == http.MethodPost {
 		key.Key = r.Header.Get("Idempotency-Key")
 	}
-	stored, replayed, err := a.Store.Do(ctx, key, fn)
+	stored, replayed, err := a.Store.Do(ctx, key, func(tx policy.Tx) (policy.Response, error) {
+		answer, err := fn(tx)
+		if err != nil {
+			return policy.Response{}, err
+		}
+		body, err := json.Marshal(answer.body)
+		return policy.Response{Status: cmp.Or(answer.status, http.StatusOK), Location: answer.location, Body: body}, err
+	})
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	events := r.trace.IDs()
 	slog.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", stored.Status, "events", events)
-	return &response{stored, replayed, events}, nil
-}
-
-// response is a response to a request, new or replayed.
-type response struct {
-	policy.Response
-
-	replayed bool
-	events   []string // ids of the events that the request caused
-}
-
-// ok returns a response with status 200.
-func ok(body any) (*response, error) {
-	r, err := newResponse(http.StatusOK, "", body)
-	return &response{Response: r}, err
-}
-
-func newResponse(status int, location string, body any) (policy.Response, error) {
-	encoded, err := json.Marshal(body)
-	return policy.Response{Status: status, Location: location, Body: encoded}, err
-}
-
-func (r *response) write(w http.ResponseWriter) {
-	if r.Location != "" {
-		w.Header().Set("Location", r.Location)
-	}
-	if len(r.events) > 0 {
-		w.Header().Set("Parley-Events", strings.Join(r.events, ","))
-	}
-	if r.replayed {
-		w.Header().Set("Idempotency-Replayed", "true")
-	}
-	web.Reply(w, r.Status, json.RawMessage(r.Body))
+	return reply{stored.Status, stored.Location, json.RawMessage(stored.Body), replayed, events}, nil
 }

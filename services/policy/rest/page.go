@@ -54,13 +54,3 @@ func (r *request) policyPage() (after policy.Cursor, limit int, err error) {
 var errInvalidCursor = web.ErrBadQuery.With("cursor", notGiven).At(fault.Field{Parameter: "cursor", Detail: notGiven})
 
 const notGiven = "is not one that this list has given"
-
-// cutPage returns the first limit items, and the cursor of the next page if there
-// are more. Callers read limit+1 items to find out.
-func cutPage[T any](all []T, limit int, cursor func(T) string) (items []T, next *string) {
-	if len(all) <= limit {
-		return append([]T{}, all...), nil // In JSON never null.
-	}
-	text := base64.RawURLEncoding.EncodeToString([]byte(cursor(all[limit-1])))
-	return all[:limit], &text
-}

@@ -3,63 +3,51 @@ package rest
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/web"
 	"parley.internal/policy"
 )
 
-func (a *API) listPolicies(ctx context.Context, r *request) (*response, error) {
+func (a *API) listPolicies(ctx context.Context, r *request) (reply, error) {
 	after, limit, err := r.policyPage()
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	policies, err := a.Store.Policies(ctx, r.agent, after, limit+1)
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
-	policies, next := cutPage(policies, limit, func(p *policy.Policy) string {
+	policies, next := web.CutPage(policies, limit, func(p *policy.Policy) string {
 		return fmt.Sprintf("%d.%s", p.CreatedAt.UnixMicro(), p.Number)
 	})
 	page := PolicyPage{Items: make([]PolicySummary, len(policies)), Next: next}
-	today := policy.DateOf(a.Now())
 	for i, p := range policies {
-		page.Items[i] = summaryOf(p, p.Current(today))
+		page.Items[i] = summaryOf(p, p.Current(policy.DateOf(a.Now())))
 	}
-	return ok(page)
+	return reply{body: page}, nil
 }
 
-func (a *API) getPolicy(ctx context.Context, r *request) (*response, error) {
-	number, err := r.pathNumber("number", policy.ErrPolicyUnknown)
+func (a *API) getPolicy(ctx context.Context, r *request) (reply, error) {
+	p, err := a.Store.Policy(ctx, r.agent, r.PathValue("number"))
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
-	p, err := a.Store.Policy(ctx, r.agent, number)
-	if err != nil {
-		return nil, err
-	}
-	return ok(PolicyReply{Policy: detailOf(p, policy.DateOf(a.Now()))})
+	return reply{body: PolicyReply{Policy: detailOf(p, policy.DateOf(a.Now()))}}, nil
 }
 
-func (a *API) terminatePolicy(ctx context.Context, r *request) (*response, error) {
-	var wanted TerminationRequest
-	if err := r.decode(&wanted); err != nil {
-		return nil, err
-	}
-	number, err := r.pathNumber("number", policy.ErrPolicyUnknown)
-	if err != nil {
-		return nil, err
-	}
-	return a.change(ctx, r, func(tx policy.Tx) (policy.Response, error) {
+func (a *API) terminatePolicy(ctx context.Context, r *request, wanted TerminationRequest) (reply, error) {
+	number := r.PathValue("number")
+	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
 		var toReturn policy.Money
 		err := tx.Terminate(ctx, r.agent, number, func(p *policy.Policy) (events []event.Event, err error) {
 			toReturn, events, err = p.Terminate(wanted.TerminationDate)
 			return events, err
 		})
 		if err != nil {
-			return policy.Response{}, fmt.Errorf("terminate policy %s: %w", number, err)
+			return reply{}, fmt.Errorf("terminate policy %s: %w", number, err)
 		}
-		return newResponse(http.StatusOK, "", Termination{PolicyNumber: number, MoneyToReturn: toReturn})
+		return reply{body: Termination{PolicyNumber: number, MoneyToReturn: toReturn}}, nil
 	})
 }
 

@@ -49,8 +49,9 @@ type API struct {
 func (a *API) Handler() http.Handler {
 	handlers := map[string]handler{
 		"listProducts": a.listProducts, "getProduct": a.getProduct, "activateProduct": a.activateProduct,
-		"getTariff": a.getTariff, "changeTariff": a.changeTariff, "makeOffer": a.makeOffer, "buyOffer": a.buyOffer,
-		"listPolicies": a.listPolicies, "getPolicy": a.getPolicy, "terminatePolicy": a.terminatePolicy,
+		"getTariff": a.getTariff, "changeTariff": decoded(a.changeTariff),
+		"makeOffer": decoded(a.makeOffer), "buyOffer": decoded(a.buyOffer),
+		"listPolicies": a.listPolicies, "getPolicy": a.getPolicy, "terminatePolicy": decoded(a.terminatePolicy),
 	}
 	mux := &web.Mux{}
 	for _, o := range a.Contract.Operations {

@@ -6,11 +6,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +25,7 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/pkg/rabbit"
-	"parley.internal/pkg/telemetry"
+	"parley.internal/pkg/retry"
 	"parley.internal/pkg/web"
 	"parley.internal/policy"
 	"parley.internal/policy/cache"
@@ -69,14 +69,11 @@ type Server struct {
 // New opens and migrates the database and adds missing products. Call Close if
 // Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	db, err := database.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	s := &Server{db: db, log: cfg.Log}
+	s := &Server{db: db, log: cmp.Or(cfg.Log, slog.Default())}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("policy: %w", err), db.Close())
 	}
@@ -92,7 +89,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := outbox.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
 	s.events = outbox.New(s.db, source, s.log)
@@ -100,7 +100,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s.store = store.New(s.db, s.events, func() { s.cache.Drop() })
-	s.cache = cache.New(s.store.Catalogue, compile)
+	s.cache = cache.New(s.store.Catalogue, expression.Compile)
 	catalogue, err := policy.Standard()
 	if err != nil {
 		return err
@@ -111,23 +111,16 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if s.contract, err = contract.Open(api.Files, "openapi/policy.yaml"); err != nil {
 		return err
 	}
-	routes := &rest.API{Contract: s.contract, Products: s.cache, Store: s.store, Compile: compile, Now: now}
+	routes := &rest.API{Contract: s.contract, Products: s.cache, Store: s.store, Compile: expression.Compile, Now: now}
 	s.api = origins.CORS(web.Recover(web.Deadline(auth.Middleware(tokens, web.Refuse)(routes.Handler()))))
 	return nil
-}
-
-func (s *Server) migrate(ctx context.Context) error {
-	if err := outbox.Migrate(ctx, s.db); err != nil {
-		return err
-	}
-	return store.Migrate(ctx, s.db)
 }
 
 // connect connects the relay to the broker or to Events. A change of the catalogue
 // on another node drops the cache; so does every gap in listening, because an
 // event may have been missed.
 func (s *Server) connect(cfg Config) (err error) {
-	cfg.Broker.Log = cfg.Log
+	cfg.Broker.Log = s.log
 	s.publisher, err = rabbit.NewPublisher(cfg.Broker)
 	if errors.Is(err, rabbit.ErrNoBroker) {
 		if cfg.Events != nil {
@@ -146,10 +139,6 @@ func (s *Server) connect(cfg Config) (err error) {
 	s.publisher.CopyToListeners(types...)
 	s.listen = s.listener.Listen(types, func(event.Message) { s.cache.Drop() }, func() { s.cache.Drop() })
 	return nil
-}
-
-func compile(p *policy.Product, t policy.Tariff) (policy.Pricer, error) {
-	return expression.Compile(p, t)
 }
 
 // now returns the time with the precision of the database.
@@ -193,18 +182,28 @@ func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// The connection to the broker is closed after the relay has finished its batch,
 	// or after stopGrace if the broker does not answer.
-	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	connected, disconnect := retry.WithGrace(ctx, stopGrace)
 	defer disconnect()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, disconnect) })()
 	if s.publisher != nil {
 		group.Go(func() error { return s.publisher.Run(connected) })
 		group.Go(func() error { return s.listen(ctx) })
 	}
+	if s.relay == nil {
+		s.log.WarnContext(ctx, "no broker configured: events stay in the outbox", "missing", "RABBITMQ_URL")
+	} else {
+		group.Go(func() error {
+			defer disconnect()
+			return s.relay.Run(ctx)
+		})
+	}
 	group.Go(func() error {
-		defer disconnect()
-		return s.relayEvents(ctx)
+		retry.Every(ctx, cleanupEvery, func() {
+			if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "delete expired idempotency keys failed", "error", err)
+			}
+		})
+		return nil
 	})
-	group.Go(func() error { return s.deleteExpiredKeys(ctx) })
 	if err := errors.Join(group.Wait(), s.db.Close()); err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
@@ -213,41 +212,6 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Drain has nothing to do: the service has no long-lived connections.
 func (s *Server) Drain(context.Context) {}
-
-// relayEvents relays events until ctx ends.
-func (s *Server) relayEvents(ctx context.Context) error {
-	if s.relay == nil {
-		s.log.WarnContext(ctx, "no broker configured: events stay in the outbox", "missing", "RABBITMQ_URL")
-		<-ctx.Done()
-		return nil
-	}
-	return s.relay.Run(ctx)
-}
-
-// Serve serves the API, health and metrics on a listener, and calls Run, until ctx
-// ends.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	health := telemetry.Health{Check: s.Check, Degraded: s.Degraded}
-	defer context.AfterFunc(ctx, health.Drain)()
-	metrics := telemetry.NewMetrics()
-	s.Measure(metrics)
-	return web.Serve(ctx, listener, health.Wrap(metrics.Wrap(s.api)), s)
-}
-
-func (s *Server) deleteExpiredKeys(ctx context.Context) error {
-	tick := time.NewTicker(cleanupEvery)
-	defer tick.Stop()
-	for {
-		if err := s.store.DeleteExpiredKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "delete expired idempotency keys failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
 
 // Close closes the database if Run is not called.
 func (s *Server) Close() error { return s.db.Close() }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/daemon"
 	"parley.internal/pkg/testenv"
 	"parley.internal/policy/server"
 )
@@ -41,7 +42,7 @@ func TestStopCancelsRequestsWaitingForDatabase(t *testing.T) {
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, listener) }()
+	go func() { ended <- daemon.Serve(ctx, listener, s) }()
 	offers := "http://" + listener.Addr().String() + "/api/offers"
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
 	defer client.CloseIdleConnections()

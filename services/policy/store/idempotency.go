@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"parley.internal/pkg/database"
+	"parley.internal/pkg/retry"
 	"parley.internal/policy"
 )
 
@@ -22,20 +22,29 @@ const (
 func (s *Store) Do(
 	ctx context.Context, key policy.IdempotencyKey, fn func(policy.Tx) (policy.Response, error),
 ) (response policy.Response, replayed bool, err error) {
-	if key.Key != "" {
-		if !s.running.add(key) {
-			response, replayed, err = storedResponse(ctx, s.db.Reader(), key)
-			if err == nil && !replayed {
-				err = policy.ErrKeyInFlight
-			}
-			return response, replayed, err
-		}
-		defer s.running.remove(key)
-	}
-	err = s.db.InTx(ctx, func(tx *database.Tx) error {
-		if claimed, err := claim(ctx, tx, key); err != nil {
+	if key.Key == "" {
+		err = s.db.InTx(ctx, func(tx *database.Tx) error {
+			response, err = fn(&transaction{tx, s})
 			return err
-		} else if !claimed {
+		})
+		return response, false, err
+	}
+	request := key
+	request.Digest = [32]byte{}
+	if _, runs := s.running.LoadOrStore(request, true); runs {
+		response, replayed, err = storedResponse(ctx, s.db.Reader(), key)
+		if err == nil && !replayed {
+			err = policy.ErrKeyInFlight
+		}
+		return response, replayed, err
+	}
+	defer s.running.Delete(request)
+	err = s.db.InTx(ctx, func(tx *database.Tx) error {
+		claimed, err := claim(ctx, tx, key)
+		if err != nil {
+			return err
+		}
+		if !claimed {
 			response, replayed, err = storedResponse(ctx, tx, key)
 			return err
 		}
@@ -47,41 +56,9 @@ func (s *Store) Do(
 	return response, replayed, err
 }
 
-// running is the set of keys with a running request in this process: at most as
-// many keys as HTTP requests.
-type running struct {
-	mu   sync.Mutex
-	keys map[policy.IdempotencyKey]bool
-}
-
-// add reports whether no request with the key runs, and adds the key.
-func (r *running) add(key policy.IdempotencyKey) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	key.Digest = [32]byte{}
-	if r.keys[key] {
-		return false
-	}
-	if r.keys == nil {
-		r.keys = make(map[policy.IdempotencyKey]bool)
-	}
-	r.keys[key] = true
-	return true
-}
-
-func (r *running) remove(key policy.IdempotencyKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	key.Digest = [32]byte{}
-	delete(r.keys, key)
-}
-
 // claim inserts a key and reports whether the key was new. On PostgreSQL, claim
 // waits for an open transaction of another node with the same key.
 func claim(ctx context.Context, tx *database.Tx, key policy.IdempotencyKey) (bool, error) {
-	if key.Key == "" {
-		return true, nil
-	}
 	added, err := database.Affected(tx.ExecContext(ctx, `
 		INSERT INTO idempotency_key (agent_login, method, path, key, digest, status, location, body, created_at)
 		VALUES ($1, $2, $3, $4, $5, 0, '', $6, $7)
@@ -113,9 +90,6 @@ func storedResponse(
 }
 
 func storeResponse(ctx context.Context, tx *database.Tx, key policy.IdempotencyKey, response policy.Response) error {
-	if key.Key == "" {
-		return nil
-	}
 	_, err := tx.ExecContext(ctx, `
 		UPDATE idempotency_key SET status = $1, location = $2, body = $3
 		WHERE agent_login = $4 AND method = $5 AND path = $6 AND key = $7`,
@@ -127,18 +101,17 @@ func storeResponse(ctx context.Context, tx *database.Tx, key policy.IdempotencyK
 }
 
 // DeleteExpiredKeys deletes idempotency keys older than seven days. A transaction
-// deletes at most a thousand, to block other transactions only shortly.
+// deletes at most a thousand, to block other transactions only shortly. The end of ctx
+// is no error.
 func (s *Store) DeleteExpiredKeys(ctx context.Context, now time.Time) error {
-	for {
-		deleted, err := database.Affected(s.db.Exec(ctx, `
+	err := retry.Chunks(ctx, cleanupChunk, func() (deleted int64, err error) {
+		return database.Affected(s.db.Exec(ctx, `
 			DELETE FROM idempotency_key WHERE (agent_login, method, path, key) IN (
 				SELECT agent_login, method, path, key FROM idempotency_key WHERE created_at < $1 LIMIT $2)`,
 			database.Instant(now.Add(-keyRetention)), cleanupChunk))
-		if err != nil {
-			return fmt.Errorf("delete expired idempotency keys: %w", err)
-		}
-		if deleted < cleanupChunk {
-			return nil
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("delete expired idempotency keys: %w", err)
 	}
+	return nil
 }

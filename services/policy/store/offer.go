@@ -43,9 +43,7 @@ func (tx *transaction) Buy(
 	if err != nil {
 		return err
 	}
-	err = tx.update(ctx, policy.ErrOfferNotNew.With(offer.Number),
-		"UPDATE offer SET status = $1 WHERE number = $2 AND status = $3",
-		string(offer.Status), offer.Number, string(policy.OfferNew))
+	_, err = tx.ExecContext(ctx, "UPDATE offer SET status = $1 WHERE number = $2", string(offer.Status), offer.Number)
 	if err != nil {
 		return fmt.Errorf("update offer %s: %w", offer.Number, err)
 	}
@@ -61,7 +59,7 @@ func (tx *transaction) lockOffer(ctx context.Context, agent policy.Agent, number
 	found, err := database.One(ctx, tx, `
 		SELECT product_code, cover_from, cover_to, total, agent_login, created_at, status
 		FROM offer WHERE number = $1`+tx.lock(), []any{number},
-		&o.ProductCode, date{&o.Period.From}, date{&o.Period.To}, &o.Total, &o.AgentLogin, &createdAt, &o.Status)
+		&o.ProductCode, date(&o.Period.From), date(&o.Period.To), &o.Total, &o.AgentLogin, &createdAt, &o.Status)
 	if err != nil {
 		return nil, fmt.Errorf("read offer %s: %w", number, err)
 	}

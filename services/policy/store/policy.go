@@ -18,18 +18,16 @@ func (tx *transaction) Terminate(
 	if err != nil {
 		return err
 	}
-	before := newestVersion(p).Number
 	events, err := terminate(p)
 	if err != nil {
 		return err
 	}
-	err = tx.update(ctx, policy.ErrPolicyChanged.With(number),
-		"UPDATE policy SET status = $1, newest_version = $2 WHERE number = $3 AND newest_version = $4",
-		string(p.Status), newestVersion(p).Number, number, before)
+	_, err = tx.ExecContext(ctx, "UPDATE policy SET status = $1, newest_version = $2 WHERE number = $3",
+		string(p.Status), p.Newest().Number, number)
 	if err != nil {
 		return fmt.Errorf("update policy %s: %w", number, err)
 	}
-	if err := tx.insertVersion(ctx, number, newestVersion(p)); err != nil {
+	if err := tx.insertVersion(ctx, number, p.Newest()); err != nil {
 		return err
 	}
 	return tx.store.outbox.Write(ctx, tx.Tx, number, events...)
@@ -89,8 +87,6 @@ func (s *Store) Policies(
 const policyColumns = `number, offer_number, product_code, first_name, last_name, tax_id,
 	country, zip_code, city, street, agent_login, created_at, status`
 
-func newestVersion(p *policy.Policy) policy.Version { return p.Versions[len(p.Versions)-1] }
-
 func scanPolicy(scan func(...any) error) (*policy.Policy, error) {
 	var p policy.Policy
 	var createdAt int64
@@ -100,20 +96,16 @@ func scanPolicy(scan func(...any) error) (*policy.Policy, error) {
 	return &p, err
 }
 
+// insertPolicy inserts a policy with a single version.
 func (tx *transaction) insertPolicy(ctx context.Context, p *policy.Policy) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO policy (`+policyColumns+`, newest_version)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		p.Number, p.OfferNumber, p.ProductCode, p.Holder.FirstName, p.Holder.LastName, p.Holder.TaxID,
 		p.Address.Country, p.Address.ZipCode, p.Address.City, p.Address.Street, p.AgentLogin,
-		database.Instant(p.CreatedAt), string(p.Status), newestVersion(p).Number)
+		database.Instant(p.CreatedAt), string(p.Status), p.Newest().Number)
 	if err != nil {
 		return fmt.Errorf("add policy %s: %w", p.Number, err)
 	}
-	for _, version := range p.Versions {
-		if err := tx.insertVersion(ctx, p.Number, version); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tx.insertVersion(ctx, p.Number, p.Newest())
 }

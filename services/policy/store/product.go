@@ -45,11 +45,11 @@ func insertJSON(ctx context.Context, tx *database.Tx, query string, value any, a
 // order of their codes.
 func (s *Store) Catalogue(ctx context.Context) (catalogue policy.Catalogue, err error) {
 	err = s.db.InSnapshot(ctx, func(tx *database.Tx) error {
-		catalogue.Products, err = database.All(ctx, tx, scanProduct, "SELECT status, definition FROM product ORDER BY code")
+		catalogue.Products, err = database.All(ctx, tx, scanProduct, "SELECT definition, status FROM product ORDER BY code")
 		if err != nil {
 			return err
 		}
-		catalogue.Tariffs, err = database.All(ctx, tx, scanTariff, "SELECT version, rules FROM tariff ORDER BY product_code")
+		catalogue.Tariffs, err = database.All(ctx, tx, scanTariff, "SELECT rules, version FROM tariff ORDER BY product_code")
 		return err
 	})
 	if err != nil {
@@ -66,14 +66,11 @@ func (tx *transaction) Activate(
 	if err != nil {
 		return err
 	}
-	before := product.Status
 	events, err := activate(product)
 	if err != nil {
 		return err
 	}
-	err = tx.update(ctx, policy.ErrProductActive.With(code),
-		"UPDATE product SET status = $1 WHERE code = $2 AND status = $3", string(product.Status), code, string(before))
-	if err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE product SET status = $1 WHERE code = $2", string(product.Status), code); err != nil {
 		return fmt.Errorf("update product %s: %w", code, err)
 	}
 	tx.AfterCommit(tx.store.changed)
@@ -81,7 +78,7 @@ func (tx *transaction) Activate(
 }
 
 func readProduct(ctx context.Context, q database.Querier, code, lock string) (*policy.Product, error) {
-	products, err := database.All(ctx, q, scanProduct, "SELECT status, definition FROM product WHERE code = $1"+lock, code)
+	products, err := database.All(ctx, q, scanProduct, "SELECT definition, status FROM product WHERE code = $1"+lock, code)
 	if err != nil {
 		return nil, fmt.Errorf("read product %s: %w", code, err)
 	}
@@ -91,15 +88,7 @@ func readProduct(ctx context.Context, q database.Querier, code, lock string) (*p
 	return &products[0], nil
 }
 
-func scanProduct(scan func(...any) error) (policy.Product, error) {
-	var product policy.Product
-	var status, definition string
-	if err := scan(&status, &definition); err != nil {
-		return policy.Product{}, err
-	}
-	if err := json.Unmarshal([]byte(definition), &product); err != nil {
-		return policy.Product{}, fmt.Errorf("decode product: %w", err)
-	}
-	product.Status = policy.ProductStatus(status)
-	return product, nil
+func scanProduct(scan func(...any) error) (p policy.Product, err error) {
+	err = scan(document(&p), &p.Status) // The definition has the status of the seed.
+	return p, err
 }

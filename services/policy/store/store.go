@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"embed"
+	"sync"
 
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/outbox"
@@ -28,7 +29,7 @@ type Store struct {
 	db      *database.DB
 	outbox  *outbox.Outbox
 	changed func()
-	running running
+	running sync.Map // idempotency keys without digest of the requests that run in this process
 }
 
 // New returns a store in a migrated database. The store calls changed after each
@@ -46,14 +47,3 @@ type transaction struct {
 
 // lock is the end of a SELECT statement that locks rows.
 func (tx *transaction) lock() string { return tx.store.db.Dialect.ForUpdate() }
-
-// update executes an UPDATE of a row and returns stale if the row has changed since
-// the read. The row lock prevents this; the condition in the UPDATE would detect a
-// missing lock.
-func (tx *transaction) update(ctx context.Context, stale error, query string, args ...any) error {
-	changed, err := database.Affected(tx.ExecContext(ctx, query, args...))
-	if err == nil && changed != 1 {
-		err = stale
-	}
-	return err
-}

@@ -28,7 +28,6 @@ func (tx *transaction) ChangeTariff(
 	if err != nil {
 		return err
 	}
-	before := tariff.Version
 	events, err := change(product, &tariff)
 	if err != nil {
 		return err
@@ -37,9 +36,8 @@ func (tx *transaction) ChangeTariff(
 	if err != nil {
 		return fmt.Errorf("encode tariff of %s: %w", productCode, err)
 	}
-	err = tx.update(ctx, policy.ErrTariffConflict.With(productCode, tariff.Version),
-		"UPDATE tariff SET version = $1, rules = $2 WHERE product_code = $3 AND version = $4",
-		tariff.Version, string(rules), productCode, before)
+	_, err = tx.ExecContext(ctx, "UPDATE tariff SET version = $1, rules = $2 WHERE product_code = $3",
+		tariff.Version, string(rules), productCode)
 	if err != nil {
 		return fmt.Errorf("update tariff of %s: %w", productCode, err)
 	}
@@ -49,7 +47,7 @@ func (tx *transaction) ChangeTariff(
 
 func readTariff(ctx context.Context, q database.Querier, productCode, lock string) (policy.Tariff, error) {
 	tariffs, err := database.All(ctx, q, scanTariff,
-		"SELECT version, rules FROM tariff WHERE product_code = $1"+lock, productCode)
+		"SELECT rules, version FROM tariff WHERE product_code = $1"+lock, productCode)
 	if err != nil {
 		return policy.Tariff{}, fmt.Errorf("read tariff of %s: %w", productCode, err)
 	}
@@ -59,19 +57,10 @@ func readTariff(ctx context.Context, q database.Querier, productCode, lock strin
 	return tariffs[0], nil
 }
 
-func scanTariff(scan func(...any) error) (policy.Tariff, error) {
-	var tariff policy.Tariff
-	var version int
-	var rules string
-	if err := scan(&version, &rules); err != nil {
-		return policy.Tariff{}, err
+func scanTariff(scan func(...any) error) (t policy.Tariff, err error) {
+	err = scan(document(&t), &t.Version)
+	if t.Markups == nil {
+		t.Markups = []policy.Markup{} // The contract requires a list.
 	}
-	if err := json.Unmarshal([]byte(rules), &tariff); err != nil {
-		return policy.Tariff{}, fmt.Errorf("decode tariff: %w", err)
-	}
-	tariff.Version = version
-	if tariff.Markups == nil {
-		tariff.Markups = []policy.Markup{} // The contract requires a list.
-	}
-	return tariff, nil
+	return t, err
 }

@@ -8,7 +8,7 @@ import (
 	"parley.internal/policy"
 )
 
-func (tx *transaction) insertVersion(ctx context.Context, policyNumber string, v policy.Version) error {
+func (tx *transaction) insertVersion(ctx context.Context, policyNumber string, v *policy.Version) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO policy_version (policy_number, number, cover_from, cover_to, valid_from, valid_to, total)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -29,7 +29,8 @@ func (tx *transaction) insertVersion(ctx context.Context, policyNumber string, v
 	return nil
 }
 
-// readVersions reads the versions of policies and their covers, in order.
+// readVersions reads the versions of policies and their covers, in order. Each version has a
+// cover.
 func readVersions(ctx context.Context, q database.Querier, policies []*policy.Policy) error {
 	if len(policies) == 0 {
 		return nil
@@ -39,41 +40,28 @@ func readVersions(ctx context.Context, q database.Querier, policies []*policy.Po
 	for i, p := range policies {
 		byNumber[p.Number], numbers[i] = p, p.Number
 	}
-	in := database.List(1, len(numbers))
 	_, err := database.All(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
 		var number string
 		var v policy.Version
-		err = scan(&number, &v.Number, date{&v.Cover.From}, date{&v.Cover.To},
-			date{&v.Validity.From}, date{&v.Validity.To}, &v.Total)
-		if err == nil {
-			byNumber[number].Versions = append(byNumber[number].Versions, v)
-		}
-		return none, err
-	}, `
-		SELECT policy_number, number, cover_from, cover_to, valid_from, valid_to, total
-		FROM policy_version WHERE policy_number IN `+in+` ORDER BY policy_number, number`, numbers...)
-	if err != nil {
-		return fmt.Errorf("read versions: %w", err)
-	}
-	_, err = database.All(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
-		var policyNumber string
-		var version int
 		var c policy.CoverPremium
-		if err := scan(&policyNumber, &version, &c.Code, &c.Premium); err != nil {
+		err = scan(&number, &v.Number, date(&v.Cover.From), date(&v.Cover.To),
+			date(&v.Validity.From), date(&v.Validity.To), &v.Total, &c.Code, &c.Premium)
+		if err != nil {
 			return none, err
 		}
-		versions := byNumber[policyNumber].Versions
-		for i := range versions {
-			if versions[i].Number == version {
-				versions[i].Covers = append(versions[i].Covers, c)
-			}
+		p := byNumber[number]
+		if len(p.Versions) == 0 || p.Newest().Number != v.Number {
+			p.Versions = append(p.Versions, v)
 		}
+		p.Newest().Covers = append(p.Newest().Covers, c)
 		return none, nil
 	}, `
-		SELECT policy_number, version_number, code, premium
-		FROM policy_cover WHERE policy_number IN `+in+` ORDER BY policy_number, version_number, position`, numbers...)
+		SELECT v.policy_number, v.number, cover_from, cover_to, valid_from, valid_to, total, code, premium
+		FROM policy_version v JOIN policy_cover c ON c.policy_number = v.policy_number AND c.version_number = v.number
+		WHERE v.policy_number IN `+database.List(1, len(numbers))+`
+		ORDER BY v.policy_number, v.number, position`, numbers...)
 	if err != nil {
-		return fmt.Errorf("read covers: %w", err)
+		return fmt.Errorf("read versions: %w", err)
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	chat "parley.internal/chat/server"
+	"parley.internal/pkg/daemon"
 	"parley.internal/pkg/signalr/signalrtest"
 	"parley.internal/portal/portaltest"
 	"parley.internal/portal/server"
@@ -25,7 +28,7 @@ func startChat(t *testing.T) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, _ = run(t, s.Serve)
+	url, _ = run(t, func(ctx context.Context, listener net.Listener) error { return daemon.Serve(ctx, listener, s) })
 	return url
 }
 

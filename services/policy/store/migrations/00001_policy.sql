@@ -45,7 +45,7 @@ CREATE TABLE policy (
     agent_login    text NOT NULL,
     created_at     bigint NOT NULL,
     status         text NOT NULL CHECK (status IN ('Active', 'Terminated')),
-    newest_version bigint NOT NULL -- an update names the version that it has read
+    newest_version bigint NOT NULL -- number in policy_version
 );
 CREATE INDEX policy_newest ON policy (created_at, number);
 CREATE INDEX policy_newest_of_agent ON policy (agent_login, created_at, number);

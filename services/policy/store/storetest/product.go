@@ -12,6 +12,7 @@ import (
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/policy"
+	"parley.internal/policy/expression"
 )
 
 func seeding(t *testing.T, f *fixture) {
@@ -96,7 +97,7 @@ func carTariff(version int, premium string) policy.Tariff {
 func (f *fixture) changeTariff(ctx context.Context, code string, to policy.Tariff) error {
 	return f.inTx(ctx, func(tx policy.Tx) error {
 		return tx.ChangeTariff(ctx, code, func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
-			return t.Change(p, to, compile)
+			return t.Change(p, to, expression.Compile)
 		})
 	})
 }

@@ -15,7 +15,6 @@ import (
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/outbox"
 	"parley.internal/policy"
-	"parley.internal/policy/expression"
 	"parley.internal/policy/store"
 )
 
@@ -86,10 +85,6 @@ func open(t *testing.T, url string) *fixture {
 	must(t, err)
 	must(t, f.Seed(ctx, catalogue))
 	return f
-}
-
-func compile(p *policy.Product, t policy.Tariff) (policy.Pricer, error) {
-	return expression.Compile(p, t)
 }
 
 func must(t *testing.T, err error) {
