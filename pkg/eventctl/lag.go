@@ -53,15 +53,14 @@ const lagUsage = "[--json]\n" + readyHelp + "\nIf the broker does not answer, th
 
 func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 	return func(ctx context.Context, _ []string) error {
-		var l lag
-		err := c.each(ctx, func(s *store) error {
-			measured, err := s.lag(ctx)
-			l.Services = append(l.Services, measured)
-			return err
+		services, err := collect(ctx, c, func(s *store) ([]serviceLag, error) {
+			l, err := s.lag(ctx)
+			return []serviceLag{l}, err
 		})
 		if err != nil {
 			return err
 		}
+		l := lag{Services: services}
 		if c.hasBroker() {
 			l.Queues, err = queueLags(ctx, c)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -54,10 +55,7 @@ const (
 // publishAll publishes messages in batches and returns the result of each. It
 // gives up after a batch without all confirms: the rest is ErrUnavailable.
 func publishAll(ctx context.Context, p event.Publisher, messages []event.Message) []error {
-	results := make([]error, len(messages))
-	for i := range results {
-		results[i] = event.ErrUnavailable
-	}
+	results := slices.Repeat([]error{event.ErrUnavailable}, len(messages))
 	for from := 0; from < len(messages); from += publishBatch {
 		to := min(from+publishBatch, len(messages))
 		if !publishRetrying(ctx, p, messages[from:to], results[from:to]) {
