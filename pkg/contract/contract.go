@@ -42,6 +42,9 @@ type Parameter struct {
 	Required bool
 	Schema   *Schema
 	Explode  bool // an array is written a=1&a=2, not a=1,2
+
+	array           bool // accepts an array
+	number, boolean bool // accepts such a value, or an array of these
 }
 
 // Body describes a request body of type application/json.

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 // base is the URL of the file system, for resolving references.
@@ -46,12 +49,26 @@ func (l *loader) Load(name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := fromYAML(text)
+	content, err := decodeYAML(text)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	l.files[file] = content
 	return content, nil
+}
+
+// decodeYAML decodes YAML into JSON values. Numbers of up to 15 digits are exact,
+// also multiples of 0.01. Dates must be quoted.
+func decodeYAML(text []byte) (any, error) {
+	var document any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
 }
 
 // node is a value in a YAML file.

@@ -43,17 +43,20 @@ func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (body []byte, 
 	if err != nil {
 		return nil, err
 	}
-	if o.Body == nil || !o.Body.Required && r.ContentLength == 0 {
+	if o.Body != nil && (o.Body.Required || r.ContentLength != 0) {
+		if body, err = web.Body(w, r); err != nil {
+			return nil, err
+		}
+		fields, err := o.Body.Schema.check(body)
+		if err != nil {
+			return nil, err
+		}
+		invalid = append(invalid, fields...)
+	}
+	if len(invalid) > 0 {
 		return nil, requestError(invalid)
 	}
-	if body, err = web.Body(w, r); err != nil {
-		return nil, err
-	}
-	fields, err := o.Body.Schema.check(body)
-	if err != nil {
-		return nil, err
-	}
-	return body, requestError(append(invalid, fields...))
+	return body, nil
 }
 
 // checkParameters returns the faults of all parameters.
@@ -109,63 +112,39 @@ func (o *Operation) pathValue(u *url.URL, name string) []string {
 	return []string{text}
 }
 
+var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
 // Check returns the faults of a parameter with these values.
 func (p *Parameter) Check(values []string) []fault.Field {
 	invalid := func(detail string) []fault.Field { return []fault.Field{{Parameter: p.Name, Detail: detail}} }
-	if len(values) == 0 {
-		if p.Required {
-			return invalid("is required")
-		}
+	switch {
+	case len(values) == 0 && p.Required:
+		return invalid("is required")
+	case len(values) == 0:
 		return nil
-	}
-	value, ok := p.value(values)
-	if !ok {
+	case len(values) > 1 && !p.array:
 		return invalid("is given more than once")
-	}
-	var fields []fault.Field
-	for _, field := range p.Schema.fields(value) {
-		fields = append(fields, fault.Field{Parameter: p.Name, Detail: field.Detail})
-	}
-	return fields
-}
-
-// value converts a parameter to JSON. It returns false for several values of a
-// parameter that is no array.
-func (p *Parameter) value(values []string) (any, bool) {
-	if !p.Schema.accepts("array") {
-		if len(values) > 1 {
-			return nil, false
-		}
-		return p.scalar(values[0]), true
-	}
-	if !p.Explode {
+	case p.array && !p.Explode:
 		values = strings.Split(strings.Join(values, ","), ",")
 	}
-	list := make([]any, len(values))
+	items := make([]any, len(values))
 	for i, text := range values {
-		list[i] = p.scalar(text)
+		switch {
+		case p.number && number.MatchString(text) && !isHuge(text):
+			items[i] = json.Number(text)
+		case p.boolean && (text == "true" || text == "false"):
+			items[i] = text == "true"
+		default:
+			items[i] = text // no number or boolean: validation reports the right type
+		}
 	}
-	return list, true
-}
-
-var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-
-// scalar converts text to a number or a boolean if the schema accepts such a
-// value. Other text remains a string: validation then reports the right type.
-func (p *Parameter) scalar(text string) any {
-	scalars := p.Schema.Compiled
-	for scalars.Ref != nil && scalars.Types == nil {
-		scalars = scalars.Ref
+	value := items[0]
+	if p.array {
+		value = items
 	}
-	if items := scalars.Items2020; items != nil && accepts(scalars, "array") {
-		scalars = items
+	fields := p.Schema.faults(value)
+	for i := range fields {
+		fields[i].Parameter, fields[i].Pointer = p.Name, ""
 	}
-	switch {
-	case (accepts(scalars, "integer") || accepts(scalars, "number")) && number.MatchString(text) && !isHuge(text):
-		return json.Number(text)
-	case accepts(scalars, "boolean") && (text == "true" || text == "false"):
-		return text == "true"
-	default:
-		return text
-	}
+	return fields
 }

@@ -34,11 +34,11 @@ func (l *loader) response(n node) (*response, error) {
 		if err != nil {
 			return nil, err
 		}
-		schema, err := l.schema(header.get("schema"))
+		p, err := l.parameter(header, name, "header")
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)
 		}
-		re.headers = append(re.headers, &Parameter{Name: name, In: "header", Required: header.flag("required"), Schema: schema})
+		re.headers = append(re.headers, p)
 	}
 	return re, nil
 }
