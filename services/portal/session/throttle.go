@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"parley.internal/pkg/fault"
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -16,23 +16,6 @@ const (
 	failureExpiry = 15 * time.Minute // the count of failures restarts after this time
 	maxLogins     = 10_000           // tracked at once; further logins share one counter
 )
-
-// lockoutError is errTooManyAttempts with the remaining lockout in whole seconds.
-type lockoutError struct {
-	fault     *fault.Error
-	remaining time.Duration
-}
-
-func (e lockoutError) Error() string { return e.fault.Error() }
-func (e lockoutError) Unwrap() error { return e.fault }
-
-var errTooManyAttempts = fault.New(fault.RateLimited, "too-many-attempts",
-	"too many failed attempts to sign in as this agent; try again in %d s")
-
-func newLockoutError(remaining time.Duration) error {
-	remaining = (remaining + time.Second - 1).Truncate(time.Second)
-	return lockoutError{errTooManyAttempts.With(int(remaining.Seconds())), remaining}
-}
 
 // throttle slows down password guessing with an exponential lockout per login.
 // Attempts on one login run one at a time, so parallel guesses gain nothing.
@@ -46,26 +29,27 @@ type throttle struct {
 type attempts struct {
 	running  chan struct{} // holds one token while an attempt runs
 	pending  int           // attempts running or queued
-	failures int
+	failures int64
 	last     time.Time // of the last failure
 }
 
-// try runs attempt, or returns a lockoutError if the login is locked out.
-func (t *throttle) try(ctx context.Context, login string, attempt func() error) error {
+// try runs attempt. If the login is locked out, try only returns the remaining
+// lockout.
+func (t *throttle) try(ctx context.Context, login string, attempt func() error) (lockout time.Duration, err error) {
 	a := t.acquire(login)
 	defer t.release(login, a)
 	select {
 	case a.running <- struct{}{}:
 		defer func() { <-a.running }()
 	case <-ctx.Done():
-		return ErrBusy
+		return 0, ErrBusy
 	}
-	if remaining := t.lockout(a); remaining > 0 {
-		return newLockoutError(remaining)
+	if lockout = t.lockout(a); lockout > 0 {
+		return lockout, nil
 	}
-	err := attempt()
+	err = attempt()
 	t.record(a, err)
-	return err
+	return 0, err
 }
 
 // acquire returns the attempts of a login, and keeps them tracked until release.
@@ -117,8 +101,7 @@ func (t *throttle) lockout(a *attempts) time.Duration {
 	if a.failures < freeFailures {
 		return 0
 	}
-	lockout := min(firstLockout<<min(a.failures-freeFailures, 10), maxLockout)
-	return time.Until(a.last.Add(lockout))
+	return time.Until(a.last.Add(retry.Exponential(firstLockout, maxLockout, a.failures-freeFailures+1)))
 }
 
 func (t *throttle) record(a *attempts, err error) {
