@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	chat "parley.internal/chat/server"
+	"parley.internal/pkg/auth"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
@@ -43,9 +44,6 @@ type Config struct {
 	Connections int     // hub connections per agent
 	ConnectRate float64 // new hub connections per second
 }
-
-// HashPassword returns the hash of a password for an agents file.
-func HashPassword(password string) string { return session.HashPassword(password) }
 
 // Server is the portal.
 type Server struct {
@@ -89,14 +87,16 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	var direct *event.Direct
+	var publisher event.Publisher
+	var subscriber event.Subscriber
 	if cfg.PolicyURL == "" && cfg.ChatURL == "" {
-		direct = &event.Direct{}
+		direct := &event.Direct{}
+		publisher, subscriber = direct, direct
 	}
-	if s.policy, err = openPolicy(ctx, cfg, direct); err != nil {
+	if s.policy, err = openPolicy(ctx, cfg, publisher); err != nil {
 		return err
 	}
-	if s.chat, err = openChat(ctx, cfg, direct, profiles(agents)); err != nil {
+	if s.chat, err = openChat(ctx, cfg, subscriber, profiles(agents)); err != nil {
 		return err
 	}
 	if s.db, err = database.Open(ctx, cfg.DatabaseURL); err != nil {
@@ -109,42 +109,35 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service, error) {
+func openPolicy(ctx context.Context, cfg Config, events event.Publisher) (service, error) {
 	if cfg.PolicyURL != "" {
 		return asService(newUpstream("policy", cfg.PolicyURL))
 	}
-	settings := policy.Config{
+	return asService(policy.New(ctx, policy.Config{
 		DatabaseURL: cfg.PolicyDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Log: cfg.Log,
-	}
-	if direct != nil {
-		settings.Events = direct
-	}
-	return asService(policy.New(ctx, settings))
+		Broker: cfg.Broker, Log: cfg.Log, Events: events,
+	}))
 }
 
-func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []chat.Agent) (service, error) {
+func openChat(ctx context.Context, cfg Config, events event.Subscriber, agents []chat.Agent) (service, error) {
 	if cfg.ChatURL != "" {
 		proxy, err := newUpstream("chat", cfg.ChatURL)
 		if err != nil {
 			return nil, err
 		}
-		registrar, err := newRegistrar(cfg.ChatURL, cfg.Secret, agents)
+		tokens, err := auth.NewSecret(cfg.Secret)
 		if err != nil {
 			return nil, err
 		}
+		registrar := &registrar{url: proxy.url.JoinPath("/api/agents").String(), tokens: tokens, agents: agents}
 		proxy.register, proxy.hubs = registrar.register, hubs
 		return proxy, nil
 	}
-	settings := chat.Config{
+	return asService(chat.New(ctx, chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Agents: agents, Log: cfg.Log,
+		Broker: cfg.Broker, Agents: agents, Log: cfg.Log, Events: events,
 		MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate,
-	}
-	if direct != nil {
-		settings.Events = direct
-	}
-	return asService(chat.New(ctx, settings))
+	}))
 }
 
 // profiles returns the agents in chat's form.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"parley.internal/pkg/eventctl"
@@ -79,9 +80,12 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer unlock()
-	settings, err := cfg.settings(log)
-	if err != nil {
-		return err
+	settings := cfg.server()
+	settings.Log = log
+	if cfg.Secret == "" {
+		if settings.Secret, err = loadSecret(filepath.Join(cfg.Data, "secret")); err != nil {
+			return fmt.Errorf("load secret: %w", err)
+		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
