@@ -32,8 +32,6 @@ type Operation struct {
 	Body             *Body                // nil: none
 	Roles            []string             // x-roles: an agent needs any of them; nil: open to every agent
 	responses        map[string]*response // by status, or "default"
-
-	segments []string // of Path
 }
 
 // Parameter is a path, query or header parameter.

@@ -11,10 +11,7 @@ const contentJSON = "application/json"
 
 // operation reads a method of a path item.
 func (l *loader) operation(method, path string, item, raw node) (*Operation, error) {
-	o := &Operation{
-		ID: raw.text("operationId"), Method: method, Path: path,
-		segments: strings.Split(path, "/"), responses: map[string]*response{},
-	}
+	o := &Operation{ID: raw.text("operationId"), Method: method, Path: path, responses: map[string]*response{}}
 	if err := o.readRoles(raw.get("x-roles")); err != nil {
 		return nil, err
 	}
@@ -68,7 +65,7 @@ func (l *loader) addParameter(o *Operation, n node) error {
 	if slices.ContainsFunc(o.Parameters, func(p *Parameter) bool { return p.Name == name && p.In == in }) {
 		return nil
 	}
-	if in == "path" && !slices.Contains(o.segments, "{"+name+"}") {
+	if in == "path" && !strings.Contains(o.Path, "{"+name+"}") {
 		return fmt.Errorf("parameter %s: the path has no {%s}", name, name)
 	}
 	p, err := l.parameter(n, name, in)

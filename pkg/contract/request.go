@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,8 +19,10 @@ import (
 // parameters are ignored.
 func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, error)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if o := c.Find(r); o != nil {
+		var mux http.ServeMux
+		mux.Handle("/", next)
+		for _, o := range c.Operations {
+			mux.HandleFunc(o.String(), func(w http.ResponseWriter, r *http.Request) {
 				body, err := o.Check(w, r)
 				if err != nil {
 					refuse(w, r, err)
@@ -30,14 +31,16 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 				if body != nil {
 					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 				}
-			}
-			next.ServeHTTP(w, r)
-		})
+				next.ServeHTTP(w, r)
+			})
+		}
+		return &mux
 	}
 }
 
 // Check validates the parameters of a request, reads its body and validates the
-// body. It returns the body, nil for a request without one.
+// body. It returns the body, nil for a request without one. The request must have
+// the path values of String, as a ServeMux sets them.
 func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	invalid, err := o.checkParameters(r)
 	if err != nil {
@@ -70,7 +73,7 @@ func (o *Operation) checkParameters(r *http.Request) ([]fault.Field, error) {
 		var values []string
 		switch p.In {
 		case "path":
-			values = o.pathValue(r.URL, p.Name)
+			values = []string{r.PathValue(p.Name)}
 		case "query":
 			values = query[p.Name]
 		case "header":
@@ -96,20 +99,6 @@ func malformed(query string) string {
 		break
 	}
 	return "query"
-}
-
-// pathValue returns the decoded path segment at {name}.
-func (o *Operation) pathValue(u *url.URL, name string) []string {
-	i := slices.Index(o.segments, "{"+name+"}")
-	segments := strings.Split(u.EscapedPath(), "/")
-	if i < 0 || i >= len(segments) {
-		return nil
-	}
-	text, err := url.PathUnescape(segments[i])
-	if err != nil {
-		return nil
-	}
-	return []string{text}
 }
 
 var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)

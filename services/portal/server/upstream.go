@@ -143,11 +143,7 @@ func (u *upstream) Run(ctx context.Context) error {
 // probe asks the service for its readiness. The problems are those of the
 // service's own report, if there is a response.
 func (u *upstream) probe(ctx context.Context) (problems []string, ready bool) {
-	var report struct {
-		Status   string   `json:"status"`
-		Problem  string   `json:"problem"`
-		Degraded []string `json:"degraded"`
-	}
+	var report telemetry.Report
 	status, err := u.readyz(ctx, &report)
 	if err != nil {
 		return []string{"the " + u.name + " service does not answer"}, false

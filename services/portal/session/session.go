@@ -69,6 +69,7 @@ func New(
 	}
 	return &Sessions{
 		agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins, contract: operations,
+		throttle: throttle{logins: make(map[string]*attempts)},
 	}, nil
 }
 

@@ -19,7 +19,7 @@ const (
 
 // throttle slows down password guessing with an exponential lockout per login.
 // Attempts on one login run one at a time, so parallel guesses gain nothing.
-// Unknown logins are throttled like known ones. The zero value is ready to use.
+// Unknown logins are throttled like known ones.
 type throttle struct {
 	mu     sync.Mutex
 	logins map[string]*attempts
@@ -56,9 +56,6 @@ func (t *throttle) try(ctx context.Context, login string, attempt func() error) 
 func (t *throttle) acquire(login string) *attempts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.logins == nil {
-		t.logins = make(map[string]*attempts)
-	}
 	if t.logins[login] == nil && len(t.logins) >= maxLogins {
 		t.expire()
 		if len(t.logins) >= maxLogins {

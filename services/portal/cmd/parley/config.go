@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -89,9 +88,7 @@ func loadSecret(path string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // It never returns an error.
-	secret = []byte(base64.RawStdEncoding.EncodeToString(random))
+	secret = []byte(rand.Text() + rand.Text()) // 52 bytes, 256 random bits
 	// The rename is atomic: a partial secret would stay for ever.
 	if err := os.WriteFile(path+".new", secret, 0o600); err != nil {
 		return nil, err
