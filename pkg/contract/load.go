@@ -22,11 +22,10 @@ const base = "contract:///"
 type loader struct {
 	fsys     fs.FS
 	compiler *jsonschema.Compiler
-	files    map[string]any
 }
 
 func newLoader(fsys fs.FS) *loader {
-	l := &loader{fsys: fsys, compiler: jsonschema.NewCompiler(), files: map[string]any{}}
+	l := &loader{fsys: fsys, compiler: jsonschema.NewCompiler()}
 	l.compiler.DefaultDraft(jsonschema.Draft2020)
 	l.compiler.AssertFormat()
 	for _, format := range formats {
@@ -36,14 +35,11 @@ func newLoader(fsys fs.FS) *loader {
 	return l
 }
 
-// Load implements jsonschema.URLLoader. It reads each file once.
+// Load implements jsonschema.URLLoader.
 func (l *loader) Load(name string) (any, error) {
 	file, ok := strings.CutPrefix(name, base)
 	if !ok {
 		return nil, fmt.Errorf("%s is outside the contract", name)
-	}
-	if content, ok := l.files[file]; ok {
-		return content, nil
 	}
 	text, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
@@ -53,7 +49,6 @@ func (l *loader) Load(name string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	l.files[file] = content
 	return content, nil
 }
 

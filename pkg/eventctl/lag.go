@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 )
 
@@ -61,14 +60,13 @@ func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 			return err
 		}
 		l := lag{Services: services}
-		if c.hasBroker() {
-			l.Queues, err = queueLags(ctx, c)
-		} else {
-			l.Problem = errNoBroker.Error() // no failure: a single process can run without a broker
-		}
+		l.Queues, err = queueLags(ctx, c)
 		if err != nil {
 			l.Problem = err.Error()
 			err = fmt.Errorf("inspect queues: %w", err)
+		}
+		if errors.Is(err, errNoBroker) {
+			err = nil // a single process can run without a broker
 		}
 		return errors.Join(c.print(f, l, l.write), err)
 	}
@@ -91,17 +89,13 @@ func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 			return l, err
 		}
 		l.Inbox = &inboxLag{
-			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), Dead: dead(stats), DeduplicationIDs: stats.DeduplicationIDs,
+			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), DeduplicationIDs: stats.DeduplicationIDs,
+		}
+		for _, d := range stats.Dead {
+			l.Inbox.Dead += d.Events
 		}
 	}
 	return l, nil
-}
-
-func dead(stats inbox.Stats) (n int64) {
-	for _, d := range stats.Dead {
-		n += d.Events
-	}
-	return n
 }
 
 // age returns the seconds since at, 0 for the zero time.

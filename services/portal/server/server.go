@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,6 +48,7 @@ type Config struct {
 
 // Server is the portal.
 type Server struct {
+	opened   []io.Closer // the database and the services
 	db       *database.DB
 	policy   service
 	chat     service
@@ -96,12 +98,15 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if s.policy, err = openPolicy(ctx, cfg, publisher); err != nil {
 		return err
 	}
+	s.opened = append(s.opened, s.policy)
 	if s.chat, err = openChat(ctx, cfg, subscriber, profiles(agents)); err != nil {
 		return err
 	}
+	s.opened = append(s.opened, s.chat)
 	if s.db, err = database.Open(ctx, cfg.DatabaseURL); err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}
+	s.opened = append(s.opened, s.db)
 	s.sessions, err = session.New(ctx, s.db, agents, cfg.Secret, s.origins)
 	if err != nil {
 		return fmt.Errorf("portal: %w", err)
@@ -111,12 +116,12 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 
 func openPolicy(ctx context.Context, cfg Config, events event.Publisher) (service, error) {
 	if cfg.PolicyURL != "" {
-		return asService(newUpstream("policy", cfg.PolicyURL))
+		return newUpstream("policy", cfg.PolicyURL)
 	}
-	return asService(policy.New(ctx, policy.Config{
+	return policy.New(ctx, policy.Config{
 		DatabaseURL: cfg.PolicyDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
 		Broker: cfg.Broker, Log: cfg.Log, Events: events,
-	}))
+	})
 }
 
 func openChat(ctx context.Context, cfg Config, events event.Subscriber, agents []chat.Agent) (service, error) {
@@ -133,11 +138,11 @@ func openChat(ctx context.Context, cfg Config, events event.Subscriber, agents [
 		proxy.register, proxy.hubs = registrar.register, hubs
 		return proxy, nil
 	}
-	return asService(chat.New(ctx, chat.Config{
+	return chat.New(ctx, chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
 		Broker: cfg.Broker, Agents: agents, Log: cfg.Log, Events: events,
 		MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate,
-	}))
+	})
 }
 
 // profiles returns the agents in chat's form.
@@ -146,14 +151,6 @@ func profiles(agents *session.Agents) (all []chat.Agent) {
 		all = append(all, chat.Agent{Login: a.Login, Name: a.Name, Avatar: a.Avatar})
 	}
 	return all
-}
-
-// asService returns a nil service, not a nil pointer in an interface, with an error.
-func asService[S service](s S, err error) (service, error) {
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func readAgents(path string) (*session.Agents, error) {
@@ -192,13 +189,8 @@ func (s *Server) check(ctx context.Context) error {
 // close releases everything that open has opened.
 func (s *Server) close() error {
 	var errs []error
-	for _, service := range []service{s.policy, s.chat} {
-		if service != nil {
-			errs = append(errs, service.Close())
-		}
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
+	for _, opened := range s.opened {
+		errs = append(errs, opened.Close())
 	}
 	return errors.Join(errs...)
 }
