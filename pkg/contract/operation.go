@@ -11,7 +11,7 @@ const contentJSON = "application/json"
 
 // operation reads a method of a path item.
 func (l *loader) operation(method, path string, item, raw node) (*Operation, error) {
-	o := &Operation{ID: raw.text("operationId"), Method: method, Path: path, responses: map[string]*response{}}
+	o := &Operation{ID: raw.text("operationId"), Method: method, Path: path, Responses: map[string]*Response{}}
 	if err := o.readRoles(raw.get("x-roles")); err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (l *loader) operation(method, path string, item, raw node) (*Operation, err
 		if err != nil {
 			return nil, fmt.Errorf("response %s: %w", status, err)
 		}
-		o.responses[status] = re
+		o.Responses[status] = re
 	}
 	return o, nil
 }
