@@ -27,8 +27,11 @@ type throttle struct {
 
 // attempts tracks the failed sign-ins of one login.
 type attempts struct {
-	running  chan struct{} // holds one token while an attempt runs
-	pending  int           // attempts running or queued
+	running chan struct{} // holds one token while an attempt runs
+	pending int           // attempts running or queued; guarded by throttle.mu
+
+	// Only the running attempt changes these fields; without a pending attempt,
+	// throttle.mu guards them.
 	failures int64
 	last     time.Time // of the last failure
 }
@@ -44,11 +47,17 @@ func (t *throttle) try(ctx context.Context, login string, attempt func() error) 
 	case <-ctx.Done():
 		return 0, ErrBusy
 	}
-	if lockout = t.lockout(a); lockout > 0 {
+	if lockout = a.lockout(); lockout > 0 {
 		return lockout, nil
 	}
 	err = attempt()
-	t.record(a, err)
+	switch {
+	case errors.Is(err, ErrWrongCredentials):
+		a.failures++
+		a.last = time.Now()
+	case err == nil:
+		a.failures = 0
+	}
 	return 0, err
 }
 
@@ -89,9 +98,7 @@ func (t *throttle) expire() {
 }
 
 // lockout returns how long the login is still locked out.
-func (t *throttle) lockout(a *attempts) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (a *attempts) lockout() time.Duration {
 	if time.Since(a.last) > failureExpiry {
 		a.failures = 0
 	}
@@ -99,16 +106,4 @@ func (t *throttle) lockout(a *attempts) time.Duration {
 		return 0
 	}
 	return time.Until(a.last.Add(retry.Exponential(firstLockout, maxLockout, a.failures-freeFailures+1)))
-}
-
-func (t *throttle) record(a *attempts, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrWrongCredentials):
-		a.failures++
-		a.last = time.Now()
-	case err == nil:
-		a.failures = 0
-	}
 }
