@@ -1,6 +1,6 @@
-// Package contract validates the requests and responses of a service against an
-// OpenAPI 3.1 document. All schemas are compiled once, when the document is
-// opened.
+// Package contract validates the requests of a service against an OpenAPI 3.1
+// document. All schemas are compiled once, when the document is opened. The
+// package contracttest validates the responses, in tests.
 //
 // The promise: each request behind Middleware conforms to the document, down to
 // the last parameter and property, and a rejected client learns all faults.
@@ -9,7 +9,6 @@ package contract
 import (
 	"fmt"
 	"io/fs"
-	"net/http"
 	"strings"
 
 	"parley.internal/pkg/fault"
@@ -22,7 +21,6 @@ var ErrRequest = fault.New(fault.Invalid, "request-invalid", "the request does n
 // Contract is an opened OpenAPI document, safe for concurrent use.
 type Contract struct {
 	Operations []*Operation
-	mux        http.ServeMux
 }
 
 // Operation is a method of a path, with parameters, body and responses.
@@ -31,9 +29,7 @@ type Operation struct {
 	Parameters       []*Parameter
 	Body             *Body                // nil: none
 	Roles            []string             // x-roles: an agent needs any of them; nil: open to every agent
-	responses        map[string]*response // by status, or "default"
-
-	segments []string // of Path
+	Responses        map[string]*Response // by status, or "default"
 }
 
 // Parameter is a path, query or header parameter.
@@ -42,6 +38,9 @@ type Parameter struct {
 	Required bool
 	Schema   *Schema
 	Explode  bool // an array is written a=1&a=2, not a=1,2
+
+	array           bool // accepts an array
+	number, boolean bool // accepts such a value, or an array of these
 }
 
 // Body describes a request body of type application/json.
@@ -69,7 +68,6 @@ func Open(fsys fs.FS, document string) (*Contract, error) {
 				return nil, fmt.Errorf("%s: %s %s: %w", document, method, path, err)
 			}
 			c.Operations = append(c.Operations, o)
-			c.mux.Handle(o.Method+" "+o.Path, o)
 		}
 	}
 	if len(c.Operations) == 0 {
@@ -77,16 +75,6 @@ func Open(fsys fs.FS, document string) (*Contract, error) {
 	}
 	return c, nil
 }
-
-// Find returns the operation of a request, nil if the contract has none.
-func (c *Contract) Find(r *http.Request) *Operation {
-	handler, _ := c.mux.Handler(r)
-	o, _ := handler.(*Operation)
-	return o
-}
-
-// ServeHTTP does nothing: it lets a ServeMux hold an operation.
-func (*Operation) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 // String returns the ServeMux pattern of the operation.
 func (o *Operation) String() string { return o.Method + " " + o.Path }

@@ -30,13 +30,15 @@ func Pointer(at []string) string {
 	return "#" + (&url.URL{Fragment: path.String()}).EscapedFragment()
 }
 
-// tidy sorts fields, parameters first, removes duplicates, and keeps maxFields.
-func tidy(fields []fault.Field) []fault.Field {
+// requestError returns an ErrRequest with the first maxFields of at least one field,
+// parameters first and without duplicates.
+func requestError(fields []fault.Field) error {
 	slices.SortStableFunc(fields, func(a, b fault.Field) int {
 		return strings.Compare(a.Pointer, b.Pointer)
 	})
 	fields = slices.Compact(fields)
-	return fields[:min(len(fields), maxFields)]
+	first := fields[0]
+	return ErrRequest.With(first.Parameter + first.Pointer + " " + first.Detail).At(fields[:min(len(fields), maxFields)]...)
 }
 
 // fieldsOf appends the leaves of e to fields.
@@ -131,14 +133,6 @@ func detailOf(found jsonschema.ErrorKind) string {
 		return "must not hold the same twice"
 	case *kind.FalseSchema, *kind.Not:
 		return "is not allowed here"
-	default:
-		return bound(found)
-	}
-}
-
-// bound describes a violated minimum or maximum.
-func bound(found jsonschema.ErrorKind) string {
-	switch k := found.(type) {
 	case *kind.MinLength:
 		return atLeast(k.Want, "characters")
 	case *kind.MaxLength:

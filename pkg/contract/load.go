@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 // base is the URL of the file system, for resolving references.
@@ -19,11 +22,10 @@ const base = "contract:///"
 type loader struct {
 	fsys     fs.FS
 	compiler *jsonschema.Compiler
-	files    map[string]any
 }
 
 func newLoader(fsys fs.FS) *loader {
-	l := &loader{fsys: fsys, compiler: jsonschema.NewCompiler(), files: map[string]any{}}
+	l := &loader{fsys: fsys, compiler: jsonschema.NewCompiler()}
 	l.compiler.DefaultDraft(jsonschema.Draft2020)
 	l.compiler.AssertFormat()
 	for _, format := range formats {
@@ -33,25 +35,35 @@ func newLoader(fsys fs.FS) *loader {
 	return l
 }
 
-// Load implements jsonschema.URLLoader. It reads each file once.
+// Load implements jsonschema.URLLoader.
 func (l *loader) Load(name string) (any, error) {
 	file, ok := strings.CutPrefix(name, base)
 	if !ok {
 		return nil, fmt.Errorf("%s is outside the contract", name)
 	}
-	if content, ok := l.files[file]; ok {
-		return content, nil
-	}
 	text, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
 		return nil, err
 	}
-	content, err := fromYAML(text)
+	content, err := decodeYAML(text)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	l.files[file] = content
 	return content, nil
+}
+
+// decodeYAML decodes YAML into JSON values. Numbers of up to 15 digits are exact,
+// also multiples of 0.01. Dates must be quoted.
+func decodeYAML(text []byte) (any, error) {
+	var document any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
 }
 
 // node is a value in a YAML file.

@@ -11,16 +11,13 @@ const contentJSON = "application/json"
 
 // operation reads a method of a path item.
 func (l *loader) operation(method, path string, item, raw node) (*Operation, error) {
-	o := &Operation{
-		ID: raw.text("operationId"), Method: method, Path: path,
-		segments: strings.Split(path, "/"), responses: map[string]*response{},
-	}
+	o := &Operation{ID: raw.text("operationId"), Method: method, Path: path, Responses: map[string]*Response{}}
 	if err := o.readRoles(raw.get("x-roles")); err != nil {
 		return nil, err
 	}
 	for _, list := range []node{raw.get("parameters"), item.get("parameters")} {
 		for n := range list.items() {
-			if err := l.parameter(o, n); err != nil {
+			if err := l.addParameter(o, n); err != nil {
 				return nil, err
 			}
 		}
@@ -33,7 +30,7 @@ func (l *loader) operation(method, path string, item, raw node) (*Operation, err
 		if err != nil {
 			return nil, fmt.Errorf("response %s: %w", status, err)
 		}
-		o.responses[status] = re
+		o.Responses[status] = re
 	}
 	return o, nil
 }
@@ -57,54 +54,59 @@ func (o *Operation) readRoles(n node) error {
 	return nil
 }
 
-// parameter reads a parameter of an operation or of a path item.
-func (l *loader) parameter(o *Operation, n node) error {
+// addParameter reads a parameter of an operation or of a path item.
+func (l *loader) addParameter(o *Operation, n node) error {
 	n, err := n.resolve()
 	if err != nil {
 		return err
 	}
-	p := &Parameter{Name: n.text("name"), In: n.text("in"), Required: n.flag("required"), Explode: true}
+	name, in := n.text("name"), n.text("in")
 	// Parameters of the operation are read first and override the path item's.
-	if slices.ContainsFunc(o.Parameters, func(q *Parameter) bool { return q.Name == p.Name && q.In == p.In }) {
+	if slices.ContainsFunc(o.Parameters, func(p *Parameter) bool { return p.Name == name && p.In == in }) {
 		return nil
 	}
-	style := n.text("style")
-	switch p.In {
-	case "path":
-		if !slices.Contains(o.segments, "{"+p.Name+"}") {
-			return fmt.Errorf("the path has no {%s}", p.Name)
-		}
-		err = only(style, "simple")
-	case "query":
-		err = only(style, "form")
-		if explode, ok := n.get("explode").value.(bool); ok {
-			p.Explode = explode
-		}
-	case "header":
-		err = only(style, "simple")
-		p.Explode = false
-	default:
-		err = fmt.Errorf("parameters in %s are not supported", p.In)
+	if in == "path" && !strings.Contains(o.Path, "{"+name+"}") {
+		return fmt.Errorf("parameter %s: the path has no {%s}", name, name)
 	}
+	p, err := l.parameter(n, name, in)
 	if err != nil {
-		return fmt.Errorf("parameter %s: %w", p.Name, err)
-	}
-	if p.Schema, err = l.schema(n.get("schema")); err != nil {
-		return fmt.Errorf("parameter %s: %w", p.Name, err)
-	}
-	if p.Schema.accepts("object") {
-		return fmt.Errorf("parameter %s: objects are not supported", p.Name)
+		return fmt.Errorf("parameter %s: %w", name, err)
 	}
 	o.Parameters = append(o.Parameters, p)
 	return nil
 }
 
-// only returns an error for any other style than the supported default.
-func only(style, supported string) error {
-	if style != "" && style != supported {
-		return fmt.Errorf("style %s is not supported", style)
+// styles are the supported styles of parameters, their defaults.
+var styles = map[string]string{"path": "simple", "query": "form", "header": "simple"}
+
+// parameter reads a parameter of a request, or a header of a response.
+func (l *loader) parameter(n node, name, in string) (*Parameter, error) {
+	supported, known := styles[in]
+	if !known {
+		return nil, fmt.Errorf("parameters in %s are not supported", in)
 	}
-	return nil
+	if style := n.text("style"); style != "" && style != supported {
+		return nil, fmt.Errorf("style %s is not supported", style)
+	}
+	schema, err := l.schema(n.get("schema"))
+	if err != nil {
+		return nil, err
+	}
+	if accepts(schema.Compiled, "object") {
+		return nil, errors.New("objects are not supported")
+	}
+	p := &Parameter{Name: name, In: in, Required: n.flag("required"), Schema: schema, Explode: in != "header"}
+	if explode, ok := n.get("explode").value.(bool); ok && in == "query" {
+		p.Explode = explode
+	}
+	scalars := resolved(schema.Compiled)
+	p.array = accepts(scalars, "array")
+	if p.array && scalars.Items2020 != nil {
+		scalars = scalars.Items2020
+	}
+	p.number = accepts(scalars, "integer") || accepts(scalars, "number")
+	p.boolean = accepts(scalars, "boolean")
+	return p, nil
 }
 
 // body reads a request body.

@@ -1,12 +1,10 @@
 package contract
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"parley.internal/pkg/fault"
 	"parley.internal/pkg/web"
@@ -18,51 +16,19 @@ const (
 	maxExponent = 300
 )
 
-// parse decodes JSON and keeps numbers as written. It finds two faults hidden from
+var errTooDeep = web.ErrBadBody.With("it is nested more than " + strconv.Itoa(maxDepth) + " deep")
+
+// parser decodes JSON and keeps numbers as written. It finds two faults hidden from
 // a schema: encoding/json ignores the case of property names and merges duplicate
 // properties, so a handler could read a value that validation never saw.
 //
-// names holds the property names of the schema, by folded name.
-func parse(body []byte, names map[string]string) (any, []fault.Field, error) {
-	if depthOf(body) > maxDepth {
-		return nil, nil, web.ErrBadBody.With("it is nested more than " + strconv.Itoa(maxDepth) + " deep")
-	}
-	var whole json.RawMessage
-	if err := web.Unmarshal(body, &whole); err != nil {
-		return nil, nil, err
-	}
-	p := parser{decoder: json.NewDecoder(bytes.NewReader(body)), names: names}
-	p.decoder.UseNumber()
-	value := p.value()
-	return value, p.fields, nil
-}
-
-// depthOf returns the nesting depth, without decoding.
-func depthOf(body []byte) int {
-	depth, deepest, inText := 0, 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return deepest
-}
-
-// parser decodes valid JSON, so errors of the decoder cannot occur.
+// An error ends the parsing; the value is incomplete.
 type parser struct {
 	decoder *json.Decoder
-	names   map[string]string
+	names   map[string]string // property names of the schema, by folded name
 	at      []string
 	fields  []fault.Field
+	err     error
 }
 
 func (p *parser) fault(detail string) {
@@ -70,9 +36,17 @@ func (p *parser) fault(detail string) {
 }
 
 func (p *parser) value() any {
-	token, _ := p.decoder.Token()
+	token, err := p.decoder.Token()
+	if err != nil {
+		p.err = err
+		return nil
+	}
 	switch t := token.(type) {
 	case json.Delim:
+		if len(p.at) == maxDepth {
+			p.err = errTooDeep
+			return nil
+		}
 		if t == '{' {
 			return p.object()
 		}
@@ -90,7 +64,7 @@ func (p *parser) value() any {
 
 func (p *parser) object() any {
 	object, seen := map[string]any{}, map[string]bool{}
-	for p.decoder.More() {
+	for p.err == nil && p.decoder.More() {
 		token, _ := p.decoder.Token()
 		name, _ := token.(string)
 		p.at = append(p.at, name)
@@ -110,7 +84,7 @@ func (p *parser) object() any {
 
 func (p *parser) array() any {
 	array := []any{}
-	for p.decoder.More() {
+	for p.err == nil && p.decoder.More() {
 		p.at = append(p.at, strconv.Itoa(len(array)))
 		array = append(array, p.value())
 		p.at = p.at[:len(p.at)-1]
@@ -136,9 +110,6 @@ func isHuge(number string) bool {
 // encoding/json.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError {
-			return r
-		}
 		for {
 			next := unicode.SimpleFold(r)
 			if next <= r {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,8 +19,10 @@ import (
 // parameters are ignored.
 func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, error)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if o := c.Find(r); o != nil {
+		var mux http.ServeMux
+		mux.Handle("/", next)
+		for _, o := range c.Operations {
+			mux.HandleFunc(o.String(), func(w http.ResponseWriter, r *http.Request) {
 				body, err := o.Check(w, r)
 				if err != nil {
 					refuse(w, r, err)
@@ -30,30 +31,35 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 				if body != nil {
 					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 				}
-			}
-			next.ServeHTTP(w, r)
-		})
+				next.ServeHTTP(w, r)
+			})
+		}
+		return &mux
 	}
 }
 
 // Check validates the parameters of a request, reads its body and validates the
-// body. It returns the body, nil for a request without one.
+// body. It returns the body, nil for a request without one. The request must have
+// the path values of String, as a ServeMux sets them.
 func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	invalid, err := o.checkParameters(r)
 	if err != nil {
 		return nil, err
 	}
-	if o.Body == nil || !o.Body.Required && r.ContentLength == 0 {
+	if o.Body != nil && (o.Body.Required || r.ContentLength != 0) {
+		if body, err = web.Body(w, r); err != nil {
+			return nil, err
+		}
+		fields, err := o.Body.Schema.check(body)
+		if err != nil {
+			return nil, err
+		}
+		invalid = append(invalid, fields...)
+	}
+	if len(invalid) > 0 {
 		return nil, requestError(invalid)
 	}
-	if body, err = web.Body(w, r); err != nil {
-		return nil, err
-	}
-	fields, err := o.Body.Schema.check(body)
-	if err != nil {
-		return nil, err
-	}
-	return body, requestError(append(invalid, fields...))
+	return body, nil
 }
 
 // checkParameters returns the faults of all parameters.
@@ -67,7 +73,7 @@ func (o *Operation) checkParameters(r *http.Request) ([]fault.Field, error) {
 		var values []string
 		switch p.In {
 		case "path":
-			values = o.pathValue(r.URL, p.Name)
+			values = []string{r.PathValue(p.Name)}
 		case "query":
 			values = query[p.Name]
 		case "header":
@@ -95,77 +101,39 @@ func malformed(query string) string {
 	return "query"
 }
 
-// pathValue returns the decoded path segment at {name}.
-func (o *Operation) pathValue(u *url.URL, name string) []string {
-	i := slices.Index(o.segments, "{"+name+"}")
-	segments := strings.Split(u.EscapedPath(), "/")
-	if i < 0 || i >= len(segments) {
-		return nil
-	}
-	text, err := url.PathUnescape(segments[i])
-	if err != nil {
-		return nil
-	}
-	return []string{text}
-}
+var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // Check returns the faults of a parameter with these values.
 func (p *Parameter) Check(values []string) []fault.Field {
 	invalid := func(detail string) []fault.Field { return []fault.Field{{Parameter: p.Name, Detail: detail}} }
-	if len(values) == 0 {
-		if p.Required {
-			return invalid("is required")
-		}
+	switch {
+	case len(values) == 0 && p.Required:
+		return invalid("is required")
+	case len(values) == 0:
 		return nil
-	}
-	value, ok := p.value(values)
-	if !ok {
+	case len(values) > 1 && !p.array:
 		return invalid("is given more than once")
-	}
-	var fields []fault.Field
-	for _, field := range p.Schema.fields(value) {
-		fields = append(fields, fault.Field{Parameter: p.Name, Detail: field.Detail})
-	}
-	return fields
-}
-
-// value converts a parameter to JSON. It returns false for several values of a
-// parameter that is no array.
-func (p *Parameter) value(values []string) (any, bool) {
-	if !p.Schema.accepts("array") {
-		if len(values) > 1 {
-			return nil, false
-		}
-		return p.scalar(values[0]), true
-	}
-	if !p.Explode {
+	case p.array && !p.Explode:
 		values = strings.Split(strings.Join(values, ","), ",")
 	}
-	list := make([]any, len(values))
+	items := make([]any, len(values))
 	for i, text := range values {
-		list[i] = p.scalar(text)
+		switch {
+		case p.number && number.MatchString(text) && !isHuge(text):
+			items[i] = json.Number(text)
+		case p.boolean && (text == "true" || text == "false"):
+			items[i] = text == "true"
+		default:
+			items[i] = text // no number or boolean: validation reports the right type
+		}
 	}
-	return list, true
-}
-
-var number = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-
-// scalar converts text to a number or a boolean if the schema accepts such a
-// value. Other text remains a string: validation then reports the right type.
-func (p *Parameter) scalar(text string) any {
-	scalars := p.Schema.Compiled
-	for scalars.Ref != nil && scalars.Types == nil {
-		scalars = scalars.Ref
+	value := items[0]
+	if p.array {
+		value = items
 	}
-	if items := scalars.Items2020; items != nil && accepts(scalars, "array") {
-		scalars = items
+	fields := p.Schema.faults(value)
+	for i := range fields {
+		fields[i].Parameter, fields[i].Pointer = p.Name, ""
 	}
-	switch {
-	case (accepts(scalars, "integer") || accepts(scalars, "number")) && number.MatchString(text) && !isHuge(text):
-		return json.Number(text)
-	case accepts(scalars, "boolean") && (text == "true" || text == "false"):
-		return text == "true"
-	default:
-		return text
-	}
+	return fields
 }

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
@@ -10,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"parley.internal/pkg/fault"
+	"parley.internal/pkg/web"
 )
 
 // Schema is a compiled JSON schema.
@@ -73,7 +76,7 @@ func Messages(fsys fs.FS, document string) (map[string]*Schema, error) {
 // web.ErrBadBody if the text is not JSON.
 func (s *Schema) Validate(body []byte) error {
 	fields, err := s.check(body)
-	if err != nil {
+	if err != nil || len(fields) == 0 {
 		return err
 	}
 	return requestError(fields)
@@ -81,15 +84,21 @@ func (s *Schema) Validate(body []byte) error {
 
 // check returns the faults of a JSON text, and an error if it is not JSON.
 func (s *Schema) check(body []byte) ([]fault.Field, error) {
-	value, fields, err := parse(body, s.names)
-	if err != nil {
+	p := parser{decoder: json.NewDecoder(bytes.NewReader(body)), names: s.names}
+	p.decoder.UseNumber()
+	value := p.value()
+	if errors.Is(p.err, errTooDeep) {
+		return nil, p.err
+	}
+	var whole json.RawMessage
+	if err := web.Unmarshal(body, &whole); err != nil {
 		return nil, err
 	}
-	return append(fields, s.fields(value)...), nil
+	return append(p.fields, s.faults(value)...), nil
 }
 
-// fields returns all faults of a value.
-func (s *Schema) fields(value any) []fault.Field {
+// faults returns all faults of a value.
+func (s *Schema) faults(value any) []fault.Field {
 	err := s.Compiled.Validate(value)
 	if e, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		return fieldsOf(e, nil)
@@ -100,23 +109,9 @@ func (s *Schema) fields(value any) []fault.Field {
 	return nil
 }
 
-// requestError returns an ErrRequest with fields, nil without any.
-func requestError(fields []fault.Field) error {
-	if len(fields) == 0 {
-		return nil
-	}
-	fields = tidy(fields)
-	first := fields[0]
-	return ErrRequest.With(first.Parameter + first.Pointer + " " + first.Detail).At(fields...)
-}
-
 // accepts reports whether a value of this type can be valid.
-func (s *Schema) accepts(kind string) bool { return accepts(s.Compiled, kind) }
-
 func accepts(s *jsonschema.Schema, kind string) bool {
-	for s.Ref != nil && s.Types == nil {
-		s = s.Ref
-	}
+	s = resolved(s)
 	if s.Types == nil {
 		for _, alternatives := range [][]*jsonschema.Schema{s.OneOf, s.AnyOf, s.AllOf} {
 			for _, alternative := range alternatives {
@@ -128,6 +123,14 @@ func accepts(s *jsonschema.Schema, kind string) bool {
 		return false
 	}
 	return slices.Contains(s.Types.ToStrings(), kind)
+}
+
+// resolved follows the references of a schema without types of its own.
+func resolved(s *jsonschema.Schema) *jsonschema.Schema {
+	for s.Ref != nil && s.Types == nil {
+		s = s.Ref
+	}
+	return s
 }
 
 // walk calls visit once for s and for each nested schema.

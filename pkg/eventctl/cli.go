@@ -14,7 +14,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
@@ -119,8 +118,6 @@ func (c *CLI) broker() rabbit.Config {
 }
 
 var errNoBroker = errors.New("no broker is configured (RABBITMQ_URL)")
-
-func (c *CLI) hasBroker() bool { return strings.Trim(c.Broker.URLs, ", \t") != "" }
 
 // inspect compares the broker's topology with the services' subscriptions.
 func (c *CLI) inspect(ctx context.Context) ([]rabbit.Part, error) {

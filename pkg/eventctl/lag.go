@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"parley.internal/pkg/inbox"
 	"parley.internal/pkg/rabbit"
 )
 
@@ -53,23 +52,21 @@ const lagUsage = "[--json]\n" + readyHelp + "\nIf the broker does not answer, th
 
 func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 	return func(ctx context.Context, _ []string) error {
-		var l lag
-		err := c.each(ctx, func(s *store) error {
-			measured, err := s.lag(ctx)
-			l.Services = append(l.Services, measured)
-			return err
+		services, err := collect(ctx, c, func(s *store) ([]serviceLag, error) {
+			l, err := s.lag(ctx)
+			return []serviceLag{l}, err
 		})
 		if err != nil {
 			return err
 		}
-		if c.hasBroker() {
-			l.Queues, err = queueLags(ctx, c)
-		} else {
-			l.Problem = errNoBroker.Error() // no failure: a single process can run without a broker
-		}
+		l := lag{Services: services}
+		l.Queues, err = queueLags(ctx, c)
 		if err != nil {
 			l.Problem = err.Error()
 			err = fmt.Errorf("inspect queues: %w", err)
+		}
+		if errors.Is(err, errNoBroker) {
+			err = nil // a single process can run without a broker
 		}
 		return errors.Join(c.print(f, l, l.write), err)
 	}
@@ -92,17 +89,13 @@ func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 			return l, err
 		}
 		l.Inbox = &inboxLag{
-			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), Dead: dead(stats), DeduplicationIDs: stats.DeduplicationIDs,
+			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), DeduplicationIDs: stats.DeduplicationIDs,
+		}
+		for _, d := range stats.Dead {
+			l.Inbox.Dead += d.Events
 		}
 	}
 	return l, nil
-}
-
-func dead(stats inbox.Stats) (n int64) {
-	for _, d := range stats.Dead {
-		n += d.Events
-	}
-	return n
 }
 
 // age returns the seconds since at, 0 for the zero time.

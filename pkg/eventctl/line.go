@@ -2,6 +2,7 @@ package eventctl
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,15 +16,15 @@ import (
 	"parley.internal/pkg/event"
 )
 
-// line is an event in the input of publish.
+// line is an event in the input of publish and in the output of tail.
 type line struct {
-	ID           string          `json:"id"`     // default: a new UUIDv7
-	Type         string          `json:"type"`   // required
-	Source       string          `json:"source"` // default: "operator"
-	Time         time.Time       `json:"time"`   // default: now
-	PartitionKey string          `json:"partitionKey"`
-	Sequence     int64           `json:"sequence"`
-	Data         json.RawMessage `json:"data"` // required: an object
+	ID           string          `json:"id"`                     // by default a new UUIDv7
+	Type         string          `json:"type"`                   // required
+	Source       string          `json:"source"`                 // by default "operator"
+	Time         time.Time       `json:"time"`                   // by default now
+	PartitionKey string          `json:"partitionKey,omitempty"` // goes with Sequence
+	Sequence     int64           `json:"sequence,omitempty"`     // at least 1
+	Data         json.RawMessage `json:"data,omitempty"`         // required: an object
 }
 
 const (
@@ -63,48 +64,31 @@ func readLines(r io.Reader) (messages []event.Message, err error) {
 	return messages, nil
 }
 
-func parseLine(text []byte) (event.Message, error) {
-	l, err := decodeLine(text)
-	if err != nil {
-		return event.Message{}, err
-	}
-	m := event.Message{
-		ID: l.ID, Type: l.Type, Source: l.Source, Time: l.Time.UTC(), PartitionKey: l.PartitionKey, Sequence: l.Sequence,
-		Data: l.Data,
-	}
-	if m.ID == "" {
-		m.ID = uuid.Must(uuid.NewV7()).String()
-	}
-	if m.Source == "" {
-		m.Source = "operator"
-	}
-	if l.Time.IsZero() {
-		m.Time = time.Now().UTC()
-	}
-	return m, nil
-}
-
-func decodeLine(text []byte) (l line, err error) {
+func parseLine(text []byte) (m event.Message, err error) {
 	if !utf8.Valid(text) {
-		return l, errors.New("invalid UTF-8")
+		return m, errors.New("invalid UTF-8")
 	}
+	var l line
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&l); err != nil {
-		return l, fmt.Errorf("not an event: %w", err)
+		return m, fmt.Errorf("not an event: %w", err)
 	}
 	_, err = decoder.Token()
 	switch {
 	case !errors.Is(err, io.EOF):
-		return l, errors.New("more than one event on a line")
+		return m, errors.New("more than one event on a line")
 	case !typeName.MatchString(l.Type):
-		return l, fmt.Errorf("type %q is not an event type", l.Type)
+		return m, fmt.Errorf("type %q is not an event type", l.Type)
 	case len(l.Data) == 0 || l.Data[0] != '{':
-		return l, errors.New("data must be a JSON object")
+		return m, errors.New("data must be a JSON object")
 	case len(l.ID) > maxShort || len(l.Source) > maxShort || len(l.PartitionKey) > maxShort:
-		return l, fmt.Errorf("id, source and partitionKey must have at most %d bytes", maxShort)
+		return m, fmt.Errorf("id, source and partitionKey must have at most %d bytes", maxShort)
 	case (l.Sequence != 0) != (l.PartitionKey != "") || l.Sequence < 0:
-		return l, errors.New("partitionKey and sequence, at least 1, go together")
+		return m, errors.New("partitionKey and sequence, at least 1, go together")
 	}
-	return l, nil
+	return event.Message{
+		ID: cmp.Or(l.ID, uuid.Must(uuid.NewV7()).String()), Type: l.Type, Source: cmp.Or(l.Source, "operator"),
+		Time: cmp.Or(l.Time, time.Now()).UTC(), PartitionKey: l.PartitionKey, Sequence: l.Sequence, Data: l.Data,
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -54,10 +55,7 @@ const (
 // publishAll publishes messages in batches and returns the result of each. It
 // gives up after a batch without all confirms: the rest is ErrUnavailable.
 func publishAll(ctx context.Context, p event.Publisher, messages []event.Message) []error {
-	results := make([]error, len(messages))
-	for i := range results {
-		results[i] = event.ErrUnavailable
-	}
+	results := slices.Repeat([]error{event.ErrUnavailable}, len(messages))
 	for from := 0; from < len(messages); from += publishBatch {
 		to := min(from+publishBatch, len(messages))
 		if !publishRetrying(ctx, p, messages[from:to], results[from:to]) {
@@ -71,10 +69,6 @@ func publishAll(ctx context.Context, p event.Publisher, messages []event.Message
 // broker, are published again with the same ids. It reports whether all results
 // are final.
 func publishRetrying(ctx context.Context, p event.Publisher, messages []event.Message, results []error) bool {
-	unconfirmed := make([]int, len(messages)) // indexes
-	for i := range unconfirmed {
-		unconfirmed[i] = i
-	}
 	for attempt := range publishAttempts {
 		if attempt > 0 {
 			retry.Wait(ctx, publishDelay)
@@ -82,22 +76,25 @@ func publishRetrying(ctx context.Context, p event.Publisher, messages []event.Me
 		if ctx.Err() != nil {
 			return false
 		}
-		batch := make([]event.Message, len(unconfirmed))
-		for i, at := range unconfirmed {
-			batch[i] = messages[at]
-		}
-		var again []int
-		for i, err := range p.Publish(ctx, batch) {
-			results[unconfirmed[i]] = err
-			if err != nil && !errors.Is(err, event.ErrUnroutable) && !errors.Is(err, event.ErrRejected) {
-				again = append(again, unconfirmed[i])
+		var batch []event.Message
+		var indexes []int
+		for i, err := range results {
+			if !isFinal(err) {
+				batch, indexes = append(batch, messages[i]), append(indexes, i)
 			}
 		}
-		if unconfirmed = again; len(unconfirmed) == 0 {
+		for i, err := range p.Publish(ctx, batch) {
+			results[indexes[i]] = err
+		}
+		if !slices.ContainsFunc(results, func(err error) bool { return !isFinal(err) }) {
 			return true
 		}
 	}
 	return false
+}
+
+func isFinal(err error) bool {
+	return err == nil || errors.Is(err, event.ErrUnroutable) || errors.Is(err, event.ErrRejected)
 }
 
 type published struct {

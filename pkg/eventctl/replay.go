@@ -24,8 +24,10 @@ type replayed struct {
 	DryRun  bool             `json:"dryRun"`
 	Events  int64            `json:"events"`
 	Types   map[string]int64 `json:"types"`
-	First   *time.Time       `json:"first,omitempty"` // record time of the oldest
-	Last    *time.Time       `json:"last,omitempty"`
+	First   time.Time        `json:"first,omitzero"` // record time of the oldest
+	Last    time.Time        `json:"last,omitzero"`
+
+	ids []string // the ids of the filter that exist
 }
 
 const replayUsage = `[--from dead|outbox|rejected] (--id … --type … --partition … --since … --until … | --all) [--dry-run]
@@ -42,15 +44,15 @@ func prepareReplay(c *CLI, f *flags) func(context.Context, []string) error {
 		switch {
 		case !slices.Contains([]string{fromDead, fromOutbox, fromRejected}, *from):
 			return usageErrorf("events replay: --from must be dead, outbox or rejected, not %q", *from)
-		case !f.filter.isSet() && !*all:
+		case !f.isSelective() && !*all:
 			return usageErrorf("events replay: select events by --id, --type, --partition, --since and --until, or --all")
-		case f.filter.isSet() && *all:
+		case f.isSelective() && *all:
 			return usageErrorf("events replay: --all cannot be combined with a selection")
 		}
-		if err := checkIDs(ctx, c, *from, f.filter.query(0)); err != nil {
+		if err := checkIDs(ctx, c, *from, f.filter); err != nil {
 			return err
 		}
-		results, _, err := replayEvents(ctx, c, *from, f.filter.query(0), *dryRun)
+		results, err := replayEvents(ctx, c, *from, f.filter, *dryRun)
 		if err != nil {
 			return err
 		}
@@ -63,11 +65,13 @@ func checkIDs(ctx context.Context, c *CLI, from string, f archive.Filter) error 
 	if len(f.IDs) == 0 {
 		return nil
 	}
-	_, found, err := replayEvents(ctx, c, from, f, true)
+	found, err := replayEvents(ctx, c, from, f, true)
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(f.IDs), func(id string) bool { return slices.Contains(found, id) })
+	missing := slices.DeleteFunc(slices.Clone(f.IDs), func(id string) bool {
+		return slices.ContainsFunc(found, func(r replayed) bool { return slices.Contains(r.ids, id) })
+	})
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: nothing was replayed, because --from %s has no events with the ids %s",
 			ErrProblem, from, strings.Join(missing, ", "))
@@ -75,29 +79,23 @@ func checkIDs(ctx context.Context, c *CLI, from string, f archive.Filter) error 
 	return nil
 }
 
-// replayEvents replays the selected events of each service, and returns the found ids
-// among the filter's.
-func replayEvents(ctx context.Context, c *CLI, from string, f archive.Filter, dryRun bool) (results []replayed, found []string, err error) {
-	err = c.each(ctx, func(s *store) error {
+// replayEvents replays the selected events of each service.
+func replayEvents(ctx context.Context, c *CLI, from string, f archive.Filter, dryRun bool) ([]replayed, error) {
+	results, err := collect(ctx, c, func(s *store) ([]replayed, error) {
 		replay := s.replayer(from)
 		if replay == nil {
-			return nil
+			return nil, nil
 		}
 		r, err := replay(ctx, f, dryRun)
-		if err != nil {
-			return err
-		}
-		found = append(found, r.IDs...)
-		results = append(results, replayed{
+		return []replayed{{
 			Service: s.Name, From: from, DryRun: dryRun, Events: r.Events, Types: r.Types,
-			First: timeOrNil(r.First), Last: timeOrNil(r.Last),
-		})
-		return nil
+			First: r.First, Last: r.Last, ids: r.IDs,
+		}}, err
 	})
 	if err == nil && len(results) == 0 {
 		err = fmt.Errorf("no service of this program can replay from %s", from)
 	}
-	return results, found, err
+	return results, err
 }
 
 // replayer returns nil if the service has nothing to replay from.
@@ -124,7 +122,7 @@ func writeReplayed(t *table, results []replayed) {
 		for _, eventType := range slices.Sorted(maps.Keys(r.Types)) {
 			t.row("", eventType, r.Types[eventType])
 		}
-		if r.First != nil {
+		if !r.First.IsZero() {
 			t.row("", "recorded "+r.First.Format(time.RFC3339)+" to "+r.Last.Format(time.RFC3339))
 		}
 	}

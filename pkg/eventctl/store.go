@@ -23,26 +23,29 @@ type store struct {
 	inbox  *inbox.Inbox   // nil: consumes nothing
 }
 
-// each calls fn with the store of each service. A database is never created: a
-// missing SQLite file or table is an error.
-func (c *CLI) each(ctx context.Context, fn func(*store) error) error {
+// collect concatenates the results of query for the services.
+func collect[T any](ctx context.Context, c *CLI, query func(*store) ([]T, error)) (all []T, err error) {
 	for _, s := range c.Services {
-		if err := s.open(ctx, fn); err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
+		some, err := queryService(ctx, s, query)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
+		all = append(all, some...)
 	}
-	return nil
+	return all, nil
 }
 
-func (s Service) open(ctx context.Context, fn func(*store) error) (err error) {
+// queryService opens the database of a service for a query. A database is never
+// created: a missing SQLite file or table is an error.
+func queryService[T any](ctx context.Context, s Service, query func(*store) ([]T, error)) (all []T, err error) {
 	if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("database %s does not exist: has the service run here?", path)
+			return nil, fmt.Errorf("database %s does not exist: has the service run here?", path)
 		}
 	}
 	db, err := database.Open(ctx, s.DatabaseURL)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	log := slog.New(slog.DiscardHandler)
@@ -53,5 +56,5 @@ func (s Service) open(ctx context.Context, fn func(*store) error) (err error) {
 	if s.Consumer != "" {
 		st.inbox = inbox.New(db, s.Consumer, &event.Router[*database.Tx]{}, log)
 	}
-	return fn(st)
+	return query(st)
 }

@@ -13,25 +13,14 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-// tailed is an event in the output of tail.
-type tailed struct {
-	ID           string          `json:"id"`
-	Type         string          `json:"type"`
-	Source       string          `json:"source"`
-	Time         time.Time       `json:"time"`
-	PartitionKey string          `json:"partitionKey,omitempty"`
-	Sequence     int64           `json:"sequence,omitempty"`
-	Data         json.RawMessage `json:"data,omitempty"`
-}
-
 const tailUsage = `[--type T …] [--data] [--json]
 Receives events through a temporary queue until it is interrupted, by default of all types with a
 known queue. An event of another type would not become unroutable while tail runs: the broker would
 deliver it to the temporary queue alone and lose it.`
 
 func prepareTail(c *CLI, f *flags) func(context.Context, []string) error {
-	var types stringList
-	f.Var(&types, "type", "only this `type`; may be repeated")
+	var types []string
+	f.addList(&types, "type", "only this `type`; may be repeated")
 	body := f.Bool("data", false, "print bodies, which may hold personal data")
 	risk := f.Bool("risk-loss", false, "allow types without a known queue")
 	return func(ctx context.Context, _ []string) error {
@@ -85,14 +74,15 @@ func tailTypes(parts []rabbit.Part, wanted []string, risk bool) ([]string, error
 }
 
 func printTailed(c *CLI, asJSON, body bool, m event.Message) error {
-	e := tailed{ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence}
-	if body && json.Valid(m.Data) {
-		e.Data = m.Data
+	if !body || !json.Valid(m.Data) {
+		m.Data = nil
 	}
 	if asJSON {
-		return json.NewEncoder(c.Out).Encode(e)
+		return json.NewEncoder(c.Out).Encode(line{
+			ID: m.ID, Type: m.Type, Source: m.Source, Time: m.Time, PartitionKey: m.PartitionKey, Sequence: m.Sequence, Data: m.Data,
+		})
 	}
-	text := fmt.Sprintf("%s  %s  %s  %s %d  %s", e.Time.Format(time.RFC3339), e.Type, e.ID, e.PartitionKey, e.Sequence, e.Data)
+	text := fmt.Sprintf("%s  %s  %s  %s %d  %s", m.Time.Format(time.RFC3339), m.Type, m.ID, m.PartitionKey, m.Sequence, m.Data)
 	_, err := fmt.Fprintln(c.Out, strings.TrimSpace(printable(text)))
 	return err
 }

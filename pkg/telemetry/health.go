@@ -7,10 +7,11 @@ package telemetry
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"parley.internal/pkg/web"
 )
 
 const checkTimeout = 2 * time.Second
@@ -31,7 +32,8 @@ type Health struct {
 // Drain makes /readyz answer 503 "draining": the service is about to stop.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-type report struct {
+// Report is the body of /healthz and /readyz.
+type Report struct {
 	Status   string   `json:"status"` // alive, ready, unavailable, draining
 	Degraded []string `json:"degraded,omitempty"`
 	Problem  string   `json:"problem,omitempty"`
@@ -42,7 +44,7 @@ func (h *Health) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz":
-			respond(w, http.StatusOK, report{Status: "alive"})
+			web.Reply(w, http.StatusOK, Report{Status: "alive"})
 		case "/readyz":
 			h.ready(w, r)
 		default:
@@ -54,7 +56,7 @@ func (h *Health) Wrap(next http.Handler) http.Handler {
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
-	re := report{Status: "ready"}
+	re := Report{Status: "ready"}
 	if h.Degraded != nil {
 		re.Degraded = h.Degraded()
 	}
@@ -67,12 +69,5 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 			status, re.Status, re.Problem = http.StatusServiceUnavailable, "unavailable", "the database does not answer"
 		}
 	}
-	respond(w, status, re)
-}
-
-func respond(w http.ResponseWriter, status int, r report) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(r) // a write fails only if the client has gone
+	web.Reply(w, status, re)
 }

@@ -54,19 +54,3 @@ func (m *Metrics) transport(r *http.Request, route string) string {
 		return longPolling
 	}
 }
-
-// serveHub runs next for a request that carries a hub connection.
-func (m *Metrics) serveHub(w http.ResponseWriter, r *http.Request, next http.Handler, route, transport string) {
-	if m.hubs[route] {
-		open := m.open.WithLabelValues(route, transport)
-		open.Inc()
-		defer open.Dec()
-	}
-	if transport == webSockets {
-		next.ServeHTTP(w, r) // an upgrade hijacks the connection of the real w
-		return
-	}
-	response, method := &statusRecorder{ResponseWriter: w}, methodLabel(r)
-	defer func() { m.count(method, route, response) }()
-	next.ServeHTTP(response, r)
-}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -71,30 +72,33 @@ func (m *Metrics) Wrap(next http.Handler) http.Handler {
 			metrics.ServeHTTP(w, r)
 			return
 		}
-		route := m.route(r)
-		if transport := m.transport(r, route); transport != "" {
-			m.serveHub(w, r, next, route, transport)
-			return
-		}
-		m.serve(w, r, next, route)
+		m.serve(w, r, next)
 	})
 }
 
 const scrapeTimeout = 5 * time.Second
 
-// serve runs next and records the duration and the status of its response.
-func (m *Metrics) serve(w http.ResponseWriter, r *http.Request, next http.Handler, route string) {
-	start, method := time.Now(), methodLabel(r) // next may change r
+// serve runs next and records its response, or the hub connection that it carries.
+func (m *Metrics) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	start, method, route := time.Now(), methodLabel(r), m.route(r) // next may change r
+	transport := m.transport(r, route)
+	if transport != "" && m.hubs[route] {
+		open := m.open.WithLabelValues(route, transport)
+		open.Inc()
+		defer open.Dec()
+	}
+	if transport == webSockets {
+		next.ServeHTTP(w, r) // an upgrade hijacks the connection of the real w
+		return
+	}
 	response := &statusRecorder{ResponseWriter: w}
 	defer func() {
-		m.duration.WithLabelValues(method, route).Observe(time.Since(start).Seconds())
-		m.count(method, route, response)
+		if transport == "" {
+			m.duration.WithLabelValues(method, route).Observe(time.Since(start).Seconds())
+		}
+		m.requests.WithLabelValues(method, route, strconv.Itoa(cmp.Or(response.status, http.StatusOK))).Inc()
 	}()
 	next.ServeHTTP(response, r)
-}
-
-func (m *Metrics) count(method, route string, response *statusRecorder) {
-	m.requests.WithLabelValues(method, route, strconv.Itoa(response.code())).Inc()
 }
 
 // route returns the route label of a request.
@@ -120,7 +124,7 @@ func methodLabel(r *http.Request) string {
 type statusRecorder struct {
 	http.ResponseWriter
 
-	status int
+	status int // 0 without an explicit status, which means 200
 }
 
 func (s *statusRecorder) WriteHeader(status int) {
@@ -135,11 +139,3 @@ func (s *statusRecorder) Flush() { _ = http.NewResponseController(s.ResponseWrit
 
 // Unwrap gives http.ResponseController access to the real writer.
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-// code returns 200 for a response without an explicit status.
-func (s *statusRecorder) code() int {
-	if s.status == 0 {
-		return http.StatusOK
-	}
-	return s.status
-}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -61,11 +62,7 @@ func Unmarshal(body []byte, v any) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		where := e.Field
-		if where == "" {
-			where = "it"
-		}
-		return ErrBadBody.With(where + " must not be " + article(e.Value))
+		return ErrBadBody.With(cmp.Or(e.Field, "it") + " must not be " + article(e.Value))
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return ErrBadBody.With("broken JSON at byte " + strconv.FormatInt(e.Offset, 10))

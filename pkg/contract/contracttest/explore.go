@@ -151,7 +151,7 @@ func (e *explorer) sendUnknownMethod(o *contract.Operation) {
 		e.t.Fatalf("seed %d: %v", e.service.Seed, err)
 	}
 	r.Method = http.MethodPatch
-	if e.c.Find(r) != nil {
+	if find(e.c, r) != nil {
 		return
 	}
 	response, err := e.service.Client.Do(r)
@@ -181,7 +181,7 @@ func (e *explorer) send(q *request) (int, problem) {
 		e.t.Fatalf("seed %d: %s: %v", e.service.Seed, q.operation, err)
 	}
 	e.seen[q.operation.ID][response.StatusCode]++
-	if err := e.c.CheckResponse(r, response.StatusCode, response.Header, body); err != nil {
+	if err := CheckResponse(e.c, r, response.StatusCode, response.Header, body); err != nil {
 		e.reportf(q, "%v", err)
 	}
 	if response.StatusCode >= http.StatusInternalServerError {

@@ -27,7 +27,7 @@ type transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(r)
-	if err != nil || t.c.Find(r) == nil {
+	if err != nil || find(t.c, r) == nil {
 		return response, err
 	}
 	body, err := io.ReadAll(response.Body)
@@ -38,7 +38,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	if err := t.c.CheckResponse(r, response.StatusCode, response.Header, body); err != nil {
+	if err := CheckResponse(t.c, r, response.StatusCode, response.Header, body); err != nil {
 		t.t.Error(err)
 	}
 	return response, nil

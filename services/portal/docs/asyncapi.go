@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -9,8 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is an AsyncAPI 3 document, reduced to the parts on a page.
-type document struct {
+// page is an AsyncAPI 3 document, reduced to the parts on a page. It is the content
+// of messages.html.
+type page struct {
 	Info       struct{ Title, Description string }
 	Channels   ordered[struct{ Address, Description string }]
 	Operations ordered[operation]
@@ -18,6 +20,11 @@ type document struct {
 		Messages      map[string]message
 		MessageTraits map[string]struct{ Headers schema } `yaml:"messageTraits"`
 	}
+	Contract string `yaml:"-"` // path of the document
+
+	files    fs.FS
+	schemas  schemas
+	examples string // folder of one example per message
 }
 
 type operation struct {
@@ -40,118 +47,82 @@ type reference struct {
 // name returns the last segment: Join of #/components/messages/Join.
 func (r reference) name() string { return path.Base(r.Ref) }
 
-// page is the content of messages.html.
-type page struct {
-	Title, About, Contract string
-	Headers                []property // common to all messages
-	Channels               []pageChannel
-}
-
-type pageChannel struct {
-	Name, Address, Description string
-	Messages                   []pageMessage
-}
-
+// pageMessage is a message with the parts from other places.
 type pageMessage struct {
-	Name, Direction, Summary, Description, Example string
-	Properties                                     []property
-	Result                                         *pageMessage // the returned message, if any
-}
+	message
 
-// reader turns an AsyncAPI document into a page.
-type reader struct {
-	document
-
-	contract fs.FS
-	schemas  schemas
-	examples string // folder of one example per message
+	Name, Direction, Example string
+	Properties               []property
+	Result                   *pageMessage // the returned message, if any
 }
 
 func readPage(contract fs.FS, file, examples string) (*page, error) {
-	r := reader{contract: contract, examples: examples}
+	p := &page{Contract: Path + "api/" + file, files: contract, examples: examples}
 	content, err := fs.ReadFile(contract, file)
 	if err != nil {
 		return nil, err
 	}
-	if err := yaml.Unmarshal(content, &r.document); err != nil {
+	if err := yaml.Unmarshal(content, p); err != nil {
 		return nil, fmt.Errorf("parse %s: %w", file, err)
 	}
-	if r.schemas, err = readSchemas(contract); err != nil {
-		return nil, err
-	}
-	p, err := r.page()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	p.Contract = Path + "api/" + file
-	return p, nil
+	p.schemas, err = readSchemas(contract)
+	return p, err
 }
 
-func (r reader) page() (*page, error) {
-	p := &page{Title: r.Info.Title, About: r.Info.Description}
-	for _, trait := range r.Components.MessageTraits {
-		headers, err := r.schemas.properties(trait.Headers)
+// Headers returns the headers that are common to all messages.
+func (p *page) Headers() (all []property, err error) {
+	for _, trait := range p.Components.MessageTraits {
+		headers, err := p.schemas.properties(trait.Headers)
 		if err != nil {
 			return nil, err
 		}
-		p.Headers = append(p.Headers, headers...)
-	}
-	for _, c := range r.Channels {
-		channel := pageChannel{Name: c.name, Address: c.value.Address, Description: c.value.Description}
-		for _, o := range r.Operations {
-			if o.value.Channel.name() != c.name {
-				continue
-			}
-			messages, err := r.messages(o.value)
-			if err != nil {
-				return nil, err
-			}
-			channel.Messages = append(channel.Messages, messages...)
-		}
-		p.Channels = append(p.Channels, channel)
-	}
-	return p, nil
-}
-
-func (r reader) messages(o operation) (all []pageMessage, err error) {
-	direction := map[string]string{"receive": "the client calls", "send": "the server calls"}[o.Action]
-	if len(o.Publishers) > 0 {
-		direction = "published by " + strings.Join(o.Publishers, " and ")
-	}
-	for _, ref := range o.Messages {
-		m, err := r.message(ref.name())
-		if err != nil {
-			return nil, err
-		}
-		m.Direction = direction
-		for _, reply := range o.Reply.Messages {
-			if m.Result, err = r.message(reply.name()); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, *m)
+		all = append(all, headers...)
 	}
 	return all, nil
 }
 
-func (r reader) message(name string) (*pageMessage, error) {
-	m, known := r.Components.Messages[name]
+// Messages returns the messages of a channel.
+func (p *page) Messages(channel string) (all []*pageMessage, err error) {
+	for _, o := range p.Operations {
+		if o.Value.Channel.name() != channel {
+			continue
+		}
+		for _, ref := range o.Value.Messages {
+			m, err := p.message(ref.name())
+			if err != nil {
+				return nil, err
+			}
+			m.Direction = o.Value.direction()
+			for _, reply := range o.Value.Reply.Messages {
+				if m.Result, err = p.message(reply.name()); err != nil {
+					return nil, err
+				}
+			}
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+func (o operation) direction() string {
+	if len(o.Publishers) > 0 {
+		return "published by " + strings.Join(o.Publishers, " and ")
+	}
+	return map[string]string{"receive": "the client calls", "send": "the server calls"}[o.Action]
+}
+
+func (p *page) message(name string) (*pageMessage, error) {
+	m, known := p.Components.Messages[name]
 	if !known {
 		return nil, fmt.Errorf("unknown message %s", name)
 	}
-	payload := m.Payload
-	if m.Payload.Schema != nil {
-		payload = *m.Payload.Schema
-	}
-	properties, err := r.schemas.properties(payload)
+	properties, err := p.schemas.properties(*cmp.Or(m.Payload.Schema, &m.Payload))
 	if err != nil {
 		return nil, fmt.Errorf("payload of %s: %w", name, err)
 	}
-	example, err := fs.ReadFile(r.contract, path.Join(r.examples, name+".json"))
+	example, err := fs.ReadFile(p.files, path.Join(p.examples, name+".json"))
 	if err != nil {
 		return nil, fmt.Errorf("example of %s: %w", name, err)
 	}
-	return &pageMessage{
-		Name: name, Summary: m.Summary, Description: m.Description, Example: string(example), Properties: properties,
-	}, nil
+	return &pageMessage{message: m, Name: name, Example: string(example), Properties: properties}, nil
 }

@@ -25,25 +25,33 @@ components:
 	}
 }
 
+// readMessages returns the messages of contractOf(payload).
+func readMessages(payload, examples string) ([]*pageMessage, error) {
+	p, err := readPage(contractOf(payload), "asyncapi/d.yaml", examples)
+	if err != nil {
+		return nil, err
+	}
+	return p.Messages("c")
+}
+
 func TestRecursiveSchemaIsBounded(t *testing.T) {
 	for _, payload := range []string{"{$ref: ../schemas/Tree.yaml}", "{$ref: ../schemas/Loop.yaml}"} {
-		p, err := readPage(contractOf(payload), "asyncapi/d.yaml", "examples")
+		messages, err := readMessages(payload, "examples")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(p.Channels[0].Messages[0].Properties); n > 20 {
+		if n := len(messages[0].Properties); n > 20 {
 			t.Errorf("%s: got %d rows, want at most 20", payload, n)
 		}
 	}
 }
 
 func TestDescriptionBesideReferenceTakesPrecedence(t *testing.T) {
-	p, err := readPage(contractOf("{properties: {tree: {$ref: ../schemas/Tree.yaml, description: An oak.}, any: {}, version: {const: '1.0'}}}"),
-		"asyncapi/d.yaml", "examples")
+	messages, err := readMessages("{properties: {tree: {$ref: ../schemas/Tree.yaml, description: An oak.}, any: {}, version: {const: '1.0'}}}", "examples")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := p.Channels[0].Messages[0].Properties
+	got := messages[0].Properties
 	want := []property{
 		{Name: "tree", Type: "object", Description: "An oak."},
 		{Name: "any", Type: "anything"},
@@ -63,7 +71,7 @@ func TestInvalidContractIsAnError(t *testing.T) {
 		"an invalid mapping": {"{properties: [a]}", "examples", "not a mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readPage(contractOf(tt.payload), "asyncapi/d.yaml", tt.examples)
+			_, err := readMessages(tt.payload, tt.examples)
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("got error %v, want %q", err, tt.err)
 			}

@@ -59,7 +59,7 @@ func Handler() (http.Handler, error) {
 	} {
 		var body bytes.Buffer
 		if err := templates.ExecuteTemplate(&body, page.template, page.content); err != nil {
-			return nil, fmt.Errorf("documentation: %w", err)
+			return nil, fmt.Errorf("documentation of %s: %w", page.name, err)
 		}
 		mux.HandleFunc("GET "+Path+page.name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")

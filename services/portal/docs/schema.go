@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -56,8 +54,8 @@ func (o *oneOrMore) UnmarshalYAML(node *yaml.Node) error {
 type ordered[T any] []named[T]
 
 type named[T any] struct {
-	name  string
-	value T
+	Name  string
+	Value T
 }
 
 // UnmarshalYAML implements yaml.Unmarshaler.
@@ -66,8 +64,8 @@ func (o *ordered[T]) UnmarshalYAML(node *yaml.Node) error {
 		return fmt.Errorf("line %d: not a mapping", node.Line)
 	}
 	for i := 0; i < len(node.Content); i += 2 {
-		entry := named[T]{name: node.Content[i].Value}
-		if err := node.Content[i+1].Decode(&entry.value); err != nil {
+		entry := named[T]{Name: node.Content[i].Value}
+		if err := node.Content[i+1].Decode(&entry.Value); err != nil {
 			return err
 		}
 		*o = append(*o, entry)
@@ -131,11 +129,14 @@ func (t *table) addChildren(name string, s schema, depth int) {
 		prefix += "."
 	}
 	for _, p := range s.Properties {
-		t.add(prefix+p.name, p.value, slices.Contains(s.Required, p.name), depth+1)
+		t.add(prefix+p.Name, p.Value, slices.Contains(s.Required, p.Name), depth+1)
 	}
 	for i, argument := range s.PrefixItems {
-		title := t.resolve(name, argument).Title
-		t.add(prefix+cmp.Or(lowerFirst(title), "argument "+strconv.Itoa(i+1)), argument, i < s.MinItems, depth+1)
+		label := "argument " + strconv.Itoa(i+1)
+		if title := t.resolve(name, argument).Title; title != "" {
+			label = strings.ToLower(title[:1]) + title[1:]
+		}
+		t.add(prefix+label, argument, i < s.MinItems, depth+1)
 	}
 	if s.Items != nil {
 		t.addChildren(name+"[]", *s.Items, depth+1)
@@ -176,12 +177,4 @@ func (t *table) typeName(name string, s schema) string {
 	default:
 		return cmp.Or(strings.Join(s.Type, " or "), "anything")
 	}
-}
-
-func lowerFirst(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	if size == 0 {
-		return ""
-	}
-	return string(unicode.ToLower(first)) + text[size:]
 }

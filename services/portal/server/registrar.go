@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -26,18 +25,6 @@ type registrar struct {
 	url    string
 	tokens *auth.Secret
 	agents []chat.Agent
-}
-
-func newRegistrar(chatURL string, secret []byte, agents []chat.Agent) (*registrar, error) {
-	address, err := url.JoinPath(chatURL, "/api/agents")
-	if err != nil {
-		return nil, fmt.Errorf("URL of chat's agents: %w", err)
-	}
-	tokens, err := auth.NewSecret(secret)
-	if err != nil {
-		return nil, err
-	}
-	return &registrar{url: address, tokens: tokens, agents: agents}, nil
 }
 
 // register is idempotent: chat adds unknown agents.

@@ -14,6 +14,7 @@ import (
 	"parley.internal/pkg/auth"
 	"parley.internal/portal/portaltest"
 	"parley.internal/portal/server"
+	"parley.internal/portal/session"
 )
 
 // fakeChat is a chat service with only the endpoints that the portal calls itself.
@@ -140,7 +141,7 @@ func agentsFile(t *testing.T, n int) string {
 		Roles    []string `json:"roles"`
 		Password string   `json:"password"`
 	}
-	hash := server.HashPassword("secret")
+	hash := session.HashPassword("secret")
 	var file struct {
 		Agents []account `json:"agents"`
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"slices"
 
 	chat "parley.internal/chat/server"
+	"parley.internal/pkg/auth"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
@@ -44,11 +46,9 @@ type Config struct {
 	ConnectRate float64 // new hub connections per second
 }
 
-// HashPassword returns the hash of a password for an agents file.
-func HashPassword(password string) string { return session.HashPassword(password) }
-
 // Server is the portal.
 type Server struct {
+	opened   []io.Closer // the database and the services
 	db       *database.DB
 	policy   service
 	chat     service
@@ -89,19 +89,24 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	var direct *event.Direct
+	var publisher event.Publisher
+	var subscriber event.Subscriber
 	if cfg.PolicyURL == "" && cfg.ChatURL == "" {
-		direct = &event.Direct{}
+		direct := &event.Direct{}
+		publisher, subscriber = direct, direct
 	}
-	if s.policy, err = openPolicy(ctx, cfg, direct); err != nil {
+	if s.policy, err = openPolicy(ctx, cfg, publisher); err != nil {
 		return err
 	}
-	if s.chat, err = openChat(ctx, cfg, direct, profiles(agents)); err != nil {
+	s.opened = append(s.opened, s.policy)
+	if s.chat, err = openChat(ctx, cfg, subscriber, profiles(agents)); err != nil {
 		return err
 	}
+	s.opened = append(s.opened, s.chat)
 	if s.db, err = database.Open(ctx, cfg.DatabaseURL); err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}
+	s.opened = append(s.opened, s.db)
 	s.sessions, err = session.New(ctx, s.db, agents, cfg.Secret, s.origins)
 	if err != nil {
 		return fmt.Errorf("portal: %w", err)
@@ -109,42 +114,35 @@ func (s *Server) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-func openPolicy(ctx context.Context, cfg Config, direct *event.Direct) (service, error) {
+func openPolicy(ctx context.Context, cfg Config, events event.Publisher) (service, error) {
 	if cfg.PolicyURL != "" {
-		return asService(newUpstream("policy", cfg.PolicyURL))
+		return newUpstream("policy", cfg.PolicyURL)
 	}
-	settings := policy.Config{
+	return policy.New(ctx, policy.Config{
 		DatabaseURL: cfg.PolicyDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Log: cfg.Log,
-	}
-	if direct != nil {
-		settings.Events = direct
-	}
-	return asService(policy.New(ctx, settings))
+		Broker: cfg.Broker, Log: cfg.Log, Events: events,
+	})
 }
 
-func openChat(ctx context.Context, cfg Config, direct *event.Direct, agents []chat.Agent) (service, error) {
+func openChat(ctx context.Context, cfg Config, events event.Subscriber, agents []chat.Agent) (service, error) {
 	if cfg.ChatURL != "" {
 		proxy, err := newUpstream("chat", cfg.ChatURL)
 		if err != nil {
 			return nil, err
 		}
-		registrar, err := newRegistrar(cfg.ChatURL, cfg.Secret, agents)
+		tokens, err := auth.NewSecret(cfg.Secret)
 		if err != nil {
 			return nil, err
 		}
+		registrar := &registrar{url: proxy.url.JoinPath("/api/agents").String(), tokens: tokens, agents: agents}
 		proxy.register, proxy.hubs = registrar.register, hubs
 		return proxy, nil
 	}
-	settings := chat.Config{
+	return chat.New(ctx, chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
-		Broker: cfg.Broker, Agents: agents, Log: cfg.Log,
+		Broker: cfg.Broker, Agents: agents, Log: cfg.Log, Events: events,
 		MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate,
-	}
-	if direct != nil {
-		settings.Events = direct
-	}
-	return asService(chat.New(ctx, settings))
+	})
 }
 
 // profiles returns the agents in chat's form.
@@ -153,14 +151,6 @@ func profiles(agents *session.Agents) (all []chat.Agent) {
 		all = append(all, chat.Agent{Login: a.Login, Name: a.Name, Avatar: a.Avatar})
 	}
 	return all
-}
-
-// asService returns a nil service, not a nil pointer in an interface, with an error.
-func asService[S service](s S, err error) (service, error) {
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func readAgents(path string) (*session.Agents, error) {
@@ -199,13 +189,8 @@ func (s *Server) check(ctx context.Context) error {
 // close releases everything that open has opened.
 func (s *Server) close() error {
 	var errs []error
-	for _, service := range []service{s.policy, s.chat} {
-		if service != nil {
-			errs = append(errs, service.Close())
-		}
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
+	for _, opened := range s.opened {
+		errs = append(errs, opened.Close())
 	}
 	return errors.Join(errs...)
 }

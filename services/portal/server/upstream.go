@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"parley.internal/pkg/fault"
+	"parley.internal/pkg/retry"
 	"parley.internal/pkg/telemetry"
 	"parley.internal/pkg/web"
 )
@@ -121,10 +122,8 @@ func (u *upstream) logEvents(response *http.Response) error {
 
 // Run probes the service every second until ctx ends.
 func (u *upstream) Run(ctx context.Context) error {
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
 	registered := false
-	for {
+	retry.Every(ctx, probeInterval, func() {
 		problems, ready := u.probe(ctx)
 		registered = registered && ready
 		if ready && !registered && u.register != nil {
@@ -135,24 +134,16 @@ func (u *upstream) Run(ctx context.Context) error {
 			}
 		}
 		u.problems.Store(&problems)
-		select {
-		case <-ctx.Done():
-			u.calls.CloseIdleConnections()
-			u.streams.CloseIdleConnections()
-			return nil
-		case <-tick.C:
-		}
-	}
+	})
+	u.calls.CloseIdleConnections()
+	u.streams.CloseIdleConnections()
+	return nil
 }
 
 // probe asks the service for its readiness. The problems are those of the
 // service's own report, if there is a response.
 func (u *upstream) probe(ctx context.Context) (problems []string, ready bool) {
-	var report struct {
-		Status   string   `json:"status"`
-		Problem  string   `json:"problem"`
-		Degraded []string `json:"degraded"`
-	}
+	var report telemetry.Report
 	status, err := u.readyz(ctx, &report)
 	if err != nil {
 		return []string{"the " + u.name + " service does not answer"}, false

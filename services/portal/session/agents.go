@@ -61,12 +61,8 @@ func ParseAgents(file []byte) (*Agents, error) {
 	if err := decoder.Decode(&in); err != nil {
 		return nil, fmt.Errorf("read agents: %w", err)
 	}
-	decoy, err := parseHash(HashPassword(""))
-	if err != nil {
-		return nil, fmt.Errorf("read agents: %w", err)
-	}
 	a := &Agents{
-		accounts: make(map[string]account, len(in.Agents)), decoy: decoy,
+		accounts: make(map[string]account, len(in.Agents)), decoy: newHash(""),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, account := range in.Agents {

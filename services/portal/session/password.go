@@ -38,13 +38,17 @@ type hash struct {
 	salt, sum      []byte
 }
 
-// HashPassword returns the argon2id hash of a password in PHC format, for an
-// agents file.
-func HashPassword(password string) string {
+func newHash(password string) hash {
 	h := hash{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltLength)}
 	_, _ = rand.Read(h.salt) // It never returns an error.
 	h.sum = h.of(password, hashLength)
-	encode := base64.RawStdEncoding.EncodeToString
+	return h
+}
+
+// HashPassword returns the argon2id hash of a password in PHC format, for an
+// agents file.
+func HashPassword(password string) string {
+	h, encode := newHash(password), base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
 		argon2.Version, h.memory, h.passes, h.threads, encode(h.salt), encode(h.sum))
 }

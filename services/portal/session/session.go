@@ -9,6 +9,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,6 +29,9 @@ const (
 	tokenLife     = 15 * time.Minute
 	signInTimeout = 10 * time.Second // includes the wait for other attempts on the same login
 )
+
+var errTooManyAttempts = fault.New(fault.RateLimited, "too-many-attempts",
+	"too many failed attempts to sign in as this agent; try again in %d s")
 
 var errForeign = fault.New(fault.Forbidden, "origin-forbidden", "pages of this origin may not use sessions")
 
@@ -59,6 +63,7 @@ func New(
 	}
 	return &Sessions{
 		agents: agents, tokens: tokens, cookies: newCookies(secret, db), origins: origins, contract: operations,
+		throttle: throttle{logins: make(map[string]*attempts)},
 	}, nil
 }
 
@@ -73,11 +78,7 @@ func (s *Sessions) Register(mux *web.Mux) {
 // SameSite alone does not keep every browser from sending the cookie.
 func (s *Sessions) handler(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
 	checked := s.contract.Middleware(web.Refuse)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := handle(w, r)
-		if e, ok := errors.AsType[lockoutError](err); ok {
-			w.Header().Set("Retry-After", strconv.Itoa(int(e.remaining/time.Second)))
-		}
-		if err != nil {
+		if err := handle(w, r); err != nil {
 			web.Refuse(w, r, err)
 		}
 	}))
@@ -101,12 +102,17 @@ func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
 	defer cancel()
 	var a account
-	err := s.throttle.try(ctx, in.Login, func() (err error) {
+	lockout, err := s.throttle.try(ctx, in.Login, func() (err error) {
 		a, err = s.agents.check(ctx, in.Login, in.Password)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if lockout > 0 {
+		seconds := int(math.Ceil(lockout.Seconds()))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return errTooManyAttempts.With(seconds)
 	}
 	return s.grant(w, r, a, "")
 }

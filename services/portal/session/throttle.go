@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"parley.internal/pkg/fault"
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -17,26 +17,9 @@ const (
 	maxLogins     = 10_000           // tracked at once; further logins share one counter
 )
 
-// lockoutError is errTooManyAttempts with the remaining lockout in whole seconds.
-type lockoutError struct {
-	fault     *fault.Error
-	remaining time.Duration
-}
-
-func (e lockoutError) Error() string { return e.fault.Error() }
-func (e lockoutError) Unwrap() error { return e.fault }
-
-var errTooManyAttempts = fault.New(fault.RateLimited, "too-many-attempts",
-	"too many failed attempts to sign in as this agent; try again in %d s")
-
-func newLockoutError(remaining time.Duration) error {
-	remaining = (remaining + time.Second - 1).Truncate(time.Second)
-	return lockoutError{errTooManyAttempts.With(int(remaining.Seconds())), remaining}
-}
-
 // throttle slows down password guessing with an exponential lockout per login.
 // Attempts on one login run one at a time, so parallel guesses gain nothing.
-// Unknown logins are throttled like known ones. The zero value is ready to use.
+// Unknown logins are throttled like known ones.
 type throttle struct {
 	mu     sync.Mutex
 	logins map[string]*attempts
@@ -44,37 +27,44 @@ type throttle struct {
 
 // attempts tracks the failed sign-ins of one login.
 type attempts struct {
-	running  chan struct{} // holds one token while an attempt runs
-	pending  int           // attempts running or queued
-	failures int
+	running chan struct{} // holds one token while an attempt runs
+	pending int           // attempts running or queued; guarded by throttle.mu
+
+	// Only the running attempt changes these fields; without a pending attempt,
+	// throttle.mu guards them.
+	failures int64
 	last     time.Time // of the last failure
 }
 
-// try runs attempt, or returns a lockoutError if the login is locked out.
-func (t *throttle) try(ctx context.Context, login string, attempt func() error) error {
+// try runs attempt. If the login is locked out, try only returns the remaining
+// lockout.
+func (t *throttle) try(ctx context.Context, login string, attempt func() error) (lockout time.Duration, err error) {
 	a := t.acquire(login)
 	defer t.release(login, a)
 	select {
 	case a.running <- struct{}{}:
 		defer func() { <-a.running }()
 	case <-ctx.Done():
-		return ErrBusy
+		return 0, ErrBusy
 	}
-	if remaining := t.lockout(a); remaining > 0 {
-		return newLockoutError(remaining)
+	if lockout = a.lockout(); lockout > 0 {
+		return lockout, nil
 	}
-	err := attempt()
-	t.record(a, err)
-	return err
+	err = attempt()
+	switch {
+	case errors.Is(err, ErrWrongCredentials):
+		a.failures++
+		a.last = time.Now()
+	case err == nil:
+		a.failures = 0
+	}
+	return 0, err
 }
 
 // acquire returns the attempts of a login, and keeps them tracked until release.
 func (t *throttle) acquire(login string) *attempts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.logins == nil {
-		t.logins = make(map[string]*attempts)
-	}
 	if t.logins[login] == nil && len(t.logins) >= maxLogins {
 		t.expire()
 		if len(t.logins) >= maxLogins {
@@ -108,27 +98,12 @@ func (t *throttle) expire() {
 }
 
 // lockout returns how long the login is still locked out.
-func (t *throttle) lockout(a *attempts) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (a *attempts) lockout() time.Duration {
 	if time.Since(a.last) > failureExpiry {
 		a.failures = 0
 	}
 	if a.failures < freeFailures {
 		return 0
 	}
-	lockout := min(firstLockout<<min(a.failures-freeFailures, 10), maxLockout)
-	return time.Until(a.last.Add(lockout))
-}
-
-func (t *throttle) record(a *attempts, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrWrongCredentials):
-		a.failures++
-		a.last = time.Now()
-	case err == nil:
-		a.failures = 0
-	}
+	return time.Until(a.last.Add(retry.Exponential(firstLockout, maxLockout, a.failures-freeFailures+1)))
 }

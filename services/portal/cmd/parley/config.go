@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +16,7 @@ import (
 
 	"parley.internal/pkg/rabbit"
 	"parley.internal/portal/server"
+	"parley.internal/portal/session"
 )
 
 // config holds the environment variables of parley.
@@ -58,22 +57,8 @@ func readConfig(environ []string) (config, error) {
 	return cfg, nil
 }
 
-// settings completes the server's configuration with the secret and the logger.
-func (c config) settings(log *slog.Logger) (server.Config, error) {
-	secret := []byte(c.Secret)
-	if len(secret) == 0 {
-		var err error
-		if secret, err = loadSecret(filepath.Join(c.Data, "secret")); err != nil {
-			return server.Config{}, fmt.Errorf("load secret: %w", err)
-		}
-	}
-	settings := c.server()
-	settings.Secret = secret
-	settings.Log = log
-	return settings, nil
-}
-
-// server returns the server's configuration without secret and logger.
+// server returns the server's configuration without logger; Secret is only the
+// variable's.
 func (c config) server() server.Config {
 	return server.Config{
 		PolicyURL:         c.PolicyURL,
@@ -81,6 +66,7 @@ func (c config) server() server.Config {
 		PolicyDatabaseURL: c.databaseURL(c.PolicyDatabaseURL, "policy.db"),
 		ChatDatabaseURL:   c.databaseURL(c.ChatDatabaseURL, "chat.db"),
 		DatabaseURL:       c.databaseURL("", "portal.db"),
+		Secret:            []byte(c.Secret),
 		AgentsFile:        c.AgentsFile,
 		AllowedOrigins:    c.AllowedOrigins,
 		Broker: rabbit.Config{
@@ -102,9 +88,7 @@ func loadSecret(path string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // It never returns an error.
-	secret = []byte(base64.RawStdEncoding.EncodeToString(random))
+	secret = []byte(rand.Text() + rand.Text()) // 52 bytes, 256 random bits
 	// The rename is atomic: a partial secret would stay for ever.
 	if err := os.WriteFile(path+".new", secret, 0o600); err != nil {
 		return nil, err
@@ -136,6 +120,6 @@ func hashPassword(r io.Reader, w io.Writer) error {
 	if password == "" {
 		return errors.New("no password on standard input")
 	}
-	_, err = fmt.Fprintln(w, server.HashPassword(password))
+	_, err = fmt.Fprintln(w, session.HashPassword(password))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"parley.internal/pkg/eventctl"
@@ -37,7 +38,17 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	case len(args) == 0:
 		return serve(ctx, environ, stdout, stderr)
 	case args[0] == "events":
-		return operate(ctx, args[1:], environ, stdin, stdout, stderr)
+		// The data folder and the secret are not created.
+		cfg, err := readConfig(environ)
+		if err != nil {
+			return err
+		}
+		settings := cfg.server()
+		events := eventctl.CLI{
+			Program: "parley", Services: server.EventServices(settings), Broker: settings.Broker,
+			In: stdin, Out: stdout, Err: stderr,
+		}
+		return events.Run(ctx, args[1:])
 	case len(args) == 1 && args[0] == "hash-password":
 		return hashPassword(stdin, stdout)
 	case len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help"):
@@ -46,21 +57,6 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	default:
 		return fmt.Errorf("unknown arguments %q; usage:\n%s", args, usage)
 	}
-}
-
-// operate runs an operators' command with the portal's environment. The data folder
-// and the secret are not created.
-func operate(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	cfg, err := readConfig(environ)
-	if err != nil {
-		return err
-	}
-	settings := cfg.server()
-	events := eventctl.CLI{
-		Program: "parley", Services: server.EventServices(settings), Broker: settings.Broker,
-		In: stdin, Out: stdout, Err: stderr,
-	}
-	return events.Run(ctx, args)
 }
 
 func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
@@ -79,9 +75,12 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer unlock()
-	settings, err := cfg.settings(log)
-	if err != nil {
-		return err
+	settings := cfg.server()
+	settings.Log = log
+	if cfg.Secret == "" {
+		if settings.Secret, err = loadSecret(filepath.Join(cfg.Data, "secret")); err != nil {
+			return fmt.Errorf("load secret: %w", err)
+		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
