@@ -10,15 +10,9 @@ import (
 
 // Wait returns after d, or as soon as ctx ends.
 func Wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
 }
 
 // Jitter returns a random duration between a half and one and a half of d, so
@@ -86,8 +80,8 @@ func Chunks(ctx context.Context, size int64, do func() (rows int64, err error)) 
 func WithGrace(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(grace, cancel)
-		context.AfterFunc(work, func() { timer.Stop() })
+		Wait(work, grace)
+		cancel()
 	})
 	return work, func() {
 		stop()
