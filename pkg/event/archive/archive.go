@@ -3,6 +3,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -101,17 +102,13 @@ func (t Table) List(ctx context.Context, f Filter) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
 	body := "NULL"
 	if f.Bodies {
 		body = "data"
 	}
 	all, err := database.All(ctx, t.DB.Reader(), t.scan, fmt.Sprintf(`
 		SELECT id, type, recorded_at, partition_key, sequence, traceparent, %s, state, %s FROM %s
-		WHERE %s ORDER BY %s LIMIT %d`, body, t.Columns, t.Name, where, t.Newest, limit), args...)
+		WHERE %s ORDER BY %s LIMIT %d`, body, t.Columns, t.Name, where, t.Newest, cmp.Or(max(f.Limit, 0), defaultLimit)), args...)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", t.Name, err)
 	}
@@ -149,9 +146,12 @@ func (t Table) Replay(ctx context.Context, f Filter, state, set string, dry bool
 		var eventType string
 		var n, first, last int64
 		err := scan(&eventType, &n, &first, &last)
-		replayed.add(eventType, n, database.Time(first), database.Time(last))
+		replayed.Types[eventType], replayed.Events = n, replayed.Events+n
+		replayed.First, replayed.Last = database.Time(first), database.Time(last)
 		return struct{}{}, err
-	}, fmt.Sprintf("SELECT type, count(*), min(%[1]s), max(%[1]s) FROM %[2]s WHERE %[3]s GROUP BY type", t.At, t.Name, where), args...)
+	}, fmt.Sprintf(`
+		SELECT type, count(*), min(min(%[1]s)) OVER (), max(max(%[1]s)) OVER () FROM %[2]s
+		WHERE %[3]s GROUP BY type`, t.At, t.Name, where), args...)
 	if err == nil && len(f.IDs) > 0 {
 		replayed.IDs, err = database.All(ctx, t.DB.Reader(), scanID,
 			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s", t.Name, where), args...)
@@ -165,41 +165,22 @@ func (t Table) Replay(ctx context.Context, f Filter, state, set string, dry bool
 	return replayed, nil
 }
 
-func (r *Replayed) add(eventType string, n int64, first, last time.Time) {
-	r.Events += n
-	r.Types[eventType] = n
-	if r.First.IsZero() || first.Before(r.First) {
-		r.First = first
-	}
-	if last.After(r.Last) {
-		r.Last = last
-	}
-}
-
 func scanID(scan func(...any) error) (id string, err error) { return id, scan(&id) }
 
 // update pages through the selected ids in ascending order, a transaction per page:
 // a changed row may soon be selected again.
 func (t Table) update(ctx context.Context, where string, args []any, set string) error {
-	after := ""
-	for ctx.Err() == nil {
-		more := slices.Concat(args, []any{after})
-		ids, err := database.All(ctx, t.DB.Reader(), scanID,
-			fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE %s AND id > $%d ORDER BY id LIMIT %d", t.Name, where, len(more), chunk),
-			more...)
-		if err != nil || len(ids) == 0 {
+	after, last := len(args)+1, len(args)+2 // the parameters of a page
+	page := fmt.Sprintf(`
+		SELECT COALESCE(max(id), '') FROM (
+			SELECT DISTINCT id FROM %s WHERE %s AND id > $%d ORDER BY id LIMIT %d) AS page`, t.Name, where, after, chunk)
+	change := fmt.Sprintf("UPDATE %s SET %s WHERE %s AND id > $%d AND id <= $%d", t.Name, set, where, after, last)
+	for begin, end := "", ""; ; begin = end {
+		if _, err := database.One(ctx, t.DB.Reader(), page, append(args, begin), &end); err != nil || end == "" {
 			return err
 		}
-		text, all, err := t.DB.Dialect.WithTable(
-			fmt.Sprintf("UPDATE %s SET %s WHERE %s AND id IN (SELECT t.id FROM %%s)", t.Name, set, where),
-			[]database.Column{{Name: "id", Values: ids}}, args...)
-		if err != nil {
+		if _, err := t.DB.Exec(ctx, change, append(args, begin, end)...); err != nil {
 			return err
 		}
-		if _, err = t.DB.Exec(ctx, text, all...); err != nil {
-			return err
-		}
-		after = ids[len(ids)-1]
 	}
-	return ctx.Err()
 }
