@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -31,7 +33,7 @@ type breakers struct {
 // breaker is the circuit breaker of an event type that is open or half-open.
 type breaker struct {
 	probe    int       // events of the next probe
-	failures int       // probes in a row without any confirm
+	failures int64     // probes in a row without any confirm
 	failed   time.Time // the last nack
 	probeAt  time.Time // the next probe; before, the breaker is open
 }
@@ -41,9 +43,6 @@ type breaker struct {
 func (b *breakers) record(now time.Time, nacked, answered map[string]int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.types == nil {
-		b.types = make(map[string]*breaker)
-	}
 	for name := range nacked {
 		if b.types[name] == nil {
 			b.types[name] = &breaker{}
@@ -65,14 +64,12 @@ func (b *breakers) record(now time.Time, nacked, answered map[string]int) {
 
 // fail opens the breaker after a batch with nacks, of which some events were answered.
 func (b *breaker) fail(now time.Time, answered int) {
-	wait := openFirst
+	b.failures++
 	if answered > 0 {
 		b.failures = 0
-	} else {
-		wait = min(openFirst<<min(b.failures, 8), openLimit)
-		b.failures++
 	}
-	b.probe, b.failed, b.probeAt = max(2*answered, probeEvents), now, now.Add(wait)
+	b.probe, b.failed = max(2*answered, probeEvents), now
+	b.probeAt = now.Add(retry.Exponential(openFirst, openLimit, b.failures))
 }
 
 // probes returns the types with a breaker, and the size of each probe that is due.
@@ -118,5 +115,5 @@ func (b *breakers) open() []string {
 func (b *breakers) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.types = nil
+	clear(b.types)
 }

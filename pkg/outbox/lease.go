@@ -18,7 +18,7 @@ import (
 const (
 	electionInterval = 400 * time.Millisecond // relays without the lease try to acquire it
 	renewInterval    = 400 * time.Millisecond // the leader renews its lease
-	leaseValidity    = 600 * time.Millisecond // a renewed lease needs no check this long
+	leaseValidity    = 600 * time.Millisecond // a renewed lease needs no check this long, so publishing never waits
 	leaseTimeout     = 2 * time.Second        // of a statement about the lease
 	// sessionTimeout is when PostgreSQL ends the idle session of a leader: its
 	// process is suspended, or its network is cut.
@@ -27,11 +27,9 @@ const (
 
 // lease makes a relay the leader until it releases the lease or its process dies.
 type lease interface {
-	// check returns an error unless the lease was held a moment ago. Should two
-	// relays publish in that moment, consumers deduplicate.
-	check(ctx context.Context) error
-	// renew checks the lease without regard to the last renewal.
-	renew(ctx context.Context) error
+	// renew returns an error unless the lease is held. A renewal younger than recent
+	// needs no check: should two relays publish in that moment, consumers deduplicate.
+	renew(ctx context.Context, recent time.Duration) error
 	release() error
 }
 
@@ -47,21 +45,6 @@ func acquireLease(ctx context.Context, db *database.DB, source string) (lease, e
 		return nil, fmt.Errorf("find the file of the database: %w", err)
 	}
 	return acquireFile(path + "-relay")
-}
-
-// renewLease renews a lease at intervals and calls lost when it is lost.
-func renewLease(ctx context.Context, lost func(), l lease) {
-	tick := time.NewTicker(renewInterval)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-			if l.renew(ctx) != nil {
-				lost()
-			}
-		}
-	}
 }
 
 // sessionLease is an advisory lock of PostgreSQL, which ends with its connection.
@@ -96,15 +79,11 @@ func acquireSession(ctx context.Context, db *database.DB, source string) (lease,
 	return l, nil
 }
 
-func (l *sessionLease) check(ctx context.Context) error {
-	if time.Now().UnixNano()-l.renewed.Load() < int64(leaseValidity) { // renewLease renews more often: nothing waits here.
+func (l *sessionLease) renew(ctx context.Context, recent time.Duration) error {
+	now := time.Now().UnixNano()
+	if now-l.renewed.Load() < int64(recent) {
 		return nil
 	}
-	return l.renew(ctx)
-}
-
-func (l *sessionLease) renew(ctx context.Context) error {
-	now := time.Now().UnixNano()
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	if _, err := l.conn.ExecContext(ctx, "SELECT 1"); err != nil {
@@ -143,7 +122,5 @@ func acquireFile(path string) (lease, error) {
 	return fileLease{file}, nil
 }
 
-func (fileLease) check(context.Context) error { return nil }
-func (fileLease) renew(context.Context) error { return nil }
-
-func (l fileLease) release() error { return l.file.Close() }
+func (fileLease) renew(context.Context, time.Duration) error { return nil }
+func (l fileLease) release() error                           { return l.file.Close() }

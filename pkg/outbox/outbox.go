@@ -70,11 +70,7 @@ func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string
 		if err != nil {
 			return fmt.Errorf("store event %s: %w", e.Type(), err)
 		}
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("store event %s: %w", e.Type(), err)
-		}
-		rows[n] = row{id: id.String(), eventType: e.Type(), data: data}
+		rows[n] = row{id: uuid.Must(uuid.NewV7()).String(), eventType: e.Type(), data: data}
 	}
 	last, err := o.store(ctx, tx, partitionKey, rows)
 	if err != nil {
@@ -104,48 +100,36 @@ const numbering = `
 	ON CONFLICT (partition_key) DO UPDATE SET sequence = outbox_partition.sequence + excluded.sequence
 	RETURNING sequence`
 
-// store numbers and inserts events and returns the last number. A purchase waits for
-// these statements, so PostgreSQL runs both inserts as a single statement.
+// store numbers and inserts events and returns the last number, 0 without an order. A
+// purchase waits for these statements, so PostgreSQL runs both as a single statement.
 func (o *Outbox) store(ctx context.Context, tx *database.Tx, partitionKey string, rows []row) (last int64, err error) {
-	numbers := fmt.Sprintf(numbering, len(rows))
-	if partitionKey == "" {
-		return 0, insert(ctx, tx, partitionKey, 0, rows)
-	}
-	if o.db.Dialect != database.Postgres {
-		if _, err := database.One(ctx, tx, numbers, []any{partitionKey}, &last); err != nil {
+	numbers, with := fmt.Sprintf(numbering, len(rows)), ""
+	newest, step := "(SELECT sequence FROM outbox_partition WHERE partition_key = $1)", 1
+	switch {
+	case partitionKey == "":
+		newest, step = "0", 0
+	case o.db.Dialect == database.Postgres:
+		newest, with = "(SELECT sequence FROM partition)", "WITH partition AS ("+numbers+")"
+	default:
+		if _, err := tx.ExecContext(ctx, numbers, partitionKey); err != nil {
 			return 0, err
 		}
-		return last, insert(ctx, tx, partitionKey, last, rows)
 	}
-	values, args := insertion(partitionKey, rows, "(SELECT sequence FROM partition) - ", func(n int) int { return len(rows) - 1 - n })
+	var values []string
+	args := []any{partitionKey, database.Instant(time.Now())}
+	for n, r := range rows {
+		values = append(values, fmt.Sprintf("($%d, $%d, $%d, %s - %d, $1, $2, '', 'pending', 0, 0)",
+			len(args)+1, len(args)+2, len(args)+3, newest, step*(len(rows)-1-n)))
+		args = append(args, r.id, r.eventType, r.data)
+	}
 	sequences, err := database.All(ctx, tx, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) },
-		"WITH partition AS ("+numbers+") "+values+" RETURNING sequence", args...)
+		with+`INSERT INTO outbox_event
+		(id, type, data, sequence, partition_key, recorded_at, traceparent, state, due_at, sent_at)
+		VALUES `+strings.Join(values, ", ")+" RETURNING sequence", args...)
 	if err != nil {
 		return 0, err
 	}
 	return slices.Max(sequences), nil
-}
-
-// insert stores events; last is the number of the last event, 0 without an order.
-func insert(ctx context.Context, tx *database.Tx, partitionKey string, last int64, rows []row) error {
-	values, args := insertion(partitionKey, rows, "", func(n int) int { return max(int(last)-(len(rows)-1-n), 0) })
-	_, err := tx.ExecContext(ctx, values, args...)
-	return err
-}
-
-// insertion returns the INSERT of events and its arguments. The sequence of the nth
-// event is an expression followed by number(n).
-func insertion(partitionKey string, rows []row, sequence string, number func(n int) int) (statement string, args []any) {
-	args = []any{partitionKey, database.Instant(time.Now())}
-	var values []string
-	for n, r := range rows {
-		at := len(args)
-		values = append(values, fmt.Sprintf("($%d, $%d, $%d, %s$%d, $1, $2, '', 'pending', 0, 0)", at+1, at+2, at+3, sequence, at+4))
-		args = append(args, r.id, r.eventType, r.data, number(n))
-	}
-	return `INSERT INTO outbox_event
-		(id, type, data, sequence, partition_key, recorded_at, traceparent, state, due_at, sent_at)
-		VALUES ` + strings.Join(values, ", "), args
 }
 
 // wakeRelay lets the relay of this process read at once.

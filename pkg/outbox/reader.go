@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type reader struct {
 	window   *inFlight
 	batches  chan<- []event.Message
 	fullAt   time.Time // the next full read
-	limit    int       // rows of the next batch; at first batchEvents
+	limit    int       // rows of the next batch
 	circuits int       // circuit breakers at the last read
 }
 
@@ -56,7 +55,6 @@ func (rd *reader) run(ctx context.Context) {
 // read passes pending events on until it has reached the newest.
 func (rd *reader) read(ctx context.Context) error {
 	from := firstID(time.Now().Add(-recent))
-	rd.limit = cmp.Or(rd.limit, batchEvents)
 	for ctx.Err() == nil {
 		reread := rd.window.drop()
 		begun := time.Now()
@@ -110,14 +108,11 @@ func (rd *reader) hasMore(batch []event.Message) bool {
 // events: a second rejection makes all events of its batch be published twice.
 func (rd *reader) retryUndelivered(ctx context.Context) error {
 	rd.count(ctx)
-	for _, undelivered := range []struct {
-		where string
-		limit int
-	}{
-		{"state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2", batchEvents},
-		{"state = 'rejected' AND due_at <= $1 ORDER BY due_at, id LIMIT $2", rejectedBatch},
+	for where, limit := range map[string]int{
+		"state = 'unroutable' AND due_at <= $1 ORDER BY due_at LIMIT $2":   batchEvents,
+		"state = 'rejected' AND due_at <= $1 ORDER BY due_at, id LIMIT $2": rejectedBatch,
 	} {
-		batch, err := rd.outbox.read(ctx, undelivered.where, database.Instant(time.Now()), undelivered.limit)
+		batch, err := rd.outbox.read(ctx, where, limit)
 		if err != nil {
 			return err
 		}
@@ -131,8 +126,7 @@ func (rd *reader) retryUndelivered(ctx context.Context) error {
 func (rd *reader) probeCircuits(ctx context.Context) ([]string, error) {
 	types, due := rd.breakers.probes(time.Now())
 	for eventType, limit := range due {
-		batch, err := rd.outbox.read(ctx, "state = 'pending' AND due_at <= $1 AND type = $2 ORDER BY id LIMIT $3",
-			database.Instant(time.Now()), eventType, limit)
+		batch, err := rd.outbox.read(ctx, "state = 'pending' AND due_at <= $1 AND type = $3 ORDER BY id LIMIT $2", limit, eventType)
 		if err != nil {
 			return nil, err
 		}
@@ -161,23 +155,23 @@ const firstPending = `state = 'pending' AND id > $3 AND due_at <= $1%s ORDER BY 
 
 // pending reads the first pending events with ids above from, without some types.
 func (o *Outbox) pending(ctx context.Context, from string, limit int, without []string) ([]event.Message, error) {
-	args := []any{database.Instant(time.Now()), limit, from}
-	exclusion := ""
+	exclusion, args := "", []any{from}
 	if len(without) > 0 {
-		table, types, err := o.db.Dialect.Table("t", len(args)+1, database.Column{Name: "type", Values: without})
+		table, types, err := o.db.Dialect.Table("t", 4, database.Column{Name: "type", Values: without})
 		if err != nil {
 			return nil, fmt.Errorf("read pending events: %w", err)
 		}
 		exclusion, args = " AND type NOT IN (SELECT t.type FROM "+table+")", append(args, types...)
 	}
-	return o.read(ctx, fmt.Sprintf(firstPending, exclusion), args...)
+	return o.read(ctx, fmt.Sprintf(firstPending, exclusion), limit, args...)
 }
 
 // errFull ends a read when the batch has reached batchBytes.
 var errFull = errors.New("the batch is full")
 
-// read returns the events that match a condition, at most batchBytes of them.
-func (o *Outbox) read(ctx context.Context, where string, args ...any) (batch []event.Message, err error) {
+// read returns the events that match a condition on the time $1, the limit $2 and args
+// from $3 on, at most batchBytes of them.
+func (o *Outbox) read(ctx context.Context, where string, limit int, args ...any) (batch []event.Message, err error) {
 	room := batchBytes
 	_, err = database.All(ctx, o.db.Reader(), func(scan func(...any) error) (struct{}, error) {
 		m, err := o.scan(scan)
@@ -190,7 +184,8 @@ func (o *Outbox) read(ctx context.Context, where string, args ...any) (batch []e
 		}
 		return struct{}{}, nil
 	}, `
-		SELECT id, type, partition_key, sequence, traceparent, data, recorded_at FROM outbox_event WHERE `+where, args...)
+		SELECT id, type, partition_key, sequence, traceparent, data, recorded_at FROM outbox_event WHERE `+where,
+		append([]any{database.Instant(time.Now()), limit}, args...)...)
 	if err != nil && !errors.Is(err, errFull) {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ type Relay struct {
 // NewRelay returns a relay of o. Among the relays of a database, the leader publishes;
 // another relay takes over when the leader ends.
 func NewRelay(o *Outbox, p event.Publisher) *Relay {
-	return &Relay{outbox: o, publisher: p}
+	return &Relay{outbox: o, publisher: p, breakers: breakers{types: make(map[string]*breaker)}}
 }
 
 // Unroutable returns the number of unroutable events as of the last second. The relay
@@ -114,30 +115,28 @@ func (r *Relay) publishAll(ctx context.Context, l lease) {
 	defer stages.Wait()
 	stages.Go(func() {
 		defer close(batches)
-		(&reader{Relay: r, window: window, batches: batches}).run(ctx)
+		(&reader{Relay: r, window: window, batches: batches, limit: batchEvents}).run(ctx)
 	})
 	stages.Go(func() {
 		defer close(outcomes)
 		for batch := range batches {
 			// A relay that may have lost its lease must not publish.
-			if err := l.check(ctx); err != nil {
-				if ctx.Err() == nil {
-					r.outbox.log.WarnContext(ctx, "relay lost leadership", "error", err)
-				}
+			if err := l.renew(ctx, leaseValidity); err == nil {
+				outcomes <- r.publish(finishing, batch)
+			} else if ctx.Err() == nil {
+				r.outbox.log.WarnContext(ctx, "relay lost leadership", "error", err)
 				cancel()
-				continue
 			}
-			outcomes <- r.publish(finishing, batch)
 		}
 	})
-	stages.Go(func() { renewLease(ctx, cancel, l) })
 	stages.Go(func() {
-		retry.Every(ctx, cleanupInterval, func() {
-			if err := r.outbox.cleanup(ctx, time.Now().Add(-r.retention())); err != nil && ctx.Err() == nil {
-				r.outbox.log.WarnContext(ctx, "cleanup of published events failed", "error", err)
+		retry.Every(ctx, renewInterval, func() {
+			if l.renew(ctx, 0) != nil {
+				cancel()
 			}
 		})
 	})
+	stages.Go(func() { retry.Every(ctx, cleanupInterval, func() { r.cleanup(ctx) }) })
 	for o := range outcomes {
 		r.settle(finishing, o)
 		window.settle(o.ids, o.unavailable)
@@ -184,24 +183,17 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) outcome {
 	return o
 }
 
-// cleanup deletes events that were published before a time, in chunks with pauses: a
-// purchase never waits for a cleanup.
-func (o *Outbox) cleanup(ctx context.Context, before time.Time) error {
+// cleanup deletes events that were published before the retention, in chunks with
+// pauses: a purchase never waits for a cleanup.
+func (r *Relay) cleanup(ctx context.Context) {
+	before := database.Instant(time.Now().Add(-cmp.Or(r.Retention, sentRetention)))
 	err := retry.Chunks(ctx, cleanupChunk, func() (int64, error) {
-		return database.Affected(o.db.Exec(ctx, `
+		return database.Affected(r.outbox.db.Exec(ctx, `
 			DELETE FROM outbox_event WHERE id IN (
 				SELECT id FROM outbox_event WHERE state = 'sent' AND sent_at < $1 ORDER BY sent_at LIMIT $2)`,
-			database.Instant(before), cleanupChunk))
+			before, cleanupChunk))
 	})
-	if err != nil {
-		return fmt.Errorf("delete published events: %w", err)
+	if err != nil && ctx.Err() == nil {
+		r.outbox.log.WarnContext(ctx, "cleanup of published events failed", "error", err)
 	}
-	return nil
-}
-
-func (r *Relay) retention() time.Duration {
-	if r.Retention > 0 {
-		return r.Retention
-	}
-	return sentRetention
 }

@@ -2,7 +2,7 @@ package outbox
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"parley.internal/pkg/database"
@@ -20,8 +20,7 @@ type outcome struct {
 // settle stores the outcome of a batch and retries until the database accepts it:
 // unsettled events would be published again. settle gives up when ctx ends.
 func (r *Relay) settle(ctx context.Context, o outcome) {
-	backoff := retry.Backoff{First: retryFirst, Limit: retryLimit}
-	for {
+	for backoff := (retry.Backoff{First: retryFirst, Limit: retryLimit}); ; backoff.Wait(ctx) {
 		settling, cancel := context.WithTimeout(ctx, batchTimeout)
 		err := r.outbox.storeOutcome(settling, o)
 		cancel()
@@ -32,7 +31,6 @@ func (r *Relay) settle(ctx context.Context, o outcome) {
 		if ctx.Err() != nil {
 			return
 		}
-		backoff.Wait(ctx)
 	}
 }
 
@@ -40,33 +38,24 @@ func (r *Relay) settle(ctx context.Context, o outcome) {
 // is suspended between two statements would keep the rows from its successor. The
 // rows are addressed by their ids: a row with a smaller id may commit later.
 func (o *Outbox) storeOutcome(ctx context.Context, result outcome) error {
-	now := time.Now()
-	for _, update := range []struct {
-		set     string
-		at      time.Time
-		ids     []string
-		reasons []string
-	}{
-		{"state = 'sent', sent_at = $1", now, result.sent, nil},
-		{"state = 'unroutable', due_at = $1", now.Add(unroutableRetry), result.unroutable, nil},
-		{"state = 'rejected', due_at = $1, error = t.reason", now.Add(rejectedRetry), result.rejected, result.reasons},
-	} {
-		if len(update.ids) == 0 {
-			continue
+	update := func(statement string, at time.Time, ids []string, more ...database.Column) error {
+		if len(ids) == 0 {
+			return nil
 		}
-		columns := []database.Column{{Name: "id", Values: update.ids}}
-		statement := "UPDATE outbox_event SET " + update.set + " WHERE id IN (SELECT t.id FROM %s)"
-		if update.reasons != nil {
-			columns = append(columns, database.Column{Name: "reason", Values: update.reasons})
-			statement = "UPDATE outbox_event SET " + update.set + " FROM %s WHERE outbox_event.id = t.id"
-		}
-		text, args, err := o.db.Dialect.WithTable(statement, columns, database.Instant(update.at))
+		columns := append([]database.Column{{Name: "id", Values: ids}}, more...)
+		text, args, err := o.db.Dialect.WithTable(statement, columns, database.Instant(at))
 		if err == nil {
 			_, err = o.db.Exec(ctx, text, args...)
 		}
-		if err != nil {
-			return fmt.Errorf("settle published events: %w", err)
-		}
+		return err
 	}
-	return nil
+	now := time.Now()
+	return errors.Join(
+		update("UPDATE outbox_event SET state = 'sent', sent_at = $1 WHERE id IN (SELECT t.id FROM %s)",
+			now, result.sent),
+		update("UPDATE outbox_event SET state = 'unroutable', due_at = $1 WHERE id IN (SELECT t.id FROM %s)",
+			now.Add(unroutableRetry), result.unroutable),
+		update("UPDATE outbox_event SET state = 'rejected', due_at = $1, error = t.reason FROM %s WHERE outbox_event.id = t.id",
+			now.Add(rejectedRetry), result.rejected, database.Column{Name: "reason", Values: result.reasons}),
+	)
 }
