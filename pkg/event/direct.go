@@ -110,36 +110,26 @@ func (d *Direct) reportProgress(ctx context.Context, c *consumer, s Subscription
 // Publish implements Publisher. It delivers a limited number of messages at a time: the
 // handlers of all messages may take longer than ctx lasts.
 func (d *Direct) Publish(ctx context.Context, batch []Message) []error {
-	results := make([]error, 0, len(batch))
-	for some := range slices.Chunk(batch, receiveLimit) {
-		if errors.Is(errors.Join(results...), ErrUnavailable) { // Later messages must not overtake.
-			results = append(results, slices.Repeat([]error{errSkipped}, len(some))...)
-			continue
+	results := slices.Repeat([]error{ErrUnroutable}, len(batch))
+	var failed error
+	for from := 0; from < len(batch); from += receiveLimit {
+		if failed != nil { // Later messages must not overtake.
+			copy(results[from:], slices.Repeat([]error{errSkipped}, len(batch)-from))
+			break
 		}
-		results = append(results, d.publish(ctx, some)...)
-	}
-	return results
-}
-
-func (d *Direct) publish(ctx context.Context, batch []Message) []error {
-	results := make([]error, len(batch))
-	for i := range results {
-		results[i] = ErrUnroutable
-	}
-	for _, share := range d.shares(batch) {
-		err := d.deliver(ctx, share)
-		for _, i := range share.at {
-			if errors.Is(results[i], ErrUnroutable) {
-				results[i] = nil
+		to := min(from+receiveLimit, len(batch))
+		messages, answers := batch[from:to], results[from:to]
+		for _, share := range d.shares(messages) {
+			err := d.deliver(ctx, share)
+			failed = errors.Join(failed, err)
+			for _, i := range share.at {
+				if errors.Is(answers[i], ErrUnroutable) {
+					answers[i] = nil
+				}
+				answers[i] = errors.Join(answers[i], err)
 			}
-			results[i] = errors.Join(results[i], err)
 		}
-	}
-	for i, m := range batch {
-		// Listeners receive a failed message when it is published again.
-		if results[i] == nil || errors.Is(results[i], ErrUnroutable) {
-			d.copyToListeners(m)
-		}
+		d.copyToListeners(messages, answers)
 	}
 	return results
 }
@@ -163,12 +153,16 @@ func (d *Direct) Listen(types []string, deliver func(Message), lost func()) (run
 	}
 }
 
-func (d *Direct) copyToListeners(m Message) {
+// copyToListeners delivers messages to listeners, except failed messages: listeners receive
+// these when they are published again.
+func (d *Direct) copyToListeners(messages []Message, results []error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for queue, types := range d.listeners {
-		if slices.Contains(types, m.Type) {
-			queue.Deliver(m)
+		for i, m := range messages {
+			if slices.Contains(types, m.Type) && !errors.Is(results[i], ErrUnavailable) {
+				queue.Deliver(m)
+			}
 		}
 	}
 }
@@ -199,7 +193,7 @@ func (d *Direct) shares(batch []Message) []share {
 }
 
 func (d *Direct) deliver(ctx context.Context, s share) error {
-	c, begun := d.consumer(ctx, s.binding)
+	c, begun := d.awaitConsumer(ctx, s.binding)
 	if c == nil {
 		return fmt.Errorf("deliver to %s: %w", s.binding.name, errNoConsumer)
 	}
@@ -225,9 +219,9 @@ func (d *Direct) done(c *consumer, begun time.Time) {
 	c.calls.Done()
 }
 
-// consumer returns the running consumer of a binding and registers a call that begins
-// now. It waits a while for a run.
-func (d *Direct) consumer(ctx context.Context, b *binding) (c *consumer, begun time.Time) {
+// awaitConsumer returns the running consumer of a binding and registers a call that
+// begins now. It waits a while for a run.
+func (d *Direct) awaitConsumer(ctx context.Context, b *binding) (c *consumer, begun time.Time) {
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
 	for {
