@@ -112,14 +112,15 @@ func acquireFile(path string) (lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("acquire the relay lease: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		err = errors.Join(err, file.Close())
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, nil //nolint:nilnil // Another relay is the leader.
-		}
-		return nil, fmt.Errorf("acquire the relay lease: lock %s: %w", path, err)
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case err == nil:
+		return fileLease{file}, nil
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, file.Close() // Another relay is the leader.
+	default:
+		return nil, fmt.Errorf("acquire the relay lease: lock %s: %w", path, errors.Join(err, file.Close()))
 	}
-	return fileLease{file}, nil
 }
 
 func (fileLease) renew(context.Context, time.Duration) error { return nil }

@@ -127,9 +127,7 @@ func (t Table) scan(scan func(...any) error) (Event, error) {
 	if due > 0 && slices.Contains(t.Due, e.State) {
 		e.Due = database.Time(due)
 	}
-	if t.Source != "" {
-		e.Source = t.Source
-	}
+	e.Source = cmp.Or(t.Source, e.Source)
 	return e, err
 }
 
