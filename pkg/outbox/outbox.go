@@ -64,33 +64,27 @@ func (o *Outbox) Write(ctx context.Context, tx *database.Tx, partitionKey string
 	if len(events) == 0 {
 		return nil
 	}
-	rows := make([]row, len(events))
+	rows := make([]event.Message, len(events))
 	for n, e := range events {
 		data, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("store event %s: %w", e.Type(), err)
 		}
-		rows[n] = row{id: uuid.Must(uuid.NewV7()).String(), eventType: e.Type(), data: data}
+		rows[n] = event.Message{ID: uuid.Must(uuid.NewV7()).String(), Type: e.Type(), Data: data}
 	}
 	last, err := o.store(ctx, tx, partitionKey, rows)
 	if err != nil {
-		return fmt.Errorf("store event %s: %w", rows[0].eventType, err)
+		return fmt.Errorf("store event %s: %w", rows[0].Type, err)
 	}
 	tx.AfterCommit(func() {
 		for n, r := range rows {
-			event.Caused(ctx, r.id)
-			o.log.InfoContext(ctx, "event stored", "type", r.eventType, "id", r.id,
+			event.Caused(ctx, r.ID)
+			o.log.InfoContext(ctx, "event stored", "type", r.Type, "id", r.ID,
 				"partition", partitionKey, "sequence", max(last-int64(len(rows)-1-n), 0))
 		}
 		o.wakeRelay()
 	})
 	return nil
-}
-
-// row is a new event.
-type row struct {
-	id, eventType string
-	data          []byte
 }
 
 // numbering takes %d numbers of the partition $1 and returns the last number. The row
@@ -102,7 +96,7 @@ const numbering = `
 
 // store numbers and inserts events and returns the last number, 0 without an order. A
 // purchase waits for these statements, so PostgreSQL runs both as a single statement.
-func (o *Outbox) store(ctx context.Context, tx *database.Tx, partitionKey string, rows []row) (last int64, err error) {
+func (o *Outbox) store(ctx context.Context, tx *database.Tx, partitionKey string, rows []event.Message) (last int64, err error) {
 	numbers, with := fmt.Sprintf(numbering, len(rows)), ""
 	newest, step := "(SELECT sequence FROM outbox_partition WHERE partition_key = $1)", 1
 	switch {
@@ -120,7 +114,7 @@ func (o *Outbox) store(ctx context.Context, tx *database.Tx, partitionKey string
 	for n, r := range rows {
 		values = append(values, fmt.Sprintf("($%d, $%d, $%d, %s - %d, $1, $2, '', 'pending', 0, 0)",
 			len(args)+1, len(args)+2, len(args)+3, newest, step*(len(rows)-1-n)))
-		args = append(args, r.id, r.eventType, r.data)
+		args = append(args, r.ID, r.Type, r.Data)
 	}
 	sequences, err := database.All(ctx, tx, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) },
 		with+`INSERT INTO outbox_event

@@ -173,16 +173,18 @@ var errFull = errors.New("the batch is full")
 // from $3 on, at most batchBytes of them.
 func (o *Outbox) read(ctx context.Context, where string, limit int, args ...any) (batch []event.Message, err error) {
 	room := batchBytes
-	_, err = database.All(ctx, o.db.Reader(), func(scan func(...any) error) (struct{}, error) {
-		m, err := o.scan(scan)
-		if err != nil {
-			return struct{}{}, err
+	_, err = database.All(ctx, o.db.Reader(), func(scan func(...any) error) (none struct{}, err error) {
+		m := event.Message{Source: o.source}
+		var at int64
+		if err := scan(&m.ID, &m.Type, &m.PartitionKey, &m.Sequence, &m.TraceParent, &m.Data, &at); err != nil {
+			return none, err
 		}
+		m.Time = database.Time(at)
 		batch = append(batch, m)
 		if room -= len(m.Data); room <= 0 {
-			return struct{}{}, errFull
+			return none, errFull
 		}
-		return struct{}{}, nil
+		return none, nil
 	}, `
 		SELECT id, type, partition_key, sequence, traceparent, data, recorded_at FROM outbox_event WHERE `+where,
 		append([]any{database.Instant(time.Now()), limit}, args...)...)
@@ -190,14 +192,6 @@ func (o *Outbox) read(ctx context.Context, where string, limit int, args ...any)
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
 	return batch, nil
-}
-
-func (o *Outbox) scan(scan func(...any) error) (event.Message, error) {
-	m := event.Message{Source: o.source}
-	var at int64
-	err := scan(&m.ID, &m.Type, &m.PartitionKey, &m.Sequence, &m.TraceParent, &m.Data, &at)
-	m.Time = database.Time(at)
-	return m, err
 }
 
 // count counts unroutable and rejected events by their partial indexes.
