@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -24,58 +26,42 @@ const protocolHeader = "AMQP\x00\x00\x09\x01"
 // reconnecting at once.
 type backoff struct {
 	brokers      []broker
-	next         int           // the broker to try next
-	tried        int           // brokers tried since the last delay
-	delay        time.Duration // the last delay
-	unresponsive []bool        // by broker: no response at the last attempt
+	next         int    // the broker to try next
+	tried        int    // attempts since the last stable connection
+	unresponsive []bool // by broker: no response at the last attempt
 }
 
-// reset makes the next retry immediate.
-func (b *backoff) reset() { b.delay, b.tried = 0, 0 }
-
-// wait delays the next attempt if every broker was tried in this round. The delay ends early when
-// an unresponsive broker responds again.
+// wait delays the next attempt if every broker was tried in this round, except in the first round.
 func (b *backoff) wait(ctx context.Context, responded bool) {
-	n := len(b.brokers)
 	b.unresponsive[b.next] = !responded
-	b.next = (b.next + 1) % n
-	if b.tried++; b.tried < n {
-		return
+	b.next = (b.next + 1) % len(b.brokers)
+	b.tried++
+	if round := b.tried / len(b.brokers); round > 1 && b.tried%len(b.brokers) == 0 {
+		b.probeAll(ctx, retry.Jitter(retry.Exponential(minBackoff, maxBackoff, int64(round-1))))
 	}
-	b.tried = 0
-	if i, found := b.probeAll(ctx); found {
-		b.next = i
-		b.reset()
-		return
-	}
-	b.delay = jitter(min(max(2*b.delay, minBackoff), maxBackoff))
 }
 
 // probeAll waits for the delay, but ends early when an unresponsive broker responds again: a long
 // delay would prolong an outage already over. A broker that responds and then rejects the
 // connection does not end the delay.
-func (b *backoff) probeAll(ctx context.Context) (broker int, found bool) {
-	ctx, cancel := context.WithTimeout(ctx, b.delay)
-	responses := make(chan int, len(b.brokers)) // room for every probe
-	var probes sync.WaitGroup
-	defer probes.Wait()
+func (b *backoff) probeAll(ctx context.Context, delay time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, delay)
 	defer cancel()
+	var probes sync.WaitGroup
+	var first sync.Once
 	for i, unresponsive := range b.unresponsive {
 		if !unresponsive {
 			continue
 		}
 		probes.Go(func() {
 			if b.brokers[i].awaitResponse(ctx) {
-				responses <- i
+				first.Do(func() { b.next, b.tried = i, 0 })
+				cancel()
 			}
 		})
 	}
-	select {
-	case i := <-responses:
-		return i, true
-	case <-ctx.Done():
-		return 0, false
-	}
+	<-ctx.Done()
+	probes.Wait()
 }
 
 // awaitResponse probes the broker until it responds or ctx ends.
@@ -84,7 +70,7 @@ func (b broker) awaitResponse(ctx context.Context) bool {
 		if b.responds(ctx) {
 			return true
 		}
-		pause(ctx, jitter(probeEvery))
+		retry.Wait(ctx, retry.Jitter(probeEvery))
 	}
 	return false
 }
@@ -103,9 +89,7 @@ func (b broker) responds(ctx context.Context) bool {
 	if b.uri.Scheme == "amqps" {
 		conn = tls.Client(conn, &tls.Config{ServerName: b.uri.Host, MinVersion: tls.VersionTLS12})
 	}
-	if _, err := io.WriteString(conn, protocolHeader); err != nil {
-		return false
-	}
-	n, err := conn.Read(make([]byte, 1))
-	return n == 1 && err == nil
+	_, _ = io.WriteString(conn, protocolHeader) // Without a connection, Read fails, too.
+	n, _ := conn.Read(make([]byte, 1))
+	return n == 1
 }

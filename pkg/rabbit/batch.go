@@ -20,43 +20,20 @@ const (
 // batch is a series of messages published on one channel.
 type batch struct {
 	publisher *Publisher
-	channel   *confirmChannel
-	blocked   <-chan struct{} // see channelSlot.wait
+	channel   *offeredChannel
 	messages  []event.Message
 	results   []error
 	confirms  []*amqp.DeferredConfirmation // nil for an unsent message
 	returned  map[string]string            // reasons of unroutable messages, by message id
 }
 
-func newBatch(p *Publisher, ch *confirmChannel, blocked <-chan struct{}, messages []event.Message) *batch {
-	return &batch{
-		publisher: p, channel: ch, blocked: blocked, messages: messages, results: make([]error, len(messages)),
-		confirms: make([]*amqp.DeferredConfirmation, len(messages)), returned: make(map[string]string),
-	}
-}
-
 // publish sends the messages up to the first failure, and returns the results of all sent messages
-// and of messages with a failed send.
+// and of messages with a failed send. It sends one half of a publish window while the confirms of the
+// other half are in flight.
 func (b *batch) publish(ctx context.Context) []error {
-	results := b.results[:b.pipeline(ctx)]
-	if slices.ContainsFunc(results, func(err error) bool { return errors.Is(err, errNacked) }) {
-		// A channel of RabbitMQ looks up the leader of a quorum queue once. After the death of this
-		// leader it nacks for ever; a new channel finds the new leader.
-		b.channel.fail(errNacked)
-	}
-	for i := range results {
-		if reason, ok := b.returned[b.messages[i].ID]; ok && results[i] == nil {
-			results[i] = fmt.Errorf("%w (%s)", event.ErrUnroutable, reason)
-		}
-	}
-	return results
-}
-
-// pipeline sends one half of a publish window while the confirms of the other half are in flight.
-func (b *batch) pipeline(ctx context.Context) (sent int) {
 	b.channel.collectReturns(b.returned)
 	clear(b.returned) // They belong to an abandoned batch.
-	confirmed := 0
+	sent, confirmed := 0, 0
 	for ok := true; ok && sent < len(b.messages); {
 		from := sent
 		sent = min(from+maxPublishWindow/2, len(b.messages))
@@ -65,7 +42,18 @@ func (b *batch) pipeline(ctx context.Context) (sent int) {
 		confirmed = from
 	}
 	b.awaitConfirms(ctx, confirmed, sent)
-	return sent
+	for i, m := range b.messages[:sent] {
+		reason, returned := b.returned[m.ID]
+		switch {
+		case returned && b.results[i] == nil:
+			b.results[i] = fmt.Errorf("%w (%s)", event.ErrUnroutable, reason)
+		case errors.Is(b.results[i], errNacked):
+			// A channel of RabbitMQ looks up the leader of a quorum queue once. After the death of
+			// this leader it nacks for ever; a new channel finds the new leader.
+			b.channel.fail(errNacked)
+		}
+	}
+	return b.results[:sent]
 }
 
 // send sends a range of messages without waiting, and reports whether no failure occurred. An
@@ -74,18 +62,13 @@ func (b *batch) send(from, to int) bool {
 	ch := b.channel
 	ch.socket.startBuffering()
 	for i := from; i < to; i++ {
-		if isClosed(b.blocked) {
-			copy(b.results[i:to], slices.Repeat([]error{errBlocked}, to-i))
-			break
-		}
 		m := encode(b.messages[i])
 		if b.results[i] = checkSize(m, ch.maxFrame); b.results[i] != nil {
 			continue
 		}
 		var err error
 		if b.confirms[i], err = b.sendMessage(m); err != nil {
-			copy(b.results[i:to], slices.Repeat([]error{fmt.Errorf("%w: %w", errLost, err)}, to-i))
-			ch.fail(err)
+			copy(b.results[i:to], slices.Repeat([]error{err}, to-i))
 			break
 		}
 	}
@@ -103,14 +86,20 @@ func affectsOthers(err error) bool { return err != nil && !errors.Is(err, event.
 // the same channel: a loss of the copy loses the confirm of the message, too, and both are
 // published again.
 func (b *batch) sendMessage(m amqp.Publishing) (*amqp.DeferredConfirmation, error) {
-	exchange := b.publisher.client.topology.exchange
-	confirm, err := b.channel.ch.PublishWithDeferredConfirm(exchange, m.Type, true, false, m)
-	if err != nil || !b.publisher.copies(m.Type) {
-		return confirm, err
+	select {
+	case <-b.channel.blocked:
+		return nil, errBlocked
+	default:
 	}
-	m.DeliveryMode = amqp.Transient
-	if _, err := b.channel.ch.PublishWithDeferredConfirm(ListenersExchange(exchange), m.Type, false, false, m); err != nil {
-		return nil, err
+	exchange := b.publisher.topology.exchange
+	confirm, err := b.channel.ch.PublishWithDeferredConfirm(exchange, m.Type, true, false, m)
+	if err == nil && b.publisher.copies(m.Type) {
+		m.DeliveryMode = amqp.Transient
+		_, err = b.channel.ch.PublishWithDeferredConfirm(ListenersExchange(exchange), m.Type, false, false, m)
+	}
+	if err != nil {
+		b.channel.fail(err)
+		return nil, fmt.Errorf("%w: %w", errLost, err)
 	}
 	return confirm, nil
 }
@@ -124,19 +113,13 @@ func (b *batch) awaitConfirms(ctx context.Context, from, to int) bool {
 	ch := b.channel
 	for i := from; i < to; i++ {
 		confirm := b.confirms[i]
-		if confirm == nil {
+		if confirm == nil || confirm.Acked() { // even if the connection was blocked afterwards
 			continue
-		}
-		select {
-		case <-confirm.Done(): // even if the connection was blocked afterwards
-			b.results[i] = ch.result(confirm)
-			continue
-		default:
 		}
 		select {
 		case <-confirm.Done():
 			b.results[i] = ch.result(confirm)
-		case <-b.blocked:
+		case <-ch.blocked:
 			b.results[i], ch.abandoned = errBlocked, true
 		case <-ctx.Done():
 			b.results[i], ch.abandoned = ctx.Err(), true
@@ -148,13 +131,4 @@ func (b *batch) awaitConfirms(ctx context.Context, from, to int) bool {
 	}
 	ch.collectReturns(b.returned)
 	return !slices.ContainsFunc(b.results[from:to], affectsOthers)
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"slices"
 	"sync"
 
 	"parley.internal/pkg/event"
@@ -40,7 +41,7 @@ func (b *deliveryBuffer) add(d delivery) {
 	}
 }
 
-// next removes and returns the next batch; nil if the buffer is empty.
+// next removes and returns the next batch; empty if the buffer is.
 func (b *deliveryBuffer) next() []delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,14 +52,8 @@ func (b *deliveryBuffer) next() []delivery {
 		}
 		n++
 	}
-	if n == 0 {
-		return nil
-	}
-	batch := make([]delivery, n)
-	copy(batch, b.deliveries)
+	batch := slices.Clone(b.deliveries[:n])
 	clear(b.deliveries[:n]) // releases the bodies
-	if b.deliveries = b.deliveries[n:]; len(b.deliveries) == 0 {
-		b.deliveries = nil
-	}
+	b.deliveries = b.deliveries[n:]
 	return batch
 }

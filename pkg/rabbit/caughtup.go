@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/retry"
 )
 
 // pollEvery is the interval of asking the broker for the length of a queue.
@@ -79,15 +80,8 @@ type progressWatcher struct {
 // run polls the queues until running ends. An error of the broker fails the subscription: the queue
 // may have been deleted.
 func (w *progressWatcher) run(running context.Context, fail context.CancelCauseFunc) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	lastPauses := int64(0)
-	for {
-		select {
-		case <-running.Done():
-			return
-		case <-tick.C:
-		}
+	retry.Every(running, pollEvery, func() {
 		exceeded, pauses := w.limiter.state()
 		arrived := !exceeded && pauses == lastPauses // Nothing paused reading since the last poll.
 		lastPauses = pauses
@@ -97,7 +91,7 @@ func (w *progressWatcher) run(running context.Context, fail context.CancelCauseF
 				return
 			}
 		}
-	}
+	})
 }
 
 func (w *progressWatcher) poll(q *queueConsumer, arrived bool) error {

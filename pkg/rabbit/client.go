@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/retry"
 )
 
 // Every wait for the broker has a deadline.
@@ -24,10 +25,11 @@ const (
 
 // client connects to the brokers of a Config on behalf of a Publisher, a Consumer or a Listener.
 type client struct {
+	status
+
 	brokers  []broker
 	topology topology
 	prefetch int
-	status   status
 	log      *slog.Logger
 }
 
@@ -36,8 +38,8 @@ type client struct {
 // it, a late acknowledgement of the old connection acknowledges another message on the new
 // connection.
 func (c *client) keepConnected(ctx context.Context, name string, use func(context.Context, *session) error) error {
-	c.status.down(name, "not connected yet")
-	defer c.status.remove(name)
+	c.report(name, problemDown, "not connected yet")
+	defer c.remove(name)
 	b := backoff{brokers: c.brokers, unresponsive: make([]bool, len(c.brokers))}
 	logged := ""
 	for {
@@ -47,20 +49,21 @@ func (c *client) keepConnected(ctx context.Context, name string, use func(contex
 		if ctx.Err() != nil {
 			return nil
 		}
-		c.status.down(name, err.Error())
+		c.report(name, problemBlocked, "")
+		c.report(name, problemDown, err.Error())
+		log := c.log.With("connection", name, "broker", broker.address(), "error", err)
 		if errors.Is(err, errTopology) {
 			if err.Error() != logged {
-				logged = err.Error()
-				c.log.ErrorContext(ctx, "broker topology mismatch", "connection", name, "broker", broker.address(),
-					"error", err, "retry", topologyRetry)
+				log.ErrorContext(ctx, "broker topology mismatch", "retry", topologyRetry)
 			}
-			pause(ctx, topologyRetry)
+			logged = err.Error()
+			retry.Wait(ctx, topologyRetry)
 			continue
 		}
 		logged = ""
-		c.log.WarnContext(ctx, "broker connection lost", "connection", name, "broker", broker.address(), "error", err)
+		log.WarnContext(ctx, "broker connection lost")
 		if time.Since(begun) > stableAfter {
-			b.reset()
+			b.tried = 0
 		}
 		b.wait(ctx, responded)
 	}
@@ -82,12 +85,9 @@ func (c *client) connect(
 	if err != nil {
 		return w.responded.Load(), fmt.Errorf("connect: %w", w.cause(err))
 	}
-	err = w.cause(use(ctx, &session{conn: conn, socket: w, detach: detach}))
+	err = w.cause(use(ctx, &session{socket: w, conn: conn, detach: detach}))
 	w.closeAfter(closeTimeout)
-	if closeErr := conn.CloseDeadline(time.Now().Add(closeTimeout)); closeErr != nil &&
-		!errors.Is(closeErr, amqp.ErrClosed) && err == nil {
-		err = fmt.Errorf("close connection: %w", closeErr)
-	}
+	_ = conn.CloseDeadline(time.Now().Add(closeTimeout)) // It may be closed already.
 	return true, err
 }
 
@@ -108,20 +108,17 @@ func (c *client) connectOnce(ctx context.Context, name string, use func(context.
 func (c *client) established(ctx context.Context, name string, s *session) {
 	s.closeAfter(0)
 	s.detach()
-	c.status.up(name)
+	c.report(name, problemDown, "")
 	c.log.InfoContext(ctx, "broker connected", "connection", name, "broker", s.conn.RemoteAddr().String())
 }
 
 // session is one connection, from dialling to closing.
 type session struct {
+	*socket
+
 	conn   *amqp.Connection
-	socket *socket
 	detach func() bool // lets a stop finish the present batch, instead of closing the socket
 }
-
-// closeAfter closes the connection after d, unless called again before: the library's own calls
-// wait without a deadline. 0 removes the deadline.
-func (s *session) closeAfter(d time.Duration) { s.socket.closeAfter(d) }
 
 func (s *session) openChannel() (*amqp.Channel, error) {
 	ch, err := s.conn.Channel()
@@ -140,26 +137,17 @@ func (s *session) onChannel(do func(*amqp.Channel) error) error {
 	if err := do(ch); err != nil {
 		return err
 	}
-	return closeChannel(ch)
-}
-
-func closeChannel(ch *amqp.Channel) error {
 	if err := ch.Close(); err != nil {
 		return fmt.Errorf("close channel: %w", err)
 	}
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-// jitter returns a random duration between d/2 and d: many processes must not retry at once.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // Jitter is not a secret.
+// declare declares a part on a channel of its own.
+func (s *session) declare(p part, passive bool) (q amqp.Queue, err error) {
+	err = s.onChannel(func(ch *amqp.Channel) (err error) {
+		q, err = p.declare(ch, passive)
+		return err
+	})
+	return q, err
 }

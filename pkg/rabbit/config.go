@@ -66,6 +66,7 @@ type Config struct {
 // too: a mistake is reported before the day of the first broker.
 func (cfg Config) newClient() (*client, error) {
 	c := &client{
+		status: status{connections: make(map[string]*connectionState)},
 		topology: topology{
 			exchange: cmp.Or(cfg.Exchange, DefaultExchange), queueType: cmp.Or(cfg.QueueType, Classic),
 		},

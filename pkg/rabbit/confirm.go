@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -74,16 +73,9 @@ func (c *confirmChannel) result(confirm *amqp.DeferredConfirmation) error {
 // collectReturns empties the buffer of returned messages. A return arrives before the confirm of
 // the same message, so after the confirms the reasons are complete.
 func (c *confirmChannel) collectReturns(reasons map[string]string) {
-	for {
-		select {
-		case r, open := <-c.returned:
-			if !open {
-				return
-			}
-			reasons[r.MessageId] = r.ReplyText
-		default:
-			return
-		}
+	for len(c.returned) > 0 {
+		r := <-c.returned
+		reasons[r.MessageId] = r.ReplyText
 	}
 }
 
@@ -98,60 +90,55 @@ func (c *confirmChannel) closeError(ctx context.Context) *amqp.Error {
 	return c.reason
 }
 
+// offeredChannel is a confirm channel until the broker blocks its connection.
+type offeredChannel struct {
+	*confirmChannel
+
+	blocked chan struct{} // closed when the connection is blocked: writes would only fill the socket buffer
+}
+
+// ended is offered after Run returned.
+var ended = &offeredChannel{}
+
 // channelSlot hands the present confirm channel from Run to Publish.
 type channelSlot struct {
 	mu      sync.Mutex
-	channel *confirmChannel // nil while disconnected or blocked
-	blocked chan struct{}   // closed when the broker blocks the connection of channel
-	ended   bool            // Run has returned
+	offered *offeredChannel // nil while disconnected or blocked
 	changed chan struct{}   // closed at each change
 }
 
-func (s *channelSlot) set(ch *confirmChannel) {
+func (s *channelSlot) set(ch *offeredChannel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.channel, s.blocked = ch, make(chan struct{})
+	s.offered = ch
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// block fails the batches in flight and makes wait wait, until the next set.
-func (s *channelSlot) block() {
-	s.mu.Lock()
-	close(s.blocked)
-	s.mu.Unlock()
-	s.set(nil)
+func (s *channelSlot) offer(ch *confirmChannel) *offeredChannel {
+	offered := &offeredChannel{ch, make(chan struct{})}
+	s.set(offered)
+	return offered
 }
 
-// end makes wait fail at once from now on.
-func (s *channelSlot) end() {
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
-	s.set(nil)
-}
-
-// wait waits for an open channel, up to connectTimeout. blocked is closed when the broker blocks
-// the connection: writes would only fill the socket buffer.
-func (s *channelSlot) wait(ctx context.Context) (ch *confirmChannel, blocked <-chan struct{}, err error) {
-	timeout := time.NewTimer(connectTimeout)
-	defer timeout.Stop()
+// wait waits for an open channel, up to connectTimeout.
+func (s *channelSlot) wait(ctx context.Context) (*offeredChannel, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, event.ErrUnavailable)
+	defer cancel()
 	for {
 		s.mu.Lock()
-		ch, blocked, ended, changed := s.channel, s.blocked, s.ended, s.changed
+		ch, changed := s.offered, s.changed
 		s.mu.Unlock()
 		switch {
+		case ch == ended:
+			return nil, event.ErrUnavailable
 		case ch != nil && !ch.ch.IsClosed(): // Otherwise the next channel follows soon.
-			return ch, blocked, nil
-		case ended:
-			return nil, nil, event.ErrUnavailable
+			return ch, nil
 		}
 		select {
 		case <-changed:
-		case <-timeout.C:
-			return nil, nil, event.ErrUnavailable
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 	}
 }

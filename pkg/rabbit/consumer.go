@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -17,10 +18,10 @@ const (
 
 // Consumer consumes the queues of subscriptions. It is safe for concurrent use.
 type Consumer struct {
-	client *client
+	*client
 
 	mu     sync.Mutex
-	queues map[*queueConsumer]bool // of established connections
+	queues map[string][]*queueConsumer // of connected subscriptions, by name
 }
 
 // NewConsumer validates the configuration, without connecting.
@@ -29,21 +30,15 @@ func NewConsumer(cfg Config) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{client: c, queues: make(map[*queueConsumer]bool)}, nil
+	return &Consumer{client: c, queues: make(map[string][]*queueConsumer)}, nil
 }
-
-// Connections returns the state of the connections, one for each running subscription.
-func (c *Consumer) Connections() []Connection { return c.client.status.list() }
-
-// Degraded describes the present problems, one sentence each.
-func (c *Consumer) Degraded() []string { return c.client.status.degraded() }
 
 // Subscribe implements event.Subscriber. A subscription has one connection, with one channel for
 // each queue. Batches mix the queues and are received one at a time. Run reconnects after every
 // error, and returns nil when its context ends.
 func (c *Consumer) Subscribe(s event.Subscription) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
-		return c.client.keepConnected(ctx, s.Name, func(ctx context.Context, conn *session) error {
+		return c.keepConnected(ctx, s.Name, func(ctx context.Context, conn *session) error {
 			return c.consume(ctx, conn, s)
 		})
 	}
@@ -68,20 +63,20 @@ func (c *Consumer) consume(ctx context.Context, conn *session, s event.Subscript
 		conn.closeAfter(closeTimeout)
 		goroutines.Wait()
 	}()
-	c.track(queues, true)
-	defer c.track(queues, false)
+	c.track(s.Name, queues)
+	defer c.track(s.Name, nil)
 	if s.CaughtUp != nil {
 		ch, err := conn.openChannel()
 		if err != nil {
 			return err
 		}
-		watcher := progressWatcher{subscription: s, queues: queues, channel: ch, limiter: &conn.socket.limiter}
+		watcher := progressWatcher{subscription: s, queues: queues, channel: ch, limiter: &conn.limiter}
 		goroutines.Go(func() { watcher.run(running, fail) })
 	}
 	for _, q := range queues {
 		goroutines.Go(func() { q.forward(running, fail, buffer) })
 	}
-	c.client.established(ctx, s.Name, conn)
+	c.established(ctx, s.Name, conn)
 	return c.receiveAll(running, s, buffer)
 }
 
@@ -90,29 +85,26 @@ func (c *Consumer) openQueue(conn *session, name queueName) (*queueConsumer, err
 	if err != nil {
 		return nil, err
 	}
-	if err := c.client.topology.declareQueue(ch, name); err != nil {
+	if err := c.topology.declareQueue(ch, name); err != nil {
 		return nil, err
 	}
-	return newQueueConsumer(ch, name, &conn.socket.limiter, c.client.prefetch)
+	q := &queueConsumer{name: name, ch: ch, limiter: &conn.limiter, prefetch: prefetch{max: c.prefetch}}
+	return q, q.start(min(initialPrefetch, c.prefetch)) // low, because the size of the messages is unknown
 }
 
 // receiveAll receives the buffered deliveries batch by batch until running ends. Deliveries left in
 // the buffer are requeued when the connection closes.
 func (c *Consumer) receiveAll(running context.Context, s event.Subscription, buffer *deliveryBuffer) error {
 	for {
-		batch := buffer.next()
-		if running.Err() != nil {
+		select {
+		case <-running.Done():
 			return context.Cause(running)
+		case <-buffer.added:
 		}
-		if batch != nil {
+		for batch := buffer.next(); len(batch) > 0 && running.Err() == nil; batch = buffer.next() {
 			if err := c.receive(running, s, batch); err != nil {
 				return err
 			}
-			continue
-		}
-		select {
-		case <-running.Done():
-		case <-buffer.added:
 		}
 	}
 }
@@ -121,11 +113,8 @@ func (c *Consumer) receiveAll(running context.Context, s event.Subscription, buf
 // error the batch stays unacked: RabbitMQ would deliver a requeued message again at once.
 func (c *Consumer) receive(running context.Context, s event.Subscription, batch []delivery) error {
 	messages := sortPartitions(batch)
-	setError := func(reason string) {
-		c.client.status.update(s.Name, func(state *connectionState) { state.receiveError = reason })
-	}
-	defer setError("")
-	for retry := minReceiveRetry; ; retry = min(2*retry, maxReceiveRetry) {
+	defer c.report(s.Name, problemReceive, "")
+	for attempt := int64(1); ; attempt++ {
 		err := s.Receive(running, messages)
 		if err == nil {
 			return acknowledge(batch)
@@ -133,9 +122,10 @@ func (c *Consumer) receive(running context.Context, s event.Subscription, batch 
 		if running.Err() != nil {
 			return context.Cause(running)
 		}
-		setError(err.Error())
-		c.client.log.WarnContext(running, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", retry)
-		pause(running, jitter(retry))
+		c.report(s.Name, problemReceive, err.Error())
+		delay := retry.Exponential(minReceiveRetry, maxReceiveRetry, attempt)
+		c.log.WarnContext(running, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", delay)
+		retry.Wait(running, retry.Jitter(delay))
 	}
 }
 
@@ -146,21 +136,19 @@ type partition struct{ source, key string }
 // queues, so a successor may precede its predecessor. Positions of different partitions do not
 // change.
 func sortPartitions(batch []delivery) []event.Message {
-	partitions := make(map[partition][]event.Message)
-	for _, d := range batch {
-		if d.Ordered() {
+	sorted := make([]event.Message, len(batch))
+	partitions := make(map[partition][]int) // positions in the batch
+	for i, d := range batch {
+		if sorted[i] = d.Message; d.Ordered() {
 			p := partition{d.Source, d.PartitionKey}
-			partitions[p] = append(partitions[p], d.Message)
+			partitions[p] = append(partitions[p], i)
 		}
 	}
-	for _, messages := range partitions {
-		slices.SortStableFunc(messages, func(a, b event.Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	}
-	sorted := make([]event.Message, len(batch))
-	for i, d := range batch {
-		p := partition{d.Source, d.PartitionKey}
-		if sorted[i] = d.Message; d.Ordered() {
-			sorted[i], partitions[p] = partitions[p][0], partitions[p][1:]
+	for _, positions := range partitions {
+		bySequence := slices.Clone(positions)
+		slices.SortStableFunc(bySequence, func(a, b int) int { return cmp.Compare(batch[a].Sequence, batch[b].Sequence) })
+		for n, i := range bySequence {
+			sorted[positions[n]] = batch[i].Message
 		}
 	}
 	return sorted
@@ -175,7 +163,7 @@ func acknowledge(batch []delivery) error {
 		d.queue.countHandled(int64(len(d.Data)))
 	}
 	for q, tag := range newest {
-		if err := q.acks.ack(tag); err != nil {
+		if err := q.ack(tag); err != nil {
 			return err
 		}
 	}
@@ -195,25 +183,18 @@ type Unacked struct {
 func (c *Consumer) Unacked() (all []Unacked) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	byQueue := make(map[string]Unacked)
-	for q := range c.queues {
-		sum, u := byQueue[q.name.String()], q.unacked()
-		byQueue[u.Queue] = Unacked{u.Queue, sum.Messages + u.Messages, sum.Bytes + u.Bytes}
-	}
-	for _, sum := range byQueue {
-		all = append(all, sum)
+	for _, queues := range c.queues {
+		for _, q := range queues {
+			all = append(all, q.unacked())
+		}
 	}
 	slices.SortFunc(all, func(a, b Unacked) int { return cmp.Compare(a.Queue, b.Queue) })
 	return all
 }
 
-// track includes queues in Unacked, or excludes them.
-func (c *Consumer) track(queues []*queueConsumer, include bool) {
+// track sets the queues of a subscription in Unacked; nil without a connection.
+func (c *Consumer) track(subscription string, queues []*queueConsumer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, q := range queues {
-		if delete(c.queues, q); include {
-			c.queues[q] = true
-		}
-	}
+	c.queues[subscription] = queues
 }

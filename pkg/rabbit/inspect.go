@@ -37,80 +37,47 @@ func Inspect(ctx context.Context, cfg Config, subscriptions ...event.Subscriptio
 	if err != nil {
 		return nil, err
 	}
+	wanted := []part{c.topology.mainExchange(), c.topology.listenersExchange()}
+	for _, s := range subscriptions {
+		for _, eventType := range s.Types {
+			wanted = append(wanted, c.topology.queue(queueName{s.Name, eventType}))
+		}
+	}
+	for _, q := range c.topology.queues {
+		wanted = append(wanted, c.topology.queue(q))
+	}
 	err = c.connectOnce(ctx, "inspecting", func(_ context.Context, s *session) error {
-		parts, err = inspect(s, c.topology.checks(subscriptions))
-		return err
+		for i, w := range wanted {
+			if slices.Contains(wanted[:i], w) {
+				continue
+			}
+			p, err := inspect(s, w)
+			if err != nil {
+				return fmt.Errorf("inspect %s: %w", w, err)
+			}
+			parts = append(parts, p)
+		}
+		return nil
 	})
 	return parts, err
 }
 
-// check finds a part, and declares it in order to compare its arguments.
-type check struct {
-	name    string
-	find    func(ch *amqp.Channel, p *Part) error
-	declare func(ch *amqp.Channel) error
-}
-
-func (t *topology) checks(subscriptions []event.Subscription) []check {
-	checks := []check{
-		checkExchange(t.exchange, t.declareExchange),
-		checkExchange(ListenersExchange(t.exchange), t.declareListenersExchange),
-	}
-	var queues []queueName
-	for _, s := range subscriptions {
-		for _, eventType := range s.Types {
-			queues = append(queues, queueName{s.Name, eventType})
-		}
-	}
-	queues = append(queues, t.queues...)
-	for i, q := range queues {
-		if !slices.Contains(queues[:i], q) {
-			checks = append(checks, t.checkQueue(q.String()))
-		}
-	}
-	return checks
-}
-
-func checkExchange(name string, declare func(*amqp.Channel) error) check {
-	return check{name: "exchange " + name, declare: declare, find: func(ch *amqp.Channel, _ *Part) error {
-		return ch.ExchangeDeclarePassive(name, amqp.ExchangeTopic, true, false, false, false, nil)
-	}}
-}
-
-func (t *topology) checkQueue(name string) check {
-	return check{
-		name: "queue " + name,
-		find: func(ch *amqp.Channel, p *Part) error {
-			q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-			p.Messages, p.Consumers = q.Messages, q.Consumers
-			return err
-		},
-		declare: func(ch *amqp.Channel) error {
-			_, err := ch.QueueDeclare(name, true, false, false, false, t.queueArguments())
-			return err
-		},
-	}
-}
-
-// inspect looks for each part with a passive declaration, which only proves existence. Then it
+// inspect looks for a part with a passive declaration, which only proves existence. Then it
 // declares the existing part: that changes nothing, and fails if the arguments differ.
-func inspect(s *session, checks []check) (parts []Part, err error) {
-	for _, c := range checks {
-		p := Part{Name: c.name, State: AsConfigured}
-		err := s.onChannel(func(ch *amqp.Channel) error { return c.find(ch, &p) })
-		if err == nil {
-			err = s.onChannel(c.declare)
-		}
-		reply, replied := errors.AsType[*amqp.Error](err)
-		switch {
-		case replied && reply.Code == amqp.NotFound:
-			p.State = Missing
-		case replied && reply.Code == amqp.PreconditionFailed:
-			p.State, p.Detail = Different, reply.Reason
-		case err != nil:
-			return nil, fmt.Errorf("inspect %s: %w", c.name, err)
-		}
-		parts = append(parts, p)
+func inspect(s *session, wanted part) (Part, error) {
+	q, err := s.declare(wanted, true)
+	if err == nil {
+		_, err = s.declare(wanted, false)
 	}
-	return parts, nil
+	p := Part{Name: wanted.String(), State: AsConfigured, Messages: q.Messages, Consumers: q.Consumers}
+	reply, replied := errors.AsType[*amqp.Error](err)
+	switch {
+	case replied && reply.Code == amqp.NotFound:
+		p.State = Missing
+	case replied && reply.Code == amqp.PreconditionFailed:
+		p.State, p.Detail = Different, reply.Reason
+	case err != nil:
+		return p, err
+	}
+	return p, nil
 }

@@ -16,7 +16,6 @@ type byteLimiter struct {
 	bytes     int64
 	available chan struct{} // closed when reading may continue; nil while it may
 	pauses    int64         // how often the limit was exceeded
-	disabled  bool
 }
 
 // add adjusts the number of unacked bytes.
@@ -24,7 +23,7 @@ func (l *byteLimiter) add(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bytes += bytes
-	switch exceeded := l.bytes > maxUnackedBytes && !l.disabled; {
+	switch exceeded := l.bytes > maxUnackedBytes; {
 	case exceeded && l.available == nil:
 		l.available = make(chan struct{})
 		l.pauses++
@@ -49,12 +48,7 @@ func (l *byteLimiter) wait() (blocked bool) {
 }
 
 // disable lets readers pass from now on.
-func (l *byteLimiter) disable() {
-	l.mu.Lock()
-	l.disabled = true
-	l.mu.Unlock()
-	l.add(0)
-}
+func (l *byteLimiter) disable() { l.add(-1 << 50) } // more bytes than are ever unacked
 
 // state reports whether the limit is exceeded now, and how often it was.
 func (l *byteLimiter) state() (exceeded bool, pauses int64) {

@@ -13,9 +13,7 @@ import (
 
 // Listener delivers hints about events: at most once, and only while connected. It is safe for
 // concurrent use.
-type Listener struct {
-	client *client
-}
+type Listener struct{ *client }
 
 // NewListener validates the configuration, without connecting.
 func NewListener(cfg Config) (*Listener, error) {
@@ -23,14 +21,8 @@ func NewListener(cfg Config) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Listener{client: c}, nil
+	return &Listener{c}, nil
 }
-
-// Connections returns the state of the connections, one for each running listener.
-func (l *Listener) Connections() []Connection { return l.client.status.list() }
-
-// Degraded describes the present problems, one sentence each.
-func (l *Listener) Degraded() []string { return l.client.status.degraded() }
 
 // Listen implements event.Listener. A listener has a connection of its own, and on each connection
 // an exclusive queue. Its events are those copied by publishers (CopyToListeners), and events of
@@ -41,23 +33,20 @@ func (l *Listener) Listen(
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
 		queue := event.NewListenerQueue(deliver, missed)
-		ctx, stop := context.WithCancel(ctx)
 		var calls sync.WaitGroup
 		defer calls.Wait()
-		defer stop()
 		calls.Go(func() { queue.Run(ctx) })
-		return l.client.keepConnected(ctx, name, func(ctx context.Context, conn *session) error {
-			topology := &l.client.topology
-			if err := conn.onChannel(topology.declareExchanges); err != nil {
+		return l.keepConnected(ctx, name, func(ctx context.Context, conn *session) error {
+			if err := conn.onChannel(l.topology.declareExchanges); err != nil {
 				return err
 			}
-			deliveries, err := consumeExclusive(conn, topology.listenerBindings(types)...)
+			deliveries, err := consumeExclusive(conn, l.topology.listenerBindings(types)...)
 			if err != nil {
 				return err
 			}
 			queue.Lost() // Events published before the declaration are lost.
-			l.client.established(ctx, name, conn)
-			// Hear never waits for the callback: the library buffers deliveries without a bound.
+			l.established(ctx, name, conn)
+			// Deliver never waits for the callback: the library buffers deliveries without a bound.
 			return forward(ctx, deliveries, types, queue.Deliver)
 		})
 	}

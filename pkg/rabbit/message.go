@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"reflect"
 	"strconv"
 	"time"
@@ -53,15 +54,10 @@ const lastYear = 9999
 // type, or write it in lower case.
 func decode(d amqp.Delivery, eventType string) event.Message {
 	m := event.Message{
-		ID: d.MessageId, Type: eventType, Source: d.AppId, Time: d.Timestamp.UTC(),
+		ID: cmp.Or(d.MessageId, text(d.Headers[headerID])), Type: eventType,
+		Source: cmp.Or(d.AppId, text(d.Headers[headerSource])), Time: d.Timestamp.UTC(),
 		PartitionKey: text(d.Headers[headerPartition]), Sequence: number(d.Headers[headerSequence]),
 		TraceParent: text(d.Headers[headerTrace]), Data: d.Body,
-	}
-	if m.ID == "" {
-		m.ID = text(d.Headers[headerID])
-	}
-	if m.Source == "" {
-		m.Source = text(d.Headers[headerSource])
 	}
 	// The timestamp property has seconds only.
 	if at, err := time.Parse(time.RFC3339Nano, text(d.Headers[headerTime])); err == nil {

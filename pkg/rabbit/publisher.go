@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"parley.internal/pkg/event"
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -23,17 +24,20 @@ const (
 // Publisher publishes events with confirms. Publish works while Run runs. A Publisher is safe for
 // concurrent use.
 type Publisher struct {
-	client  *client
+	*client
+
 	turn    chan struct{} // holds a token while a batch is published
 	channel channelSlot
 	losses  lossCounter // guarded by turn
 
-	mismatch error // of the queues of other services; belongs to Run
+	mismatch string // of the queues of other services; belongs to Run
 
-	mu      sync.Mutex
-	copied  map[string]bool // event types with copies for listeners
-	copyAll bool
+	mu     sync.Mutex
+	copied map[string]bool // event types with copies for listeners; allTypes for any
 }
+
+// allTypes stands for each event type.
+const allTypes = "*"
 
 // NewPublisher validates the configuration, without connecting.
 func NewPublisher(cfg Config) (*Publisher, error) {
@@ -53,7 +57,9 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 func (p *Publisher) CopyToListeners(types ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.copyAll = p.copyAll || len(types) == 0
+	if len(types) == 0 {
+		types = []string{allTypes}
+	}
 	for _, eventType := range types {
 		p.copied[eventType] = true
 	}
@@ -62,14 +68,8 @@ func (p *Publisher) CopyToListeners(types ...string) {
 func (p *Publisher) copies(eventType string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.copyAll || p.copied[eventType]
+	return p.copied[allTypes] || p.copied[eventType]
 }
-
-// Connections returns the state of the publishing connection, or nothing while Run does not run.
-func (p *Publisher) Connections() []Connection { return p.client.status.list() }
-
-// Degraded describes the present problems, one sentence each.
-func (p *Publisher) Degraded() []string { return p.client.status.degraded() }
 
 // Publish implements event.Publisher: it sends the batch in a window of unconfirmed messages. A
 // confirmed and not returned message has the result nil. If the broker closes the channel or the
@@ -95,11 +95,15 @@ func (p *Publisher) publish(ctx context.Context, messages []event.Message) []err
 	case <-ctx.Done():
 		return slices.Repeat([]error{ctx.Err()}, len(messages))
 	}
-	ch, blocked, err := p.channel.wait(ctx)
+	ch, err := p.channel.wait(ctx)
 	if err != nil {
 		return slices.Repeat([]error{err}, len(messages))
 	}
-	results := newBatch(p, ch, blocked, messages).publish(ctx)
+	b := batch{
+		publisher: p, channel: ch, messages: messages, results: make([]error, len(messages)),
+		confirms: make([]*amqp.DeferredConfirmation, len(messages)), returned: make(map[string]string),
+	}
+	results := b.publish(ctx)
 	p.losses.suspect(ctx, ch, messages, results)
 	return results
 }
@@ -107,14 +111,14 @@ func (p *Publisher) publish(ctx context.Context, messages []event.Message) []err
 // Run keeps the publishing connection until ctx ends, and reconnects for as long as the broker is
 // unavailable or its topology differs. Afterwards Publish fails at once.
 func (p *Publisher) Run(ctx context.Context) error {
-	defer p.channel.end()
-	return p.client.keepConnected(ctx, publishing, p.serve)
+	defer p.channel.set(ended)
+	return p.keepConnected(ctx, publishing, p.serve)
 }
 
 // serve declares the topology and opens confirm channels, one after the other, for Publish.
 func (p *Publisher) serve(ctx context.Context, s *session) error {
 	blocked := s.conn.NotifyBlocked(make(chan amqp.Blocking, 16))
-	if err := s.onChannel(p.client.topology.declareExchanges); err != nil {
+	if err := s.onChannel(p.topology.declareExchanges); err != nil {
 		return err
 	}
 	if err := p.declareQueues(ctx, s); err != nil {
@@ -124,7 +128,7 @@ func (p *Publisher) serve(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	p.client.established(ctx, publishing, s)
+	p.established(ctx, publishing, s)
 	for {
 		if err = p.offer(ctx, s, ch, blocked); err == nil || ctx.Err() != nil {
 			return err
@@ -137,27 +141,25 @@ func (p *Publisher) serve(ctx context.Context, s *session) error {
 
 // reopen opens another confirm channel on the same connection if only the channel failed.
 func reopen(ctx context.Context, s *session, failed *confirmChannel, cause error) (*confirmChannel, error) {
+	isNacked := errors.Is(cause, errNacked)
+	if !isNacked && !closesChannelOnly(cause) {
+		return nil, cause
+	}
 	s.closeAfter(setupTimeout)
 	defer s.closeAfter(0)
-	switch {
-	case closesChannelOnly(cause):
-	case errors.Is(cause, errNacked):
-		pause(ctx, nackRetry)
-		if err := closeChannel(failed.ch); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, cause
+	if isNacked {
+		retry.Wait(ctx, nackRetry)
+		_ = failed.ch.Close() // A failure of the connection prevents the other channel, too.
 	}
 	return openConfirmChannel(s)
 }
 
 // declareQueues declares the queues of other services, and records the mismatches for Degraded.
 func (p *Publisher) declareQueues(ctx context.Context, s *session) error {
-	problem, err := p.client.topology.declareQueues(ctx, s)
+	problem, err := p.topology.declareQueues(ctx, s)
 	if err == nil {
 		p.mismatch = problem
-		p.client.status.update(publishing, func(c *connectionState) { c.topology = problem })
+		p.report(publishing, problemTopology, problem)
 	}
 	return err
 }
@@ -166,29 +168,26 @@ func (p *Publisher) declareQueues(ctx context.Context, s *session) error {
 // writes would only fill the socket buffer. The error errNacked asks for another channel on the
 // same connection.
 func (p *Publisher) offer(ctx context.Context, s *session, ch *confirmChannel, blocked <-chan amqp.Blocking) error {
-	p.channel.set(ch)
+	offered := p.channel.offer(ch)
 	defer p.channel.set(nil)
 	redeclare := time.NewTicker(topologyRetry)
 	defer redeclare.Stop()
-	setBlocked := func(reason string) {
-		p.client.status.update(publishing, func(c *connectionState) { c.blocked = reason })
-	}
-	for isBlocked := false; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-ch.closed:
 			return cmp.Or(e, amqp.ErrClosed)
 		case err := <-ch.failed:
-			if ch.ch.IsClosed() { // closed has the reason.
-				return cmp.Or(<-ch.closed, amqp.ErrClosed)
-			}
-			if isBlocked { // RabbitMQ opens no channel on a blocked connection.
+			switch {
+			case ch.ch.IsClosed(): // closed has the reason.
+			case offered == nil: // RabbitMQ opens no channel on a blocked connection.
 				return fmt.Errorf("%w: %v", errLost, err) //nolint:errorlint // errNacked must not match.
+			default:
+				return err
 			}
-			return err
 		case <-redeclare.C:
-			if isBlocked || p.mismatch == nil {
+			if offered == nil || p.mismatch == "" {
 				continue
 			}
 			s.closeAfter(setupTimeout)
@@ -199,15 +198,15 @@ func (p *Publisher) offer(ctx context.Context, s *session, ch *confirmChannel, b
 		case b, open := <-blocked:
 			switch {
 			case !open:
-				return cmp.Or(<-ch.closed, amqp.ErrClosed)
-			case b.Active && !isBlocked:
-				setBlocked(cmp.Or(b.Reason, "unknown reason"))
-				p.channel.block()
-				isBlocked = true
-			case !b.Active && isBlocked:
-				setBlocked("")
-				p.channel.set(ch)
-				isBlocked = false
+				blocked = nil // closed has the reason.
+			case b.Active && offered != nil:
+				p.report(publishing, problemBlocked, cmp.Or(b.Reason, "unknown reason"))
+				close(offered.blocked)
+				offered = nil
+				p.channel.set(nil)
+			case !b.Active && offered == nil:
+				p.report(publishing, problemBlocked, "")
+				offered = p.channel.offer(ch)
 			}
 		}
 	}

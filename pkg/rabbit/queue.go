@@ -17,7 +17,6 @@ type queueConsumer struct {
 	ch       *amqp.Channel
 	limiter  *byteLimiter
 	progress caughtUp
-	acks     ackSender
 
 	// The following fields belong to forward.
 	prefetch    prefetch
@@ -26,6 +25,11 @@ type queueConsumer struct {
 	deliveries  <-chan amqp.Delivery
 	last        uint64 // the tag of the newest delivery
 	first       uint64 // the value of last at the start of the present consumer
+
+	mu       sync.Mutex
+	received uint64 // acknowledged by the receiver up to this tag
+	acked    uint64 // acknowledged to the broker up to this tag
+	holdAcks bool   // each acknowledgement allows the broker to send another message
 }
 
 // replacement is the state of replacing a consumer by another with a different prefetch.
@@ -34,15 +38,6 @@ type replacement struct {
 	deadline  <-chan time.Time // cancels the consumer even if it is not saturated
 	due       bool
 	cancelled bool
-}
-
-// newQueueConsumer starts a consumer with a low prefetch: the size of the messages is unknown.
-func newQueueConsumer(ch *amqp.Channel, name queueName, limiter *byteLimiter, maxPrefetch int) (*queueConsumer, error) {
-	q := &queueConsumer{
-		name: name, ch: ch, limiter: limiter, prefetch: prefetch{max: maxPrefetch},
-		acks: ackSender{ch: ch, queue: name},
-	}
-	return q, q.start(min(initialPrefetch, maxPrefetch))
 }
 
 // start begins a consumer with a prefetch of its own, in addition to the unacked messages of the
@@ -69,7 +64,7 @@ func (q *queueConsumer) forward(running context.Context, fail context.CancelCaus
 	for {
 		select {
 		case <-running.Done():
-			_ = q.acks.release() // The connection may be closed already.
+			_ = q.releaseAcks() // The connection may be closed already.
 			_ = q.ch.Cancel(q.tag, true)
 			return
 		case <-q.replacement.deadline:
@@ -87,8 +82,13 @@ func (q *queueConsumer) forward(running context.Context, fail context.CancelCaus
 			}
 		}
 		if q.replacement.due && !q.replacement.cancelled {
-			// In the background, because deliveries must be read until the broker replies.
-			cancels.Go(q.cancel(fail))
+			q.replacement.cancelled, q.replacement.deadline = true, nil
+			tag := q.tag
+			cancels.Go(func() { // Deliveries must be read until the broker replies. Their channel is closed then.
+				if err := q.ch.Cancel(tag, false); err != nil {
+					fail(fmt.Errorf("cancel the consumer of %s: %w", q.name, err))
+				}
+			})
 		}
 	}
 }
@@ -113,37 +113,22 @@ func (q *queueConsumer) add(d amqp.Delivery, buffer *deliveryBuffer) error {
 // RabbitMQ requeues deliveries in flight of a quorum queue, and delivers later messages first.
 func (q *queueConsumer) adapt() {
 	wanted, current := q.prefetch.wanted(), int(q.prefetch.current.Load())
-	switch {
-	case q.replacement.cancelled || wanted == current && q.replacement.prefetch == 0:
+	if q.replacement.cancelled || wanted == current && q.replacement.prefetch == 0 {
 		return
-	case q.replacement.prefetch == 0 && wanted > current:
-		if !q.acks.hold(q.saturated) {
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	saturated := q.last-max(q.first, q.acked) >= uint64(current) //nolint:gosec // A prefetch is positive.
+	if q.replacement.prefetch == 0 {
+		if wanted > current && !saturated {
 			return
 		}
-		q.replacement.prefetch = wanted
-	case q.replacement.prefetch == 0: // The present prefetch is too high already.
-		q.acks.hold(func(uint64) bool { return true })
-		q.replacement.prefetch, q.replacement.deadline = wanted, time.After(maxSaturation)
-	default:
-	}
-	q.replacement.due = q.replacement.due || q.saturated(q.acks.upTo())
-}
-
-// saturated reports whether the number of unacked messages equals the prefetch.
-func (q *queueConsumer) saturated(acknowledged uint64) bool {
-	return int64(q.last-max(q.first, acknowledged)) >= q.prefetch.current.Load() //nolint:gosec // The difference is small.
-}
-
-// cancel returns a function to cancel the present consumer. The deliveries in flight follow; then
-// their channel is closed.
-func (q *queueConsumer) cancel(fail context.CancelCauseFunc) (call func()) {
-	q.replacement.cancelled, q.replacement.deadline = true, nil
-	tag := q.tag
-	return func() {
-		if err := q.ch.Cancel(tag, false); err != nil {
-			fail(fmt.Errorf("cancel the consumer of %s: %w", q.name, err))
+		q.holdAcks, q.replacement.prefetch = true, wanted
+		if wanted < current { // The present prefetch is too high already.
+			q.replacement.deadline = time.After(maxSaturation)
 		}
 	}
+	q.replacement.due = q.replacement.due || saturated
 }
 
 // replace starts the planned consumer after the end of the cancelled consumer.
@@ -151,7 +136,7 @@ func (q *queueConsumer) replace() error {
 	if !q.replacement.cancelled {
 		return fmt.Errorf("consumer of %s ended: %w", q.name, amqp.ErrClosed)
 	}
-	if err := q.acks.release(); err != nil {
+	if err := q.releaseAcks(); err != nil {
 		return err
 	}
 	prefetch := q.replacement.prefetch
@@ -172,54 +157,29 @@ func (q *queueConsumer) unacked() Unacked {
 	return Unacked{q.name.String(), q.progress.delivered.Load() - handled, q.prefetch.bytes.Load()}
 }
 
-// ackSender sends acknowledgements, each for all deliveries up to a tag.
-type ackSender struct {
-	ch    *amqp.Channel
-	queue queueName
-
-	mu   sync.Mutex
-	held bool   // each acknowledgement allows the broker to send another message
-	done uint64 // acknowledged by the receiver up to this tag
-	sent uint64 // acknowledged to the broker up to this tag
+// ack acknowledges all deliveries up to a tag, at once or at the next releaseAcks.
+func (q *queueConsumer) ack(tag uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.received = tag
+	return q.sendAck()
 }
 
-// hold delays acknowledgements from now on if the condition holds for the last sent tag.
-func (a *ackSender) hold(condition func(sent uint64) bool) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.held = a.held || condition(a.sent)
-	return a.held
+// releaseAcks sends the held acknowledgements.
+func (q *queueConsumer) releaseAcks() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.holdAcks = false
+	return q.sendAck()
 }
 
-func (a *ackSender) upTo() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.sent
-}
-
-// ack acknowledges all deliveries up to a tag, at once or at the next release.
-func (a *ackSender) ack(tag uint64) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.done = tag
-	return a.send()
-}
-
-// release sends the held acknowledgements.
-func (a *ackSender) release() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.held = false
-	return a.send()
-}
-
-func (a *ackSender) send() error {
-	if a.held || a.done == a.sent {
+func (q *queueConsumer) sendAck() error {
+	if q.holdAcks || q.received == q.acked {
 		return nil
 	}
-	a.sent = a.done
-	if err := a.ch.Ack(a.sent, true); err != nil {
-		return fmt.Errorf("acknowledge %s: %w", a.queue, err)
+	q.acked = q.received
+	if err := q.ch.Ack(q.acked, true); err != nil {
+		return fmt.Errorf("acknowledge %s: %w", q.name, err)
 	}
 	return nil
 }

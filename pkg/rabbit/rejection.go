@@ -94,7 +94,7 @@ type lossCounter struct {
 
 // suspect replaces the results of the lost messages by a suspicion if the broker gave one of the
 // messages as the reason, or if the same message was lost too often.
-func (l *lossCounter) suspect(ctx context.Context, ch *confirmChannel, messages []event.Message, results []error) {
+func (l *lossCounter) suspect(ctx context.Context, ch *offeredChannel, messages []event.Message, results []error) {
 	first := slices.IndexFunc(results, func(err error) bool { return errors.Is(err, errLost) })
 	if first < 0 {
 		return

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -24,8 +25,8 @@ type socket struct {
 	limiter   byteLimiter // pauses reading
 
 	writing   sync.Mutex
-	buffer    []byte // writes while buffering
-	buffering bool
+	buffer    *bufio.Writer // writes to the connection
+	buffering bool          // no flush after each write
 
 	mu       sync.Mutex
 	closed   bool
@@ -43,7 +44,7 @@ func (w *socket) dial(ctx context.Context) func(network, addr string) (net.Conn,
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.Conn = conn
+		w.Conn, w.buffer = conn, bufio.NewWriterSize(timedWriter{conn}, maxBuffered)
 		if w.closed {
 			_ = conn.Close() // The library notices at its first write.
 		}
@@ -66,18 +67,15 @@ func (w *socket) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn. Each write has a deadline; the library sets deadlines for reads only,
-// by heartbeats. While buffering, small writes are combined.
+// Write implements net.Conn. While buffering, small writes are combined.
 func (w *socket) Write(b []byte) (int, error) {
 	w.writing.Lock()
 	defer w.writing.Unlock()
-	if !w.buffering {
-		return w.write(b)
+	n, err := w.buffer.Write(b)
+	if err == nil && !w.buffering {
+		err = w.buffer.Flush()
 	}
-	if w.buffer = append(w.buffer, b...); len(w.buffer) < maxBuffered { // exceeded by one frame at most
-		return len(b), nil
-	}
-	return len(b), w.flush()
+	return n, err
 }
 
 // startBuffering combines the following writes: the library writes each message on its own, at a
@@ -95,23 +93,18 @@ func (w *socket) stopBuffering() error {
 	w.writing.Lock()
 	defer w.writing.Unlock()
 	w.buffering = false
-	if err := w.flush(); err != nil {
+	err := w.buffer.Flush()
+	if err != nil {
 		w.abort()
-		return err
 	}
-	return nil
-}
-
-func (w *socket) flush() error {
-	defer func() { w.buffer = w.buffer[:0] }()
-	if len(w.buffer) == 0 {
-		return nil
-	}
-	_, err := w.write(w.buffer)
 	return err
 }
 
-func (w *socket) write(b []byte) (int, error) {
+// timedWriter gives each write a deadline; the library sets deadlines for reads only, by
+// heartbeats.
+type timedWriter struct{ net.Conn }
+
+func (w timedWriter) Write(b []byte) (int, error) {
 	if err := w.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
@@ -124,24 +117,25 @@ func (w *socket) Close() error {
 	return w.Conn.Close()
 }
 
-// closeAfter closes the socket after d, unless called again before; 0 removes the deadline.
+// closeAfter closes the socket after d, unless called again before; 0 removes the deadline. The
+// library's own calls wait without a deadline.
 func (w *socket) closeAfter(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer != nil {
 		w.timer.Stop()
-		w.timer = nil
 	}
-	if d > 0 {
-		w.timer = time.AfterFunc(d, func() {
-			w.mu.Lock()
-			if !w.closed {
-				w.exceeded = d
-			}
-			w.mu.Unlock()
-			w.abort()
-		})
+	if d == 0 {
+		return
 	}
+	w.timer = time.AfterFunc(d, func() {
+		w.mu.Lock()
+		if !w.closed {
+			w.exceeded = d
+		}
+		w.mu.Unlock()
+		w.abort()
+	})
 }
 
 // cause explains an error of an operation on the socket: after an exceeded deadline, the library

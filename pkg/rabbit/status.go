@@ -15,13 +15,21 @@ type Connection struct {
 	Opened  int64  // connections opened so far: 1, and 1 more after each loss
 }
 
-// connectionState is the state of one connection, with the reasons for operators.
+// problem is a kind of problem: its sentence for operators, with the connection's name and a
+// reason.
+type problem string
+
+const (
+	problemDown     problem = "broker connection %q is down: %s"
+	problemBlocked  problem = "broker connection %q is blocked by a resource alarm: %s"
+	problemReceive  problem = "consumer %q cannot store its events: %s"
+	problemTopology problem = "broker: %[2]s" // queues of other services with other arguments
+)
+
+// connectionState is the state of one connection.
 type connectionState struct {
-	down         string // "" while established
-	blocked      string // the broker's reason; "" while not blocked
-	receiveError string // of the last batch; "" once a batch was received
-	topology     error  // queues of other services with other arguments on the broker
-	opened       int64
+	opened   int64
+	problems map[problem]string // the reasons of the present problems
 }
 
 // status holds the state of all connections of a client.
@@ -30,27 +38,23 @@ type status struct {
 	connections map[string]*connectionState
 }
 
-func (s *status) update(name string, change func(*connectionState)) {
+// report records a problem of a connection; the reason "" ends the problem. A connection that is no
+// longer down was opened.
+func (s *status) report(name string, p problem, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.connections == nil {
-		s.connections = make(map[string]*connectionState)
+	c := s.connections[name]
+	if c == nil {
+		c = &connectionState{problems: make(map[problem]string)}
+		s.connections[name] = c
 	}
-	if s.connections[name] == nil {
-		s.connections[name] = &connectionState{}
+	c.problems[p] = reason
+	if reason == "" {
+		delete(c.problems, p)
+		if p == problemDown {
+			c.opened++
+		}
 	}
-	change(s.connections[name])
-}
-
-func (s *status) up(name string) {
-	s.update(name, func(c *connectionState) {
-		c.down, c.blocked = "", ""
-		c.opened++
-	})
-}
-
-func (s *status) down(name, reason string) {
-	s.update(name, func(c *connectionState) { c.down, c.blocked = reason, "" })
 }
 
 // remove drops an unwanted connection.
@@ -60,35 +64,26 @@ func (s *status) remove(name string) {
 	delete(s.connections, name)
 }
 
-// list returns the connections, sorted by name.
-func (s *status) list() (all []Connection) {
+// Connections returns the state of the connections, sorted by name: one for a publisher's Run, and
+// one for each running subscription or listener.
+func (s *status) Connections() (all []Connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.connections)) {
 		c := s.connections[name]
-		all = append(all, Connection{
-			Name: name, Up: c.down == "" && c.blocked == "", Blocked: c.blocked != "", Opened: c.opened,
-		})
+		isDown, isBlocked := c.problems[problemDown] != "", c.problems[problemBlocked] != ""
+		all = append(all, Connection{Name: name, Up: !isDown && !isBlocked, Blocked: isBlocked, Opened: c.opened})
 	}
 	return all
 }
 
-// degraded describes every present problem in one sentence for an operator.
-func (s *status) degraded() (problems []string) {
+// Degraded describes the present problems, one sentence each.
+func (s *status) Degraded() (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, c := range s.connections {
-		switch {
-		case c.down != "":
-			problems = append(problems, fmt.Sprintf("broker connection %q is down: %s", name, c.down))
-		case c.blocked != "":
-			problems = append(problems, fmt.Sprintf("broker connection %q is blocked by a resource alarm: %s", name, c.blocked))
-		}
-		if c.receiveError != "" {
-			problems = append(problems, fmt.Sprintf("consumer %q cannot store its events: %s", name, c.receiveError))
-		}
-		if c.topology != nil {
-			problems = append(problems, "broker: "+c.topology.Error())
+		for p, reason := range c.problems {
+			problems = append(problems, fmt.Sprintf(string(p), name, reason))
 		}
 	}
 	slices.Sort(problems)

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"parley.internal/pkg/retry"
 )
 
 const (
@@ -72,23 +74,68 @@ func parseQueue(name string) (queueName, error) {
 	return queueName{service: parts[1], eventType: parts[2]}, nil
 }
 
-// declareExchange creates the exchange, or verifies its arguments if it exists.
-func (t *topology) declareExchange(ch *amqp.Channel) error {
-	err := ch.ExchangeDeclare(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil)
-	return declared(err, "exchange "+t.exchange)
+// part is a durable exchange or queue.
+type part struct {
+	noun string // "exchange" or "queue"
+	name string
+	kind string // amqp.ExchangeTopic or amqp.ExchangeDirect; Classic or Quorum
 }
 
-// declareExchanges creates or verifies the exchange and the listeners' exchange.
+func (t *topology) mainExchange() part {
+	return part{"exchange", t.exchange, amqp.ExchangeTopic}
+}
+
+func (t *topology) listenersExchange() part {
+	return part{"exchange", ListenersExchange(t.exchange), amqp.ExchangeDirect}
+}
+
+func (t *topology) queue(q queueName) part { return part{"queue", q.String(), t.queueType} }
+
+func (p part) String() string { return p.noun + " " + p.name }
+
+// declare creates the part, or verifies its arguments if it exists. A passive declaration verifies
+// only that the part exists. A classic queue has no arguments, as in the original services'
+// declarations.
+func (p part) declare(ch *amqp.Channel, passive bool) (q amqp.Queue, err error) {
+	declareExchange, declareQueue := ch.ExchangeDeclare, ch.QueueDeclare
+	if passive {
+		declareExchange, declareQueue = ch.ExchangeDeclarePassive, ch.QueueDeclarePassive
+	}
+	switch p.kind {
+	case Classic:
+		return declareQueue(p.name, true, false, false, false, nil)
+	case Quorum:
+		return declareQueue(p.name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
+	default:
+		return q, declareExchange(p.name, p.kind, true, false, false, false, nil)
+	}
+}
+
+// declareAll creates parts, or verifies their arguments if they exist.
+func declareAll(ch *amqp.Channel, parts ...part) error {
+	for _, p := range parts {
+		_, err := p.declare(ch, false)
+		if e, ok := errors.AsType[*amqp.Error](err); ok && e.Code == amqp.PreconditionFailed {
+			return fmt.Errorf("declare %s: %w: %s; delete it on the broker, or configure its present arguments", p, errTopology, e.Reason)
+		}
+		if err != nil {
+			return fmt.Errorf("declare %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// declareExchanges creates or verifies both exchanges.
 func (t *topology) declareExchanges(ch *amqp.Channel) error {
-	if err := t.declareExchange(ch); err != nil {
+	return declareAll(ch, t.mainExchange(), t.listenersExchange())
+}
+
+// declareQueue declares and binds a durable queue, and its exchange.
+func (t *topology) declareQueue(ch *amqp.Channel, q queueName) error {
+	if err := declareAll(ch, t.mainExchange(), t.queue(q)); err != nil {
 		return err
 	}
-	return t.declareListenersExchange(ch)
-}
-
-func (t *topology) declareListenersExchange(ch *amqp.Channel) error {
-	name := ListenersExchange(t.exchange)
-	return declared(ch.ExchangeDeclare(name, amqp.ExchangeDirect, true, false, false, false, nil), "exchange "+name)
+	return bind(ch, q.String(), t.typeBindings(q.eventType)...)
 }
 
 // binding binds a queue to an exchange.
@@ -101,59 +148,31 @@ func consumeExclusive(s *session, bindings ...binding) (<-chan amqp.Delivery, er
 	if err != nil {
 		return nil, err
 	}
-	queue, err := ch.QueueDeclare("", false, true, true, false, nil)
+	q, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
 		return nil, fmt.Errorf("declare exclusive queue: %w", err)
 	}
-	for _, b := range bindings {
-		if err := b.bind(ch, queue.Name); err != nil {
-			return nil, err
-		}
+	if err := bind(ch, q.Name, bindings...); err != nil {
+		return nil, err
 	}
-	deliveries, err := ch.Consume(queue.Name, "", true, true, false, false, nil)
+	deliveries, err := ch.Consume(q.Name, "", true, true, false, false, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consume exclusive queue: %w", err)
 	}
 	return deliveries, nil
 }
 
-func (b binding) bind(ch *amqp.Channel, queue string) error {
-	if err := ch.QueueBind(queue, b.key, b.exchange, false, nil); err != nil {
-		return fmt.Errorf("bind queue %s to %s: %w", queue, b.key, err)
-	}
-	return nil
-}
-
-// declareQueue declares and binds a durable queue, and its exchange.
-func (t *topology) declareQueue(ch *amqp.Channel, q queueName) error {
-	if err := t.declareExchange(ch); err != nil {
-		return err
-	}
-	if _, err := ch.QueueDeclare(q.String(), true, false, false, false, t.queueArguments()); err != nil {
-		return declared(err, "queue "+q.String())
-	}
-	return t.bindQueue(ch, q)
-}
-
-// queueArguments are empty for a classic queue, as in the original services' declarations.
-func (t *topology) queueArguments() amqp.Table {
-	if t.queueType == Quorum {
-		return amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
-	}
-	return nil
-}
-
-// bindQueue binds a queue to its event type and to the lower-case type, the routing key of the
-// original services.
-func (t *topology) bindQueue(ch *amqp.Channel, q queueName) error {
-	for _, b := range t.typeBindings(q.eventType) {
-		if err := b.bind(ch, q.String()); err != nil {
-			return err
+func bind(ch *amqp.Channel, queue string, bindings ...binding) error {
+	for _, b := range bindings {
+		if err := ch.QueueBind(queue, b.key, b.exchange, false, nil); err != nil {
+			return fmt.Errorf("bind queue %s to %s: %w", queue, b.key, err)
 		}
 	}
 	return nil
 }
 
+// typeBindings bind a queue to an event type and to the lower-case type, the routing key of the
+// original services.
 func (t *topology) typeBindings(eventType string) []binding {
 	return []binding{{t.exchange, eventType}, {t.exchange, strings.ToLower(eventType)}}
 }
@@ -173,40 +192,27 @@ func (t *topology) listenerBindings(types []string) (bindings []binding) {
 // declareQueues declares the queues of other services. A queue that exists with other arguments
 // still keeps events once bound: the mismatch is returned as problem, and does not prevent
 // publishing.
-func (t *topology) declareQueues(ctx context.Context, s *session) (problem, err error) {
+func (t *topology) declareQueues(ctx context.Context, s *session) (problem string, err error) {
+	var problems []string
 	created := false
 	for _, q := range t.queues {
-		created = created || !queueExists(s, q)
+		_, missing := s.declare(t.queue(q), true)
+		created = created || missing != nil
 		err := s.onChannel(func(ch *amqp.Channel) error { return t.declareQueue(ch, q) })
 		if errors.Is(err, errTopology) {
-			problem = errors.Join(problem, err)
-			err = s.onChannel(func(ch *amqp.Channel) error { return t.bindQueue(ch, q) })
+			problems = append(problems, err.Error())
+			err = s.onChannel(func(ch *amqp.Channel) error {
+				return bind(ch, q.String(), t.typeBindings(q.eventType)...)
+			})
 		}
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	if created && t.queueType == Quorum {
 		// When killed just after the declaration, RabbitMQ 3.10 may lose confirmed messages of a
 		// new quorum queue with a single node.
-		pause(ctx, quorumSettleTime)
+		retry.Wait(ctx, quorumSettleTime)
 	}
-	return problem, nil
-}
-
-func queueExists(s *session, q queueName) bool {
-	return s.onChannel(func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclarePassive(q.String(), true, false, false, false, nil)
-		return err
-	}) == nil
-}
-
-func declared(err error, part string) error {
-	if e, ok := errors.AsType[*amqp.Error](err); ok && e.Code == amqp.PreconditionFailed {
-		return fmt.Errorf("declare %s: %w: %s; delete it on the broker, or configure its present arguments", part, errTopology, e.Reason)
-	}
-	if err != nil {
-		return fmt.Errorf("declare %s: %w", part, err)
-	}
-	return nil
+	return strings.Join(problems, "\n"), nil
 }
