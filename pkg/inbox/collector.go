@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"parley.internal/pkg/telemetry"
+	"parley.internal/pkg/metric"
 )
 
 // scrapeTimeout limits the queries of a scrape.
@@ -12,8 +12,8 @@ const scrapeTimeout = 3 * time.Second
 
 // NewCollector returns a Prometheus collector of the stats and the counts of an inbox,
 // with the label service.
-func NewCollector(service string, i *Inbox) *telemetry.Collector {
-	return telemetry.NewCollector(service, func(s telemetry.Scrape) {
+func NewCollector(service string, i *Inbox) *metric.Collector {
+	return metric.NewCollector(service, func(s metric.Scrape) {
 		counts := i.Counts()
 		for result, n := range map[string]int64{
 			"handled": counts.Handled, "duplicate": counts.Duplicates, "failed": counts.Failed, "gap": counts.Gaps,

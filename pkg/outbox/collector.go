@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"parley.internal/pkg/telemetry"
+	"parley.internal/pkg/metric"
 )
 
 // scrapeTimeout limits the queries of a scrape.
@@ -12,8 +12,8 @@ const scrapeTimeout = 3 * time.Second
 
 // NewCollector returns a Prometheus collector of the stats of an outbox and its relay,
 // with the label service. The relay may be nil.
-func NewCollector(service string, o *Outbox, r *Relay) *telemetry.Collector {
-	return telemetry.NewCollector(service, func(s telemetry.Scrape) {
+func NewCollector(service string, o *Outbox, r *Relay) *metric.Collector {
+	return metric.NewCollector(service, func(s metric.Scrape) {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		if r != nil {

@@ -1,6 +1,6 @@
 package rabbit
 
-import "parley.internal/pkg/telemetry"
+import "parley.internal/pkg/metric"
 
 // Role is a Publisher, a Consumer or a Listener.
 type Role interface {
@@ -10,8 +10,8 @@ type Role interface {
 
 // NewCollector returns a Prometheus collector of the connections and the unacked messages of roles,
 // with the label service.
-func NewCollector(service string, roles ...Role) *telemetry.Collector {
-	return telemetry.NewCollector(service, func(s telemetry.Scrape) {
+func NewCollector(service string, roles ...Role) *metric.Collector {
+	return metric.NewCollector(service, func(s metric.Scrape) {
 		for _, role := range roles {
 			for _, c := range role.Connections() {
 				s.Flag("parley_broker_connection_up", "1 if the connection is established and not blocked.", c.Up, "connection", c.Name)

@@ -1,4 +1,6 @@
-package telemetry
+// Package metric exports the metrics of a part of a service to Prometheus: a collector is
+// a function that sends the present values to a scrape.
+package metric
 
 import (
 	"time"
