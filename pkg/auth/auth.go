@@ -66,11 +66,11 @@ func FromContext(ctx context.Context) (Identity, error) {
 // are given, and otherwise ErrForbidden. It returns ErrNoToken if ctx carries no
 // identity.
 func Require(ctx context.Context, roles ...string) (Agent, error) {
-	id, err := FromContext(ctx)
-	if err != nil {
-		return Agent{}, err
-	}
-	if len(roles) > 0 && !id.Has(roles...) {
+	id, ok := ctx.Value(identityKey{}).(Identity)
+	switch {
+	case !ok:
+		return Agent{}, ErrNoToken
+	case len(roles) > 0 && !id.Has(roles...):
 		return Agent{}, ErrForbidden
 	}
 	return id.Agent, nil

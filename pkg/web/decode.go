@@ -26,6 +26,12 @@ var (
 	ErrNoSuchPath = fault.New(fault.NotFound, "not-found", "there is nothing at %s")
 )
 
+// BadQuery returns an ErrBadQuery that points to a query parameter. The detail follows
+// the name: "must be a time".
+func BadQuery(name, detail string) error {
+	return ErrBadQuery.With(name, detail).At(fault.Field{Parameter: name, Detail: detail})
+}
+
 // Body reads the whole body of a JSON request, at most MaxBody bytes.
 func Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

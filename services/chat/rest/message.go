@@ -9,6 +9,7 @@ import (
 	"parley.internal/chat"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/fault"
+	"parley.internal/pkg/web"
 )
 
 // PostMessage appends a message to the General room. A client that retries with the same
@@ -80,7 +81,7 @@ func (s Server) since(ctx context.Context, login, since string, limit int) (chat
 	}
 	cursor, err := chat.ParseCursors(since)
 	if err != nil {
-		return chat.Page{}, badQuery("since", "is neither a cursor that was given out here nor a time in RFC 3339")
+		return chat.Page{}, web.BadQuery("since", "is neither a cursor that was given out here nor a time in RFC 3339")
 	}
 	return s.Log.Since(ctx, login, cursor, limit)
 }

@@ -77,7 +77,7 @@ func refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
 		name = e.ParamName
 	}
-	web.Refuse(w, r, badQuery(name, "cannot be read"))
+	web.Refuse(w, r, web.BadQuery(name, "cannot be read"))
 }
 
 // The default page sizes. The contract limits the page size.
@@ -105,8 +105,4 @@ func decodeCursor(cursor *string) (string, error) {
 	return string(text), nil
 }
 
-func errBadCursor() error { return badQuery("cursor", "is not one that was given out here") }
-
-func badQuery(name, detail string) error {
-	return web.ErrBadQuery.With(name, detail).At(fault.Field{Parameter: name, Detail: detail})
-}
+func errBadCursor() error { return web.BadQuery("cursor", "is not one that was given out here") }

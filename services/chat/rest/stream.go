@@ -66,7 +66,7 @@ func (s Server) ListEntries(ctx context.Context, r ListEntriesRequestObject) (Li
 // sequence to read before, backward.
 func startOf(q ListEntriesParams) (int64, error) {
 	if q.After != nil && q.Before != nil {
-		return 0, badQuery("before", "goes the other way than after: choose one")
+		return 0, web.BadQuery("before", "goes the other way than after: choose one")
 	}
 	text, err := decodeCursor(q.Cursor)
 	switch {

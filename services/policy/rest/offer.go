@@ -17,7 +17,7 @@ import (
 // tariff.
 func (a *API) makeOffer(ctx context.Context, r *request, wanted OfferRequest) (reply, error) {
 	offer, err := a.price(ctx, r.agent, wanted)
-	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
+	return a.change(ctx, r, func(ctx context.Context, tx policy.Tx) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
@@ -52,7 +52,7 @@ func (a *API) buyOffer(ctx context.Context, r *request, purchase PurchaseRequest
 	if !isNumber(purchase.OfferNumber) {
 		return reply{}, policy.ErrOfferUnknown
 	}
-	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
+	return a.change(ctx, r, func(ctx context.Context, tx policy.Tx) (reply, error) {
 		number := newNumber()
 		err := tx.Buy(ctx, r.agent, purchase.OfferNumber, func(offer *policy.Offer) (*policy.Policy, []event.Event, error) {
 			return offer.Buy(number, purchase.PolicyHolder, purchase.PolicyHolderAddress, a.Now())

@@ -33,8 +33,7 @@ type request struct {
 	*http.Request
 
 	agent policy.Agent
-	body  []byte       // nil if the operation takes none
-	trace *event.Trace // collects the ids of the request's events
+	body  []byte // nil if the operation takes none
 }
 
 // reply is the answer to a request, new or replayed.
@@ -65,12 +64,13 @@ func (o operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.Reply(w, cmp.Or(answer.status, http.StatusOK), answer.body)
 }
 
-// unknown is the error for a path parameter that names nothing, by its name.
+// unknown holds the error for an impossible number or code in a path, by the name of
+// the parameter.
 var unknown = map[string]error{"code": policy.ErrProductUnknown, "number": policy.ErrPolicyUnknown}
 
 // answer checks the agent's roles before the request: an agent without a role
-// learns nothing about errors in the request. It does not pass on a path in which
-// no number or code can be, so that the database is not asked.
+// learns nothing about errors in the request. An impossible number or code in the
+// path is rejected here, without a query.
 func (o operation) answer(w http.ResponseWriter, r *http.Request) (reply, error) {
 	agent, err := auth.Require(r.Context(), o.Roles...)
 	if err != nil {
@@ -85,9 +85,8 @@ func (o operation) answer(w http.ResponseWriter, r *http.Request) (reply, error)
 			return reply{}, err
 		}
 	}
-	ctx, trace := event.NewTrace(r.Context())
-	return o.handle(ctx, &request{
-		Request: r, agent: policy.Agent{Login: agent.Login, Admin: agent.Has(auth.Admin)}, body: body, trace: trace,
+	return o.handle(r.Context(), &request{
+		Request: r, agent: policy.Agent{Login: agent.Login, Admin: agent.Has(auth.Admin)}, body: body,
 	})
 }
 
@@ -119,14 +118,16 @@ func isVisible(text string, limit int) bool {
 }
 
 // change answers a request that changes data: it runs fn in a transaction, once
-// for each idempotency key of a POST, and logs the request with its events.
-func (a *API) change(ctx context.Context, r *request, fn func(policy.Tx) (reply, error)) (reply, error) {
+// for each idempotency key of a POST, and logs the request with its events. The
+// context of fn collects the ids of the events.
+func (a *API) change(ctx context.Context, r *request, fn func(context.Context, policy.Tx) (reply, error)) (reply, error) {
 	key := policy.IdempotencyKey{AgentLogin: r.agent.Login, Method: r.Method, Path: r.URL.Path, Digest: sha256.Sum256(r.body)}
 	if r.Method == http.MethodPost {
 		key.Key = r.Header.Get("Idempotency-Key")
 	}
+	ctx, trace := event.NewTrace(ctx)
 	stored, replayed, err := a.Store.Do(ctx, key, func(tx policy.Tx) (policy.Response, error) {
-		answer, err := fn(tx)
+		answer, err := fn(ctx, tx)
 		if err != nil {
 			return policy.Response{}, err
 		}
@@ -136,7 +137,7 @@ func (a *API) change(ctx context.Context, r *request, fn func(policy.Tx) (reply,
 	if err != nil {
 		return reply{}, err
 	}
-	events := r.trace.IDs()
+	events := trace.IDs()
 	slog.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", stored.Status, "events", events)
 	return reply{stored.Status, stored.Location, json.RawMessage(stored.Body), replayed, events}, nil
 }

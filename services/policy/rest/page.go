@@ -51,6 +51,4 @@ func (r *request) policyPage() (after policy.Cursor, limit int, err error) {
 
 // errInvalidCursor rejects a text that fits the contract and is no cursor of this
 // list.
-var errInvalidCursor = web.ErrBadQuery.With("cursor", notGiven).At(fault.Field{Parameter: "cursor", Detail: notGiven})
-
-const notGiven = "is not one that this list has given"
+var errInvalidCursor = web.BadQuery("cursor", "is not one that this list has given")

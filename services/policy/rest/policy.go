@@ -38,7 +38,7 @@ func (a *API) getPolicy(ctx context.Context, r *request) (reply, error) {
 
 func (a *API) terminatePolicy(ctx context.Context, r *request, wanted TerminationRequest) (reply, error) {
 	number := r.PathValue("number")
-	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
+	return a.change(ctx, r, func(ctx context.Context, tx policy.Tx) (reply, error) {
 		var toReturn policy.Money
 		err := tx.Terminate(ctx, r.agent, number, func(p *policy.Policy) (events []event.Event, err error) {
 			toReturn, events, err = p.Terminate(wanted.TerminationDate)

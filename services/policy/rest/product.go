@@ -24,7 +24,7 @@ func (a *API) getProduct(ctx context.Context, r *request) (reply, error) {
 }
 
 func (a *API) activateProduct(ctx context.Context, r *request) (reply, error) {
-	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
+	return a.change(ctx, r, func(ctx context.Context, tx policy.Tx) (reply, error) {
 		var activated *policy.Product
 		err := tx.Activate(ctx, r.PathValue("code"), func(p *policy.Product) ([]event.Event, error) {
 			activated = p
@@ -40,7 +40,7 @@ func (a *API) getTariff(ctx context.Context, r *request) (reply, error) {
 }
 
 func (a *API) changeTariff(ctx context.Context, r *request, wanted TariffChange) (reply, error) {
-	return a.change(ctx, r, func(tx policy.Tx) (reply, error) {
+	return a.change(ctx, r, func(ctx context.Context, tx policy.Tx) (reply, error) {
 		var changed policy.Tariff
 		err := tx.ChangeTariff(ctx, r.PathValue("code"), func(p *policy.Product, t *policy.Tariff) ([]event.Event, error) {
 			events, err := t.Change(p, wanted, a.Compile)
