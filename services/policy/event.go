@@ -1,5 +1,7 @@
 package policy
 
+import "parley.internal/pkg/event"
+
 // PolicyEvent has the common properties of events about a policy, by its newest
 // version.
 type PolicyEvent struct {
@@ -46,6 +48,12 @@ type TariffChanged struct {
 // Type returns the event type on the wire.
 func (TariffChanged) Type() string { return "TariffChanged" }
 
+// purchaseEvents returns the events of a purchase, in their order.
+func purchaseEvents(p *Policy) []event.Event {
+	return []event.Event{PolicyCreated{p.event()}}
+}
+
+// event returns the common properties of the policy's events.
 func (p *Policy) event() PolicyEvent {
 	v := p.Newest()
 	return PolicyEvent{

@@ -119,7 +119,7 @@ func (o *Offer) Buy(policyNumber string, holder Holder, address Address, now tim
 			Total:    o.Total,
 		}},
 	}
-	return p, []event.Event{PolicyCreated{p.event()}}, nil
+	return p, purchaseEvents(p), nil
 }
 
 // total adds premiums.

@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -21,7 +23,8 @@ func commandOf(t *testing.T, name string) string {
 	return found[0]
 }
 
-// variables returns the names in the `env` tags of a program's structs.
+// variables returns the names in the `env` tags of a program's structs, including
+// rabbit.Config.
 func variables(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -39,7 +42,13 @@ func variables(t *testing.T, folder string) map[string]bool {
 		}
 		for node := range ast.Preorder(parsed) {
 			field, ok := node.(*ast.Field)
-			if !ok || field.Tag == nil {
+			if !ok {
+				continue
+			}
+			if types.ExprString(field.Type) == "rabbit.Config" {
+				maps.Copy(names, variables(t, filepath.Join(repository, "pkg/rabbit")))
+			}
+			if field.Tag == nil {
 				continue
 			}
 			tag, err := strconv.Unquote(field.Tag.Value)
