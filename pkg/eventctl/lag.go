@@ -52,10 +52,7 @@ const lagUsage = "[--json]\n" + readyHelp + "\nIf the broker does not answer, th
 
 func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 	return func(ctx context.Context, _ []string) error {
-		services, err := collect(ctx, c, func(s *store) ([]serviceLag, error) {
-			l, err := s.lag(ctx)
-			return []serviceLag{l}, err
-		})
+		services, err := collect(ctx, c, func(s *store) ([]serviceLag, error) { return s.lag(ctx) })
 		if err != nil {
 			return err
 		}
@@ -72,12 +69,13 @@ func prepareLag(c *CLI, f *flags) func(context.Context, []string) error {
 	}
 }
 
-func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
-	l.Service = s.Name
+// lag returns the backlog of the service, in a list for collect.
+func (s *store) lag(ctx context.Context) ([]serviceLag, error) {
+	l := serviceLag{Service: s.Name}
 	if s.outbox != nil {
 		stats, err := s.outbox.Stats(ctx)
 		if err != nil {
-			return l, err
+			return nil, err
 		}
 		l.Outbox = &outboxLag{
 			Pending: stats.Pending, Oldest: age(stats.Oldest), Unroutable: stats.Unroutable, Rejected: stats.Rejected, Published: stats.Published,
@@ -86,7 +84,7 @@ func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 	if s.inbox != nil {
 		stats, err := s.inbox.Stats(ctx)
 		if err != nil {
-			return l, err
+			return nil, err
 		}
 		l.Inbox = &inboxLag{
 			Waiting: stats.Waiting, Retry: stats.Retry, Oldest: age(stats.Oldest), DeduplicationIDs: stats.DeduplicationIDs,
@@ -95,7 +93,7 @@ func (s *store) lag(ctx context.Context) (l serviceLag, err error) {
 			l.Inbox.Dead += d.Events
 		}
 	}
-	return l, nil
+	return []serviceLag{l}, nil
 }
 
 // age returns the seconds since at, 0 for the zero time.

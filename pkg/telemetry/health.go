@@ -7,11 +7,10 @@ package telemetry
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"parley.internal/pkg/web"
 )
 
 const checkTimeout = 2 * time.Second
@@ -44,7 +43,7 @@ func (h *Health) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz":
-			web.Reply(w, http.StatusOK, Report{Status: "alive"})
+			respond(w, http.StatusOK, Report{Status: "alive"})
 		case "/readyz":
 			h.ready(w, r)
 		default:
@@ -69,5 +68,12 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 			status, re.Status, re.Problem = http.StatusServiceUnavailable, "unavailable", "the database does not answer"
 		}
 	}
-	web.Reply(w, status, re)
+	respond(w, status, re)
+}
+
+func respond(w http.ResponseWriter, status int, r Report) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(r) // a write fails only if the client has gone
 }

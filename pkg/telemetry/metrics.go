@@ -78,7 +78,7 @@ func (m *Metrics) Wrap(next http.Handler) http.Handler {
 
 const scrapeTimeout = 5 * time.Second
 
-// serve runs next and records its response, or the hub connection that it carries.
+// serve runs next and records the response, or the hub connection of the request.
 func (m *Metrics) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	start, method, route := time.Now(), methodLabel(r), m.route(r) // next may change r
 	transport := m.transport(r, route)

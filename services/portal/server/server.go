@@ -46,6 +46,9 @@ type Config struct {
 	ConnectRate float64 // new hub connections per second
 }
 
+// HashPassword returns the hash of a password for an agents file.
+func HashPassword(password string) string { return session.HashPassword(password) }
+
 // Server is the portal.
 type Server struct {
 	opened   []io.Closer // the database and the services

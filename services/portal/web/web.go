@@ -47,10 +47,9 @@ func Handler() http.Handler {
 				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			server.ServeHTTP(w, r)
-		case strings.HasPrefix(name, "assets/"):
-			http.NotFound(w, r) // requested by another version of the app
-		case !strings.Contains(r.Header.Get("Accept"), "text/html"):
-			http.NotFound(w, r) // not a browser navigation
+		case strings.HasPrefix(name, "assets/"), !strings.Contains(r.Header.Get("Accept"), "text/html"):
+			// Requested by another version of the app, or not by a navigation in a browser.
+			http.NotFound(w, r)
 		default:
 			page(w, files)
 		}

@@ -16,7 +16,6 @@ import (
 
 	"parley.internal/pkg/rabbit"
 	"parley.internal/portal/server"
-	"parley.internal/portal/session"
 )
 
 // config holds the environment variables of parley.
@@ -120,6 +119,6 @@ func hashPassword(r io.Reader, w io.Writer) error {
 	if password == "" {
 		return errors.New("no password on standard input")
 	}
-	_, err = fmt.Fprintln(w, session.HashPassword(password))
+	_, err = fmt.Fprintln(w, server.HashPassword(password))
 	return err
 }
