@@ -89,7 +89,7 @@ func (c *Conn) Context() context.Context { return c.ctx }
 
 // Send calls target at this client. Send never waits; the error is an encoding error.
 func (c *Conn) Send(target string, args ...any) error {
-	m, err := wire.NewInvocation("", target, args)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, args...)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (c *Conn) Send(target string, args ...any) error {
 // SendWithin is Send if at most so many bytes wait for the client afterwards. Otherwise SendWithin
 // sends nothing and returns false: the client reads too slowly for this message, and stays connected.
 func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
-	m, err := wire.NewInvocation("", target, args)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, args...)
 	if err != nil {
 		return false, err
 	}

@@ -71,7 +71,7 @@ func (c *Conn) readHandshake() (text string, err error) {
 
 // rejectHandshake answers with an error and waits for the client to close.
 func (c *Conn) rejectHandshake(text string) {
-	c.queue.SendLast(c.format.LastFrames(c.format.Frame(wire.HandshakeResponse(text)))...)
+	c.queue.SendLast(c.format.LastFrames(wire.HandshakeResponse(text))...)
 	if c.flush(c.hub.options.WriteTimeout) {
 		c.transport.ExpectClose(closeTimeout)
 		_ = c.discardInput()

@@ -89,7 +89,7 @@ func (i *invocation) call(method Method) (*wire.Message, error) {
 	case !i.message.WantsCompletion():
 		return wire.NewCompletion(i.message.ID, ""), nil // is not sent
 	default:
-		return wire.NewResult(i.message.ID, result)
+		return wire.NewMessage(wire.Message{Kind: wire.Completion, ID: i.message.ID}, result)
 	}
 }
 

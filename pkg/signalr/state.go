@@ -76,7 +76,7 @@ func (c *Conn) accept() bool {
 		return false
 	}
 	c.hub.connections.handshakeDone(c) // before the response: a client that has read it may open another connection
-	c.queue.Admit(c.format, c.identity.User, c.format.Frame(wire.HandshakeResponse("")))
+	c.queue.Admit(c.format, c.identity.User, c.format.Encode(wire.HandshakeResponse("")))
 	c.transport.Begin(c.format)
 	c.state = stateOpen
 	return true
@@ -182,8 +182,8 @@ func (c *Conn) disconnect(connected bool) {
 	c.queue.Remove()
 	reason := c.reason
 	if !reason.unreachable {
-		m := wire.Message{Kind: wire.Close, Error: reason.text, AllowReconnect: reason.allowReconnect}
-		c.queue.SendLast(c.format.LastFrames(c.format.Encode(&m))...)
+		m := wire.NewClose(reason.text, reason.allowReconnect)
+		c.queue.SendLast(c.format.LastFrames(m)...)
 	}
 	if connected {
 		c.runOnDisconnect(reason.err)

@@ -237,11 +237,11 @@ func (i *invocation) stream(items iter.Seq2[any, error]) {
 
 // sendItem waits until there is room for an item.
 func (i *invocation) sendItem(item any) error {
-	value, err := wire.EncodeValue(item)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.StreamItem, ID: i.message.ID}, item)
 	if err != nil {
 		return err
 	}
-	frame := i.conn.format.Encode(&wire.Message{Kind: wire.StreamItem, ID: i.message.ID, Value: value})
+	frame := i.conn.format.Encode(m)
 	for i.ctx.Err() == nil {
 		room, err := i.conn.queue.OfferOrWait(frame, streamWindow)
 		if err != nil {

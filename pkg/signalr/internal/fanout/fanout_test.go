@@ -71,7 +71,7 @@ func (c *client) records() []string {
 
 func message(t *testing.T, target, text string) *wire.Message {
 	t.Helper()
-	m, err := wire.NewInvocation("", target, []any{text})
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // client, and a close frame for the closing handshake. They are called while reading.
 func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
 	s.ws.SetPingHandler(func(data string) error {
-		sendPong(wire.WebSocketFrame(wire.OpPong, []byte(data)))
+		sendPong(wire.ControlFrame(wire.OpPong, []byte(data)))
 		return nil
 	})
 	s.ws.SetCloseHandler(func(code int, _ string) error {
@@ -79,7 +79,7 @@ func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
 		if code != websocket.CloseNoStatusReceived {
 			payload = websocket.FormatCloseMessage(code, "")
 		}
-		sendClose(wire.WebSocketFrame(wire.OpClose, payload))
+		sendClose(wire.ControlFrame(wire.OpClose, payload))
 		return nil
 	})
 }

@@ -16,18 +16,18 @@ const (
 	completionValue = 3
 )
 
-// encodeMessagePack encodes the message in the MessagePack protocol, with its length prefix.
+// encodeMessagePack encodes the message in the MessagePack protocol, with its length prefix. A handshake
+// response is JSON in either protocol.
 func (m *Message) encodeMessagePack() []byte {
 	b := make([]byte, binary.MaxVarintLen32, 128)
 	switch m.Kind {
+	case handshakeResponse:
+		return m.Record
 	case Invocation:
 		b = m.appendHeader(b, 6)
 		b = appendOptional(b, m.ID)
 		b = msgp.AppendString(b, m.Target)
-		b = msgp.AppendArrayHeader(b, uint32(len(m.Arguments))) //nolint:gosec // a slice of arguments is short
-		for _, a := range m.Arguments {
-			b = appendJSON(b, a)
-		}
+		b = appendJSON(b, m.Value)
 		b = msgp.AppendArrayHeader(b, 0)
 	case StreamItem:
 		b = m.appendHeader(b, 4)
@@ -57,7 +57,7 @@ func (m *Message) appendCompletion(b []byte) []byte {
 	switch {
 	case m.Error != "":
 		kind = completionError
-	case m.Value == nil || string(m.Value) == "null":
+	case len(m.Value) == 0 || string(m.Value) == "null":
 		size, kind = 4, completionVoid
 	}
 	b = m.appendHeader(b, size)
@@ -89,13 +89,13 @@ func prefixLength(b []byte) []byte {
 	return b[start:]
 }
 
-// appendJSON converts a value from EncodeValue.
+// appendJSON converts a value encoded by NewMessage.
 func appendJSON(b []byte, value json.RawMessage) []byte {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		panic("signalr: " + err.Error()) // EncodeValue returns decodable JSON
+		panic("signalr: " + err.Error()) // NewMessage returns decodable JSON
 	}
 	return appendValue(b, v)
 }

@@ -24,7 +24,7 @@ func parseMessagePack(b []byte) (*Message, error) {
 		m.ID, m.Target = r.text(), r.text()
 		m.Arguments = make([]json.RawMessage, 0, MaxArguments)
 		for i := range r.array() {
-			if i > MaxArguments { // see limitArguments
+			if i > MaxArguments { // a longer list would take more memory than the message does
 				r.skip()
 				continue
 			}
