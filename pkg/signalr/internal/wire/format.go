@@ -100,7 +100,7 @@ const (
 
 // ControlFrame returns a WebSocket frame with a payload of at most 125 bytes.
 func ControlFrame(opcode byte, payload []byte) []byte {
-	return append([]byte{finalFrame | opcode, byte(len(payload))}, payload...)
+	return append([]byte{finalFrame | opcode, byte(len(payload) & 0x7f)}, payload...)
 }
 
 var normalClosure = ControlFrame(OpClose, []byte{1000 >> 8, 1000 & 0xff})

@@ -16,7 +16,7 @@ const (
 const HandshakeFailed = "An unexpected error occurred during connection handshake."
 
 // handshakeResponse is the kind of handshake responses, which are no hub messages.
-const handshakeResponse Kind = 0
+const handshakeResponse = 0
 
 // HandshakeResponse encodes the response to a handshake request; an empty text accepts the client.
 func HandshakeResponse(text string) *Message {

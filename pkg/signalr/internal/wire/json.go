@@ -25,12 +25,12 @@ func parseJSON(record []byte) (*Message, error) {
 	if err := json.Unmarshal(record, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	m := in.Message
+	m := &in.Message
 	if m.Value = in.Result; m.Kind == StreamItem {
 		m.Value = in.Item
 	}
 	if len(m.Arguments) > MaxArguments { // a longer list would take more memory than the record did
 		m.Arguments = slices.Clone(m.Arguments[:MaxArguments+1])
 	}
-	return &m, m.check()
+	return m, m.check()
 }
