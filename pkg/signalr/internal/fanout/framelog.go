@@ -96,7 +96,7 @@ func (l *frameLog) stopLagging(bytes, limit int) {
 	l.slowest = math.MaxInt64
 	for _, m := range slices.Backward(l.members[:l.readers]) { // setCaughtUp moves the last reader into m's place
 		if q := m.queue; q.fits(bytes, limit) {
-			l.slowest = min(l.slowest, l.head-int64(q.waiting()))
+			l.slowest = min(l.slowest, q.offset.bytes-int64(q.bytes))
 		} else {
 			q.stopReading()
 		}

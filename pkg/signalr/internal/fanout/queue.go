@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -11,9 +10,6 @@ import (
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
-
-// ErrSealed is the error of a frame for a queue that accepts no more frames.
-var ErrSealed = errors.New("send queue is sealed")
 
 // Connection is the owner of a Queue. The fan-out calls both methods on a goroutine of the queue,
 // without holding a lock.
@@ -137,59 +133,46 @@ func (q *Queue) Offer(frame []byte, limit int) bool {
 	return q.offer(frame, min(limit, q.fanout.limit))
 }
 
-// OfferOrWait appends a frame like Offer and returns nil, or returns a channel that is closed when
-// there may be room. The error is ErrSealed.
-func (q *Queue) OfferOrWait(frame []byte, limit int) (<-chan struct{}, error) {
+// OfferOrWait appends a frame like Offer. Otherwise room is closed when there may be room, and nil if the
+// queue is sealed.
+func (q *Queue) OfferOrWait(frame []byte, limit int) (room <-chan struct{}, accepted bool) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
 	if q.sealed {
-		return nil, ErrSealed
+		return nil, false
 	}
 	if q.offer(frame, min(limit, q.fanout.limit)) {
-		return nil, nil //nolint:nilnil // nil means that there is no need to wait
+		return nil, true
 	}
 	if q.room == nil {
 		q.room = make(chan struct{})
 	}
-	return q.room, nil
+	return q.room, false
 }
 
-// SendLast appends the last frames, without a limit, and seals the queue.
-func (q *Queue) SendLast(frames ...[]byte) {
+// Seal appends last frames, without a limit, and accepts no more frames. All waiting frames are still
+// delivered.
+func (q *Queue) Seal(last ...[]byte) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
+	q.stopReading()
 	q.sealed = true
-	for _, frame := range frames {
+	for _, frame := range last {
 		q.put(frame)
 	}
 }
 
-// SendOnly replaces all waiting frames by a last frame and seals the queue, unless the queue is sealed.
-func (q *Queue) SendOnly(frame []byte) {
+// Discard drops the waiting frames, appends last frames and accepts no more frames, unless the queue is
+// sealed: earlier last frames stay.
+func (q *Queue) Discard(last ...[]byte) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
 	if q.sealed {
 		return
 	}
 	q.discard()
-	q.put(frame)
-}
-
-// Seal accepts no more frames. Waiting frames are still delivered.
-func (q *Queue) Seal() {
-	q.fanout.mu.Lock()
-	defer q.fanout.mu.Unlock()
-	q.stopReading()
-	q.sealed = true
-}
-
-// Discard seals the queue of a client that has gone and drops the waiting frames, unless the queue is
-// sealed: last frames stay.
-func (q *Queue) Discard() {
-	q.fanout.mu.Lock()
-	defer q.fanout.mu.Unlock()
-	if !q.sealed {
-		q.discard()
+	for _, frame := range last {
+		q.put(frame)
 	}
 }
 
@@ -260,17 +243,12 @@ func (q *Queue) leave(l *frameLog) {
 	}
 }
 
-// waiting returns the number of bytes that the client has not accepted yet.
-func (q *Queue) waiting() int {
-	if q.reading == nil {
-		return q.bytes
-	}
-	return q.bytes + int(q.reading.log.head-q.offset.bytes)
-}
-
 // fits reports whether more bytes stay within a limit. An empty queue accepts any frame.
 func (q *Queue) fits(bytes, limit int) bool {
-	waiting := q.waiting()
+	waiting := q.bytes
+	if q.reading != nil {
+		waiting += int(q.reading.log.head - q.offset.bytes)
+	}
 	return waiting == 0 || waiting+bytes <= limit
 }
 

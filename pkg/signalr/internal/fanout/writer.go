@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -122,15 +123,14 @@ func (w *writer) writeSocket(socket syscall.RawConn, batch [][]byte) (n int, err
 	return max(0, w.n), err
 }
 
-// remainder returns the bytes of a batch behind the first n.
-func remainder(batch [][]byte, n int) (rest [][]byte) {
-	for _, piece := range batch {
-		skip := min(n, len(piece))
-		n -= skip
-		if skip < len(piece) {
-			rest = append(rest, piece[skip:])
-		}
+// remainder returns the bytes of a batch behind the first n, at least one.
+func remainder(batch [][]byte, n int) [][]byte {
+	for n >= len(batch[0]) {
+		n -= len(batch[0])
+		batch = batch[1:]
 	}
+	rest := slices.Clone(batch)
+	rest[0] = rest[0][n:]
 	return rest
 }
 

@@ -105,12 +105,6 @@ func NewCompletion(id, text string) *Message {
 	return m
 }
 
-// NewClose tells a client of the end of the connection.
-func NewClose(text string, allowReconnect bool) *Message {
-	m, _ := NewMessage(Message{Kind: Close, Error: text, AllowReconnect: allowReconnect}) // only values have encoding errors
-	return m
-}
-
 // WantsCompletion reports whether the sender of an invocation waits for its completion.
 func (m *Message) WantsCompletion() bool { return m.ID != "" }
 
