@@ -11,21 +11,22 @@ import (
 // Audience is empty.
 type Audience struct {
 	hub    *Hub
-	scope  fanout.Scope
-	name   string
-	except []*Conn
-	within int
+	to     fanout.Audience
 	behind func(*Conn) // nil: without Within
 }
 
 // All returns every connection.
-func (h *Hub) All() Audience { return Audience{hub: h, scope: fanout.All} }
+func (h *Hub) All() Audience { return Audience{hub: h} }
 
 // User returns the connections of a user; the empty user has none.
-func (h *Hub) User(id string) Audience { return Audience{hub: h, scope: fanout.User, name: id} }
+func (h *Hub) User(id string) Audience {
+	return Audience{hub: h, to: fanout.Audience{Scope: fanout.User, Name: id}}
+}
 
 // Group returns the members of a group; see Join.
-func (h *Hub) Group(name string) Audience { return Audience{hub: h, scope: fanout.Group, name: name} }
+func (h *Hub) Group(name string) Audience {
+	return Audience{hub: h, to: fanout.Audience{Scope: fanout.Group, Name: name}}
+}
 
 // Others returns every connection except c.
 func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
@@ -33,8 +34,12 @@ func (h *Hub) Others(c *Conn) Audience { return h.All().Except(c) }
 // Except returns the audience without some connections. A nil connection and a connection of another
 // hub are ignored.
 func (a Audience) Except(conns ...*Conn) Audience {
-	all := slices.Concat(a.except, conns)
-	a.except = slices.DeleteFunc(all, func(c *Conn) bool { return c == nil || c.hub != a.hub })
+	a.to.Except = slices.Clip(a.to.Except)
+	for _, c := range conns {
+		if c != nil && c.hub == a.hub {
+			a.to.Except = append(a.to.Except, &c.queue)
+		}
+	}
 	return a
 }
 
@@ -43,7 +48,7 @@ func (a Audience) Except(conns ...*Conn) Audience {
 // message behind the hole, and behind is called for each of them before Send returns. A connection
 // without waiting bytes never lags.
 func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
-	a.within, a.behind = bytes, behind
+	a.to.Within, a.to.LeaveLagging, a.behind = bytes, behind != nil, behind
 	return a
 }
 
@@ -52,18 +57,11 @@ func (a Audience) Within(bytes int, behind func(*Conn)) Audience {
 // disconnected and told to reconnect. Messages of the same goroutine, to any audience, arrive at each
 // connection in the order of sending.
 func (a Audience) Send(target string, args ...any) error {
-	m, err := wire.NewInvocation("", target, args)
-	if err != nil {
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, args...)
+	if err != nil || a.hub == nil {
 		return err
 	}
-	if a.hub == nil {
-		return nil
-	}
-	to := fanout.Audience{Scope: a.scope, Name: a.name, LeaveLagging: a.behind != nil, Within: a.within}
-	for _, c := range a.except {
-		to.Except = append(to.Except, &c.queue)
-	}
-	for _, owner := range a.hub.fanout.Broadcast(to, m) {
+	for _, owner := range a.hub.fanout.Broadcast(a.to, m) {
 		if c := connOf(owner); a.behind != nil {
 			a.behind(c)
 		} else {

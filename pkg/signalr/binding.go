@@ -12,7 +12,8 @@ var errNull = errors.New("null for a type without null")
 
 // parameter describes a parameter of a method.
 type parameter struct {
-	optional bool // a map, pointer, slice or interface: may be left out at the end
+	zero     func() any // returns a pointer to a new argument
+	optional bool       // a map, pointer, slice or interface: may be left out at the end
 	text     bool
 	stream   bool
 }
@@ -21,10 +22,17 @@ func parameterOf[T any]() parameter {
 	_, stream := any((*T)(nil)).(attacher)
 	kind := reflect.TypeFor[T]().Kind()
 	return parameter{
+		zero:     func() any { return new(T) },
 		optional: slices.Contains([]reflect.Kind{reflect.Map, reflect.Pointer, reflect.Slice, reflect.Interface}, kind),
 		text:     kind == reflect.String,
 		stream:   stream,
 	}
+}
+
+// argument returns an argument of parameterOf[T].
+func argument[T any](args []any, n int) T {
+	value, _ := args[n].(*T)
+	return *value
 }
 
 // parameters describes all parameters of a method.
@@ -40,32 +48,34 @@ func (ps parameters) streams() (n int) {
 	return n
 }
 
-// bind decodes the arguments of an invocation into the parameters. Their numbers must match, but
+// bind decodes the arguments of an invocation and returns a pointer to each. Their numbers must match, but
 // optional parameters at the end may be left out. Client streams are no arguments: they are bound in
 // the order of their IDs.
-func (ps parameters) bind(i *invocation, into ...any) error {
+func (ps parameters) bind(i *invocation) ([]any, error) {
+	bound := make([]any, len(ps))
 	arguments, streams := i.message.Arguments, i.message.Streams
 	mismatch := func() error {
 		return fmt.Errorf("%w: got %d, want %d", errArguments, len(i.message.Arguments), len(ps)-ps.streams())
 	}
 	for n, p := range ps {
+		bound[n] = p.zero()
 		switch {
 		case p.stream:
-			into[n].(attacher).attach(i.conn.streams.find(streams[0])) //nolint:forcetypeassert // see parameterOf
+			bound[n].(attacher).attach(i.conn.streams.find(streams[0])) //nolint:forcetypeassert // see parameterOf
 			streams = streams[1:]
 		case len(arguments) > 0:
-			if err := p.decode(arguments[0], into[n]); err != nil {
-				return fmt.Errorf("%w: argument %d: %w", errArguments, n, err)
+			if err := p.decode(arguments[0], bound[n]); err != nil {
+				return nil, fmt.Errorf("%w: argument %d: %w", errArguments, n, err)
 			}
 			arguments = arguments[1:]
 		case !p.optional:
-			return mismatch()
+			return nil, mismatch()
 		}
 	}
 	if len(arguments) > 0 {
-		return mismatch()
+		return nil, mismatch()
 	}
-	return nil
+	return bound, nil
 }
 
 func (p parameter) decode(argument json.RawMessage, into any) error {

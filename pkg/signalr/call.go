@@ -46,7 +46,7 @@ func (c *Conn) call(ctx context.Context, target string, args []any) (*wire.Messa
 		return nil, err
 	}
 	defer c.streams.forgetResult(id)
-	m, err := wire.NewInvocation(id, target, args)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, ID: id, Target: target}, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
@@ -159,27 +157,16 @@ func (s *streams) receiveItem(m *wire.Message) error {
 // waitForRoom waits until an item fits. A stream that the method does not read for ClientTimeout while
 // others wait is ended.
 func (s *streams) waitForRoom(ctx context.Context, u *clientStream, item json.RawMessage) error {
-	timeout := time.NewTicker(s.conn.hub.options.ClientTimeout)
-	defer timeout.Stop()
+	fits := func() bool { return s.fits(u, item) }
 	overdue := s.overdue(u)
-	for {
-		changed := s.changedUnless(func() bool { return s.fits(u, item) })
-		if changed == nil {
-			return nil
+	return s.waitUntil(ctx, s.conn.hub.options.ClientTimeout, fits, func() bool {
+		before := overdue
+		if overdue = s.overdue(u); overdue == before && overdue > 0 {
+			s.conn.hub.options.Logger.Warn("unread client stream ended", "connection", s.conn.id, "user", s.conn.identity.User)
+			s.endUnread(u)
 		}
-		select {
-		case <-changed:
-		case <-timeout.C:
-			before := overdue
-			if overdue = s.overdue(u); overdue == before && overdue > 0 {
-				s.conn.hub.options.Logger.Warn("unread client stream ended",
-					"connection", s.conn.id, "user", s.conn.identity.User)
-				s.endUnread(u)
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("wait for a method: %w", ctx.Err())
-		}
-	}
+		return false // an item fits into an ended stream
+	})
 }
 
 // overdue returns the number of the item that blocks others until the method reads the item, or 0 if no

@@ -33,6 +33,7 @@ type Conn struct {
 	cancel   context.CancelFunc
 
 	transport  transport.Transport // nil until attach
+	requests   *transport.Requests // the part of transport that reads the client's requests; nil: a WebSocket
 	format     wire.Format         // JSON of the transport until the handshake
 	records    wire.Records
 	pace       *rate.Limiter // of invocations; nil: unlimited
@@ -50,13 +51,13 @@ type Conn struct {
 func newConn(h *Hub, id token.ID, via Transport, identity Identity) *Conn {
 	c := &Conn{
 		hub: h, tokenID: id, id: h.tokens.PublicID(id), via: via, identity: identity,
-		format:  via.formats()[wire.JSON],
+		format:  formats[via][wire.JSON],
 		records: wire.Records{Max: h.options.MaxMessage},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.queue.Init(h.fanout, (*queueOwner)(c))
-	c.dispatcher.conn, c.streams.conn = c, c
-	c.keepAlive.init(c)
+	c.dispatcher.conn, c.streams.conn, c.keepAlive.conn = c, c, c
+	c.keepAlive.methodStarted() // until OnConnect has returned
 	c.expiry.init(via, identity.Expires)
 	if o := h.options; o.CallRate > 0 {
 		c.pace = rate.NewLimiter(rate.Limit(o.CallRate), max(1, int(2*o.CallRate)))
@@ -64,13 +65,18 @@ func newConn(h *Hub, id token.ID, via Transport, identity Identity) *Conn {
 	return c
 }
 
-// attach sets the transport, before the connection is served. From now on requests with the token reach
-// the connection.
-func (c *Conn) attach(t transport.Transport) {
+// attach sets the transport and the deadline of the handshake, before the connection is served. From now
+// on requests with the token reach the connection.
+func (c *Conn) attach(t transport.Transport, requests *transport.Requests) {
 	c.mu.Lock()
 	c.transport = t
+	timeout := c.hub.options.HandshakeTimeout
+	if c.state != stateHandshaking { // the connection is closing
+		timeout = 0
+	}
+	t.SetReadDeadline(time.Now().Add(timeout))
 	c.mu.Unlock()
-	c.records.Source = t
+	c.records.Source, c.requests = t, requests
 	c.hub.tokens.Attach(c.tokenID, c)
 }
 
@@ -89,7 +95,7 @@ func (c *Conn) Context() context.Context { return c.ctx }
 
 // Send calls target at this client. Send never waits; the error is an encoding error.
 func (c *Conn) Send(target string, args ...any) error {
-	m, err := wire.NewInvocation("", target, args)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, args...)
 	if err != nil {
 		return err
 	}
@@ -100,7 +106,7 @@ func (c *Conn) Send(target string, args ...any) error {
 // SendWithin is Send if at most so many bytes wait for the client afterwards. Otherwise SendWithin
 // sends nothing and returns false: the client reads too slowly for this message, and stays connected.
 func (c *Conn) SendWithin(bytes int, target string, args ...any) (bool, error) {
-	m, err := wire.NewInvocation("", target, args)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.Invocation, Target: target}, args...)
 	if err != nil {
 		return false, err
 	}
@@ -131,8 +137,8 @@ func (c *Conn) Close(why string, allowReconnect bool) {
 // messages in requests, the connection ends with the newest token of these requests at the latest,
 // because the next request would be rejected; a newer token than all before postpones the end.
 func (c *Conn) SetExpiry(t time.Time) {
-	c.expiry.set(t)
-	c.keepAlive.check()
+	c.expiry.limit.Store(unixNano(t))
+	c.keepAlive.checkWithin(0)
 }
 
 // Expiry returns the time when the connection ends by itself. The zero time means never.

@@ -30,8 +30,7 @@ type dispatcher struct {
 	room     chan struct{} // closed when there is room in queue; nil: the reader does not wait
 	early    []*invocation // with client streams, until OnConnect has returned
 	running  []*invocation
-	besides  int // of running: invocations with client streams
-	hooks    []*completionHook
+	besides  int           // of running: invocations with client streams
 	idle     chan struct{} // closed when everything has run; nil: no caller waits
 }
 
@@ -88,7 +87,7 @@ func (d *dispatcher) next() func() {
 		return d.connect
 	case d.phase == phaseOpen && d.closing && (len(d.queue)+d.besides == 0 || d.conn.ctx.Err() != nil):
 		d.phase = phaseEnded
-		return d.disconnect
+		return func() { d.conn.disconnect(!d.rejected) }
 	case d.phase == phaseOpen && len(d.queue) > 0:
 		i := d.queue[0]
 		d.queue, d.bytes = d.queue[1:], d.bytes-i.bytes
@@ -97,14 +96,11 @@ func (d *dispatcher) next() func() {
 			d.room = nil
 		}
 		d.running = append(d.running, i)
-		d.conn.keepAlive.methodStarted()
-		return i.runInTurn
+		return i.run
 	}
 	d.working = false
 	d.conn.keepAlive.methodEnded()
-	if len(d.queue) == 0 {
-		d.queue = nil
-	}
+	d.queue = nil // is empty, or will not run
 	if d.phase == phaseEnded && d.idle != nil {
 		close(d.idle)
 		d.idle = nil
@@ -112,19 +108,23 @@ func (d *dispatcher) next() func() {
 	return nil
 }
 
+// connect runs OnConnect. An error closes the connection.
 func (d *dispatcher) connect() {
-	connected := d.conn.connect()
+	c := d.conn
+	err := protect(func() error { return c.hub.onConnect(c.ctx, c) })
+	if err != nil {
+		c.logFailure("connect", err)
+		c.close(closeReason{err: err, text: closedWithError(err)})
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.phase, d.rejected = phaseOpen, !connected
+	d.phase, d.rejected = phaseOpen, err != nil
 	early := d.early
 	d.early = nil
 	for _, i := range early {
 		d.runBeside(i)
 	}
 }
-
-func (d *dispatcher) disconnect() { d.conn.disconnect(!d.rejected) }
 
 // schedule queues an invocation, or runs an invocation with client streams beside the others. schedule
 // waits while too many invocations wait; after an error the invocation does not run.
@@ -168,7 +168,10 @@ func (d *dispatcher) runBeside(i *invocation) {
 	default:
 		d.running = append(d.running, i)
 		d.besides++
-		d.beside.Go(i.runBeside)
+		d.beside.Go(func() {
+			defer d.besideDone()
+			i.run()
+		})
 	}
 }
 
@@ -187,23 +190,18 @@ func (d *dispatcher) besideDone() {
 func (d *dispatcher) done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	done := make(chan struct{})
+	d.idle = make(chan struct{})
 	if d.phase == phaseEnded && !d.working {
-		close(done)
-	} else {
-		d.idle = done
+		close(d.idle)
 	}
-	return done
+	return d.idle
 }
-
-// wait waits until no goroutine of the dispatcher runs.
-func (d *dispatcher) wait() { d.worker.Wait() }
 
 // completionHook is a function of AfterCompletion.
 type completionHook struct {
 	fn        func(context.Context) error
-	waitFor   []*invocation
-	succeeded bool // any of waitFor
+	waitsFor  int  // invocations
+	succeeded bool // any of them
 }
 
 // addHook registers a function for the end of all running invocations. Without running
@@ -211,30 +209,24 @@ type completionHook struct {
 func (d *dispatcher) addHook(fn func(context.Context) error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.running) == 0 {
-		return false
+	hook := &completionHook{fn: fn, waitsFor: len(d.running)}
+	for _, i := range d.running {
+		i.hooks = append(i.hooks, hook)
 	}
-	d.hooks = append(d.hooks, &completionHook{fn: fn, waitFor: slices.Clone(d.running)})
-	return true
+	return len(d.running) > 0
 }
 
 // completed removes a running invocation and returns the hooks for which this was the last one.
 func (d *dispatcher) completed(i *invocation, succeeded bool) (due []func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	isCompleted := func(other *invocation) bool { return other == i }
-	d.running = slices.DeleteFunc(d.running, isCompleted)
-	d.hooks = slices.DeleteFunc(d.hooks, func(h *completionHook) bool {
-		before := len(h.waitFor)
-		h.waitFor = slices.DeleteFunc(h.waitFor, isCompleted)
-		h.succeeded = h.succeeded || (succeeded && len(h.waitFor) < before)
-		if len(h.waitFor) == 0 && h.succeeded {
-			due = append(due, h.fn)
+	d.running = slices.DeleteFunc(d.running, func(other *invocation) bool { return other == i })
+	for _, hook := range i.hooks {
+		hook.waitsFor--
+		hook.succeeded = hook.succeeded || succeeded
+		if hook.waitsFor == 0 && hook.succeeded {
+			due = append(due, hook.fn)
 		}
-		return len(h.waitFor) == 0
-	})
-	if len(d.hooks) == 0 {
-		d.hooks = nil
 	}
 	return due
 }

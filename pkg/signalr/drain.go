@@ -14,20 +14,11 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) {
 	conns := h.connections.drain()
 	start := time.Now()
 	for i, c := range conns {
-		pause(ctx, time.Until(start.Add(over*time.Duration(i)/time.Duration(len(conns)))))
+		select {
+		case <-time.After(time.Until(start.Add(over * time.Duration(i) / time.Duration(len(conns))))):
+		case <-ctx.Done():
+		}
 		c.close(closeReason{allowReconnect: true, graceful: true})
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 || ctx.Err() != nil {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

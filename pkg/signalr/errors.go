@@ -31,22 +31,22 @@ var (
 // errorText returns the text that tells the client of a failed invocation. The texts are the reference
 // server's: clients compare them.
 func errorText(m *wire.Message, err error) string {
-	switch {
-	case errors.Is(err, errUnknownMethod):
-		return fmt.Sprintf("Unknown hub method '%s'", m.Target)
-	case errors.Is(err, errNotStreaming):
-		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target)
-	case errors.Is(err, errStreaming):
-		return fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target)
-	case errors.Is(err, errIDInUse):
-		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.ID)
-	case errors.Is(err, errArguments):
-		return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", m.Target)
-	case errors.Is(err, ErrUnauthorized):
-		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Target)
-	default:
-		return withHubError(fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Target), err)
+	for _, known := range []struct {
+		err          error
+		format, name string
+	}{
+		{errUnknownMethod, "Unknown hub method '%s'", m.Target},
+		{errNotStreaming, "The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Target},
+		{errStreaming, "The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Target},
+		{errIDInUse, "Invocation ID '%s' is already in use.", m.ID},
+		{errArguments, "Failed to invoke '%s' due to an error on the server.", m.Target},
+		{ErrUnauthorized, "Failed to invoke '%s' because user is unauthorized", m.Target},
+	} {
+		if errors.Is(err, known.err) {
+			return fmt.Sprintf(known.format, known.name)
+		}
 	}
+	return withHubError(fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Target), err)
 }
 
 func closedWithError(err error) string {

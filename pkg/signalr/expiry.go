@@ -20,8 +20,6 @@ func (e *expiry) init(via Transport, expires time.Time) {
 	e.token.Store(unixNano(expires))
 }
 
-func (e *expiry) set(t time.Time) { e.limit.Store(unixNano(t)) }
-
 // time returns the zero time for never.
 func (e *expiry) time() time.Time {
 	at, token := e.limit.Load(), e.token.Load()
@@ -47,15 +45,12 @@ func (e *expiry) renew(expires time.Time) bool {
 
 // extend moves an instant and reports whether the new instant is later. 0 is never.
 func extend(from *atomic.Int64, to int64) bool {
-	for {
-		at := from.Load()
-		if at == 0 || (to != 0 && to <= at) {
-			return false
-		}
+	for at := from.Load(); at != 0 && (to == 0 || to > at); at = from.Load() {
 		if from.CompareAndSwap(at, to) {
 			return true
 		}
 	}
+	return false
 }
 
 // unixNano returns an instant in Unix nanoseconds, 0 for the zero time and for instants beyond the

@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"errors"
-	"time"
 
 	"parley.internal/pkg/signalr/internal/transport"
 	"parley.internal/pkg/signalr/internal/wire"
@@ -23,7 +22,6 @@ func (c *Conn) handshake() bool {
 }
 
 func (c *Conn) shakeHands() bool {
-	c.limitHandshake()
 	text, err := c.readHandshake()
 	if err != nil {
 		c.hub.options.Logger.Debug("handshake failed", "connection", c.id, "error", err)
@@ -38,19 +36,12 @@ func (c *Conn) shakeHands() bool {
 		text = handshakeCancelled
 	}
 	c.hub.options.Logger.Debug("handshake rejected", "connection", c.id, "reason", text)
-	c.rejectHandshake(text)
-	return false
-}
-
-// limitHandshake gives the client HandshakeTimeout, or no time at all if the connection is closing.
-func (c *Conn) limitHandshake() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	timeout := c.hub.options.HandshakeTimeout
-	if c.state != stateHandshaking {
-		timeout = 0
+	c.queue.Seal(c.format.LastFrames(wire.HandshakeResponse(text))...)
+	if c.flush(c.hub.options.WriteTimeout) {
+		c.transport.ExpectClose(closeTimeout)
+		_ = c.discardInput() // until the client has closed
 	}
-	c.transport.SetReadDeadline(time.Now().Add(timeout))
+	return false
 }
 
 // readHandshake reads the client's request and chooses the format. A non-empty text rejects the client;
@@ -65,15 +56,6 @@ func (c *Conn) readHandshake() (text string, err error) {
 	case err != nil:
 		return "", err
 	}
-	c.format, text = wire.ParseHandshake(record, c.via.formats())
+	c.format, text = wire.ParseHandshake(record, formats[c.via])
 	return text, nil
-}
-
-// rejectHandshake answers with an error and waits for the client to close.
-func (c *Conn) rejectHandshake(text string) {
-	c.queue.SendLast(c.format.LastFrames(c.format.Frame(wire.HandshakeResponse(text)))...)
-	if c.flush(c.hub.options.WriteTimeout) {
-		c.transport.ExpectClose(closeTimeout)
-		_ = c.discardInput()
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -55,21 +54,17 @@ func (h *Hub) serveNegotiate(w http.ResponseWriter, r *http.Request) {
 		rejectBusy(w, err)
 		return
 	}
+	version, text := wire.NegotiateVersion(r.URL.Query())
+	answer := wire.Negotiation{Error: text}
+	if text == "" {
+		id, connectionToken := h.tokens.Issue(identity.User, time.Now())
+		answer = wire.Negotiation{ConnectionID: connectionToken, AvailableTransports: available(h.options.Transports)}
+		if version > 0 {
+			answer.NegotiateVersion, answer.ConnectionID, answer.ConnectionToken = version, h.tokens.PublicID(id), connectionToken
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(h.negotiate(r.URL.Query(), identity)) // the client may have gone
-}
-
-func (h *Hub) negotiate(query url.Values, identity Identity) wire.Negotiation {
-	version, text := wire.NegotiateVersion(query)
-	if text != "" {
-		return wire.Negotiation{Error: text}
-	}
-	id, connectionToken := h.tokens.Issue(identity.User, time.Now())
-	answer := wire.Negotiation{ConnectionID: connectionToken, AvailableTransports: available(h.options.Transports)}
-	if version > 0 {
-		answer.NegotiateVersion, answer.ConnectionID, answer.ConnectionToken = version, h.tokens.PublicID(id), connectionToken
-	}
-	return answer
+	_ = json.NewEncoder(w).Encode(answer) // the client may have gone
 }
 
 // identify returns the identity of the client, or rejects the request.
@@ -87,8 +82,8 @@ func (h *Hub) identify(w http.ResponseWriter, r *http.Request) (Identity, bool) 
 	return identity, true
 }
 
-// find returns the connection of a request, nil if the token is valid and unused, or rejects the
-// request.
+// find returns the connection of a request, or rejects the request. For a GET request with an unused
+// token the connection is nil.
 func (h *Hub) find(w http.ResponseWriter, r *http.Request, identity Identity) (*Conn, bool) {
 	id := r.URL.Query().Get("id")
 	if id == "" {
@@ -96,12 +91,12 @@ func (h *Hub) find(w http.ResponseWriter, r *http.Request, identity Identity) (*
 		return nil, false
 	}
 	c, err := h.tokens.Find(id, identity.User, time.Now())
-	if err != nil {
+	if err != nil || (c == nil && r.Method != http.MethodGet) {
 		rejectUnknown(w)
 		return nil, false
 	}
 	if c != nil && c.expiry.renew(identity.Expires) {
-		c.keepAlive.check()
+		c.keepAlive.checkWithin(0)
 	}
 	return c, true
 }
@@ -155,25 +150,25 @@ func (h *Hub) startConnection(w http.ResponseWriter, r *http.Request, identity I
 	switch via {
 	case ServerSentEvents:
 		t := transport.NewServerSentEvents(w, r, h.options.WriteTimeout)
-		c.attach(t)
+		c.attach(t, t.Requests)
 		t.Serve(c.serve)
 	case LongPolling:
 		t := transport.NewLongPolling(transport.Timeouts{
 			Poll: h.options.PollTimeout, Gap: h.options.DisconnectTimeout, Write: h.options.WriteTimeout,
 		})
-		c.attach(t)
+		c.attach(t, t.Requests)
 		t.ServeFirst(w)
 		go c.serveAsync() // the registry waits for teardown
 	default:
 		h.tokens.Attach(id, c) // the client may send the next request before attach
-		t, err := h.upgrader.Upgrade(w, r)
+		t, err := transport.NewWebSocket(w, r, h.options.WriteTimeout, reject)
 		if err != nil {
 			c.teardown()
 			return
 		}
-		t.HandleControl(c.sendPong, c.queue.SendOnly)
+		t.HandleControl(func(pong []byte) { c.queue.Offer(pong, maxWaitingForPong) }, c.queue.Discard)
 		c.queue.SetSocket(t.Socket())
-		c.attach(t)
+		c.attach(t, nil)
 		go c.serveAsync() // the registry waits for teardown
 	}
 }
@@ -187,27 +182,18 @@ func (h *Hub) claim(r *http.Request, identity Identity) (token.ID, error) {
 	return h.tokens.Claim(id, identity.User, time.Now())
 }
 
-// receiver is a transport with messages from the client in requests of their own.
-type receiver interface {
-	Receive(r *http.Request, control *http.ResponseController, timeout time.Duration) error
-}
-
 // serveMessage passes the body of a request to the connection.
 func (h *Hub) serveMessage(w http.ResponseWriter, r *http.Request, identity Identity) {
 	c, ok := h.find(w, r, identity)
 	switch {
 	case !ok:
 		return
-	case c == nil:
-		rejectUnknown(w)
-		return
-	case c.via == WebSockets:
+	case c.requests == nil:
 		w.Header().Set("Allow", http.MethodGet)
 		reject(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
 		return
 	}
-	t := c.transport.(receiver) //nolint:forcetypeassert // all transports but WebSockets are receivers
-	switch err := t.Receive(r, http.NewResponseController(w), h.options.WriteTimeout); {
+	switch err := c.requests.Receive(r, http.NewResponseController(w), h.options.WriteTimeout); {
 	case errors.Is(err, transport.ErrClosed):
 		rejectUnknown(w)
 	case errors.Is(err, transport.ErrTooManyRequests):
@@ -226,12 +212,10 @@ func (h *Hub) serveDelete(w http.ResponseWriter, r *http.Request, identity Ident
 	c, ok := h.find(w, r, identity)
 	switch {
 	case !ok:
-	case c == nil:
-		rejectUnknown(w)
 	case c.via != LongPolling:
 		reject(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 	default:
-		c.transport.(*transport.LongPolling).CloseWith(transport.ErrLeft) //nolint:forcetypeassert // as via says
+		c.requests.CloseWith(transport.ErrLeft)
 		w.Header().Set("Content-Type", "text/plain")
 		w.WriteHeader(http.StatusAccepted)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"parley.internal/pkg/signalr/internal/fanout"
 	"parley.internal/pkg/signalr/internal/token"
-	"parley.internal/pkg/signalr/internal/transport"
 )
 
 // Hub is a set of methods that clients invoke and a set of connections that the server sends to. A hub
@@ -21,7 +20,6 @@ import (
 type Hub struct {
 	options      Options
 	started      time.Time
-	upgrader     *transport.Upgrader
 	tokens       *token.Issuer[*Conn]
 	connections  registry
 	fanout       *fanout.Fanout
@@ -34,11 +32,13 @@ type Hub struct {
 func New(options Options) *Hub {
 	o := options.withDefaults()
 	return &Hub{
-		options:      o,
-		started:      time.Now(),
-		upgrader:     transport.NewUpgrader(o.WriteTimeout, reject),
-		tokens:       token.NewIssuer[*Conn](o.Key),
-		connections:  registry{maxConnections: o.MaxConnections, maxHandshakes: o.MaxHandshakes},
+		options: o,
+		started: time.Now(),
+		tokens:  token.NewIssuer[*Conn](o.Key),
+		connections: registry{
+			maxConnections: o.MaxConnections, maxHandshakes: o.MaxHandshakes,
+			connections: make(map[*Conn]bool), byUser: make(map[string]int),
+		},
 		fanout:       fanout.New(o.Backlog),
 		methods:      make(map[string]Method),
 		onConnect:    func(context.Context, *Conn) error { return nil },

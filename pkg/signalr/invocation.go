@@ -14,20 +14,9 @@ import (
 type invocation struct {
 	conn    *Conn
 	message *wire.Message
-	bytes   int             // of the record
-	ctx     context.Context //nolint:containedctx // of the method, from before the turn; CancelInvocation ends the context
-}
-
-// runInTurn runs a method that takes turns.
-func (i *invocation) runInTurn() {
-	i.run()
-	i.conn.keepAlive.methodEnded()
-}
-
-// runBeside runs a method beside the others.
-func (i *invocation) runBeside() {
-	defer i.conn.dispatcher.besideDone()
-	i.run()
+	bytes   int               // of the record
+	ctx     context.Context   //nolint:containedctx // of the method, from before the turn; CancelInvocation ends the context
+	hooks   []*completionHook // of AfterCompletion; guarded by dispatcher.mu
 }
 
 // run runs the method and queues the completion, behind all messages of the method to this connection.
@@ -78,7 +67,11 @@ func (i *invocation) method() (Method, error) {
 
 // call calls the method and returns the completion, or nil if a stream continues.
 func (i *invocation) call(method Method) (*wire.Message, error) {
-	result, err := method.call(i)
+	args, err := method.parameters.bind(i)
+	if err != nil {
+		return nil, err
+	}
+	result, err := method.call(i, args)
 	switch {
 	case err != nil:
 		return nil, err
@@ -89,7 +82,7 @@ func (i *invocation) call(method Method) (*wire.Message, error) {
 	case !i.message.WantsCompletion():
 		return wire.NewCompletion(i.message.ID, ""), nil // is not sent
 	default:
-		return wire.NewResult(i.message.ID, result)
+		return wire.NewMessage(wire.Message{Kind: wire.Completion, ID: i.message.ID}, result)
 	}
 }
 

@@ -32,24 +32,15 @@ type keepAlive struct {
 	deadlines []*time.Timer // of after
 }
 
-func (k *keepAlive) init(c *Conn) {
-	k.conn = c
-	k.running.Store(true) // until OnConnect has returned
-}
-
 // start begins the checks of an open connection.
 func (k *keepAlive) start() {
-	now := time.Now()
-	first := min(k.checkTimeouts(now), k.checkPing(now))
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if !k.stopped {
-		k.timer, k.next = time.AfterFunc(first, k.tick), now.Sub(k.conn.hub.started)+first
+		k.timer = time.AfterFunc(k.conn.hub.options.KeepAlive, k.tick)
 	}
+	k.mu.Unlock()
+	k.tick()
 }
-
-// check runs a check now.
-func (k *keepAlive) check() { k.checkWithin(0) }
 
 // checkWithin runs the next check after d at the latest.
 func (k *keepAlive) checkWithin(d time.Duration) {
@@ -75,7 +66,7 @@ func (k *keepAlive) tick() {
 // next check.
 func (k *keepAlive) checkPing(now time.Time) time.Duration {
 	every := k.conn.hub.options.KeepAlive
-	if !k.conn.via.needsPings() {
+	if k.conn.via == LongPolling { // a poll ends by itself, and a client without a poll has gone
 		return every
 	}
 	if left := every - now.Sub(k.conn.queue.LastWrite()); left > 0 {
@@ -115,7 +106,7 @@ func (k *keepAlive) checkTimeouts(now time.Time) time.Duration {
 // expectPings arms the client timeout, after the first ping of the client.
 func (k *keepAlive) expectPings() {
 	if !k.expecting.Swap(true) {
-		k.check()
+		k.checkWithin(0)
 	}
 }
 
@@ -160,7 +151,6 @@ func (k *keepAlive) stopChecks() {
 
 // stop frees all timers.
 func (k *keepAlive) stop() {
-	k.stopChecks()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, t := range k.deadlines {

@@ -16,8 +16,8 @@ import (
 // runtime.Goexit are logged, and the client is told of an unexpected error.
 type Method struct {
 	parameters parameters
-	call       func(i *invocation) (any, error)
-	streaming  bool // the result of call is an iter.Seq2[any, error]
+	call       func(i *invocation, args []any) (any, error) // with a pointer to each argument
+	streaming  bool                                         // the result of call is an iter.Seq2[any, error]
 }
 
 // streaming makes a streaming method of a method with an iter.Seq2[any, error] as result.
@@ -39,73 +39,37 @@ func anyItems[R any](items iter.Seq2[R, error], err error) (iter.Seq2[any, error
 
 // Func0 makes a Method of a function without parameters.
 func Func0[R any](fn func(context.Context, *Conn) (R, error)) Method {
-	ps := parameters(nil)
-	return Method{parameters: ps, call: func(i *invocation) (any, error) {
-		if err := ps.bind(i); err != nil {
-			return nil, err
-		}
+	return Method{call: func(i *invocation, _ []any) (any, error) {
 		return fn(i.ctx, i.conn)
 	}}
 }
 
 // Func1 makes a Method of a function with one parameter.
 func Func1[A, R any](fn func(context.Context, *Conn, A) (R, error)) Method {
-	ps := parameters{parameterOf[A]()}
-	return Method{parameters: ps, call: func(i *invocation) (any, error) {
-		var a A
-		if err := ps.bind(i, &a); err != nil {
-			return nil, err
-		}
-		return fn(i.ctx, i.conn, a)
-	}}
+	return Method{call: func(i *invocation, args []any) (any, error) {
+		return fn(i.ctx, i.conn, argument[A](args, 0))
+	}, parameters: parameters{parameterOf[A]()}}
 }
 
 // Func2 makes a Method of a function with two parameters.
 func Func2[A, B, R any](fn func(context.Context, *Conn, A, B) (R, error)) Method {
-	ps := parameters{parameterOf[A](), parameterOf[B]()}
-	return Method{parameters: ps, call: func(i *invocation) (any, error) {
-		var (
-			a A
-			b B
-		)
-		if err := ps.bind(i, &a, &b); err != nil {
-			return nil, err
-		}
-		return fn(i.ctx, i.conn, a, b)
-	}}
+	return Method{call: func(i *invocation, args []any) (any, error) {
+		return fn(i.ctx, i.conn, argument[A](args, 0), argument[B](args, 1))
+	}, parameters: parameters{parameterOf[A](), parameterOf[B]()}}
 }
 
 // Func3 makes a Method of a function with three parameters.
 func Func3[A, B, C, R any](fn func(context.Context, *Conn, A, B, C) (R, error)) Method {
-	ps := parameters{parameterOf[A](), parameterOf[B](), parameterOf[C]()}
-	return Method{parameters: ps, call: func(i *invocation) (any, error) {
-		var (
-			a A
-			b B
-			c C
-		)
-		if err := ps.bind(i, &a, &b, &c); err != nil {
-			return nil, err
-		}
-		return fn(i.ctx, i.conn, a, b, c)
-	}}
+	return Method{call: func(i *invocation, args []any) (any, error) {
+		return fn(i.ctx, i.conn, argument[A](args, 0), argument[B](args, 1), argument[C](args, 2))
+	}, parameters: parameters{parameterOf[A](), parameterOf[B](), parameterOf[C]()}}
 }
 
 // Func4 makes a Method of a function with four parameters.
 func Func4[A, B, C, D, R any](fn func(context.Context, *Conn, A, B, C, D) (R, error)) Method {
-	ps := parameters{parameterOf[A](), parameterOf[B](), parameterOf[C](), parameterOf[D]()}
-	return Method{parameters: ps, call: func(i *invocation) (any, error) {
-		var (
-			a A
-			b B
-			c C
-			d D
-		)
-		if err := ps.bind(i, &a, &b, &c, &d); err != nil {
-			return nil, err
-		}
-		return fn(i.ctx, i.conn, a, b, c, d)
-	}}
+	return Method{call: func(i *invocation, args []any) (any, error) {
+		return fn(i.ctx, i.conn, argument[A](args, 0), argument[B](args, 1), argument[C](args, 2), argument[D](args, 3))
+	}, parameters: parameters{parameterOf[A](), parameterOf[B](), parameterOf[C](), parameterOf[D]()}}
 }
 
 // Action0 makes a Method of a function without parameters and result.

@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -109,14 +110,15 @@ type Identity struct {
 }
 
 func (o Options) withDefaults() Options {
-	fill(&o.KeepAlive, 15*time.Second)
-	fill(&o.ClientTimeout, 30*time.Second)
-	fill(&o.HandshakeTimeout, 15*time.Second)
-	fill(&o.WriteTimeout, 10*time.Second)
-	fill(&o.MaxMessage, 32<<10)
-	fill(&o.Backlog, 1<<20)
-	fill(&o.PollTimeout, 90*time.Second)
-	fill(&o.DisconnectTimeout, 15*time.Second)
+	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
+	o.ClientTimeout = cmp.Or(o.ClientTimeout, 30*time.Second)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 15*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
+	o.MaxMessage = cmp.Or(o.MaxMessage, 32<<10)
+	o.Backlog = cmp.Or(o.Backlog, 1<<20)
+	o.PollTimeout = cmp.Or(o.PollTimeout, 90*time.Second)
+	o.DisconnectTimeout = cmp.Or(o.DisconnectTimeout, 15*time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Transports == nil {
 		o.Transports = allTransports
 	}
@@ -133,17 +135,7 @@ func (o Options) withDefaults() Options {
 		o.Key = make([]byte, 32)
 		_, _ = rand.Read(o.Key) // never fails: the process ends instead
 	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
 	return o
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 func sameOrigin(r *http.Request) bool {

@@ -3,7 +3,6 @@ package signalr
 import (
 	"context"
 
-	"parley.internal/pkg/signalr/internal/transport"
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
@@ -72,8 +71,8 @@ func (c *Conn) admitInvocation(i *invocation) error {
 // ErrEnded.
 func (c *Conn) pauseReading(fn func(context.Context) error) error {
 	ctx := c.ctx
-	if w, ok := c.transport.(transport.Watcher); ok {
-		watched, release := w.Watch(ctx)
+	if c.requests != nil {
+		watched, release := c.requests.Watch(ctx)
 		defer release()
 		ctx = watched
 	}
@@ -92,6 +91,3 @@ func (c *Conn) pauseReading(fn func(context.Context) error) error {
 
 // maxWaitingForPong is the number of waiting bytes up to which a client is sent pongs.
 const maxWaitingForPong = 4 << 10
-
-// sendPong answers a ping of the WebSocket.
-func (c *Conn) sendPong(frame []byte) { c.queue.Offer(frame, maxWaitingForPong) }

@@ -64,9 +64,6 @@ func (r *registry) add(c *Conn) error {
 	if err := r.rejection(c.identity.User); err != nil {
 		return err
 	}
-	if r.connections == nil {
-		r.connections, r.byUser = make(map[*Conn]bool), make(map[string]int)
-	}
 	if len(r.connections) == 0 {
 		r.empty = make(chan struct{})
 	}
@@ -80,26 +77,20 @@ func (r *registry) add(c *Conn) error {
 func (r *registry) handshakeDone(c *Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.endHandshake(c)
-}
-
-// endHandshake is for callers holding mu.
-func (r *registry) endHandshake(c *Conn) {
-	if !r.connections[c] {
-		return
-	}
-	r.connections[c] = false
-	r.handshakes--
-	if r.byUser[c.identity.User]--; r.byUser[c.identity.User] == 0 {
-		delete(r.byUser, c.identity.User)
+	if r.connections[c] {
+		r.connections[c] = false
+		r.handshakes--
+		if r.byUser[c.identity.User]--; r.byUser[c.identity.User] == 0 {
+			delete(r.byUser, c.identity.User)
+		}
 	}
 }
 
 // remove forgets a connection.
 func (r *registry) remove(c *Conn) {
+	r.handshakeDone(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.endHandshake(c)
 	delete(r.connections, c)
 	if len(r.connections) == 0 {
 		close(r.empty)

@@ -76,7 +76,7 @@ func (c *Conn) accept() bool {
 		return false
 	}
 	c.hub.connections.handshakeDone(c) // before the response: a client that has read it may open another connection
-	c.queue.Admit(c.format, c.identity.User, c.format.Frame(wire.HandshakeResponse("")))
+	c.queue.Admit(c.format, c.identity.User, c.format.Encode(wire.HandshakeResponse("")))
 	c.transport.Begin(c.format)
 	c.state = stateOpen
 	return true
@@ -89,7 +89,7 @@ func (c *Conn) teardown() {
 		c.transport.Close() // interrupts a waiting write
 	}
 	c.queue.Close()
-	c.dispatcher.wait()
+	c.dispatcher.worker.Wait()
 	c.cancel()
 	c.keepAlive.stop()
 	c.mu.Lock()
@@ -146,9 +146,7 @@ func (c *Conn) discardInput() error {
 
 // flush waits until the client has accepted all queued bytes. It returns false after the timeout.
 func (c *Conn) flush(within time.Duration) bool {
-	timeout := time.NewTimer(within)
-	defer timeout.Stop()
-	return c.queue.Flush(timeout.C)
+	return c.queue.Flush(time.After(within))
 }
 
 // closeReasonOf interprets the error at the end of reading.
@@ -165,16 +163,6 @@ func closeReasonOf(err error) closeReason {
 	}
 }
 
-// connect runs OnConnect and reports whether the connection may go on.
-func (c *Conn) connect() bool {
-	err := protect(func() error { return c.hub.onConnect(c.ctx, c) })
-	if err != nil {
-		c.logFailure("connect", err)
-		c.close(closeReason{err: err, text: closedWithError(err)})
-	}
-	return err == nil
-}
-
 // disconnect tells the client of the end and, if OnConnect succeeded, runs OnDisconnect.
 func (c *Conn) disconnect(connected bool) {
 	c.close(closeReason{}) // cancels; the reason is known
@@ -182,8 +170,9 @@ func (c *Conn) disconnect(connected bool) {
 	c.queue.Remove()
 	reason := c.reason
 	if !reason.unreachable {
-		m := wire.Message{Kind: wire.Close, Error: reason.text, AllowReconnect: reason.allowReconnect}
-		c.queue.SendLast(c.format.LastFrames(c.format.Encode(&m))...)
+		last := wire.Message{Kind: wire.Close, Error: reason.text, AllowReconnect: reason.allowReconnect}
+		m, _ := wire.NewMessage(last) // only values have encoding errors
+		c.queue.Seal(c.format.LastFrames(m)...)
 	}
 	if connected {
 		c.runOnDisconnect(reason.err)

@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -65,22 +64,29 @@ func (s *streams) waitForSlots(i *invocation) error {
 		return nil
 	}
 	return s.conn.pauseReading(func(ctx context.Context) error {
-		timeout := time.NewTimer(slotTimeout)
-		defer timeout.Stop()
-		for {
-			changed := s.changedUnless(settled)
-			if changed == nil {
-				return nil
-			}
-			select {
-			case <-changed:
-			case <-timeout.C:
-				return nil
-			case <-ctx.Done():
-				return fmt.Errorf("wait for a stream to end: %w", ctx.Err())
-			}
-		}
+		return s.waitUntil(ctx, slotTimeout, settled, func() bool { return true })
 	})
+}
+
+// waitUntil waits for a condition. Each time the timeout has passed, giveUp decides whether to wait no longer.
+func (s *streams) waitUntil(ctx context.Context, timeout time.Duration, condition, giveUp func() bool) error {
+	timer := time.NewTicker(timeout)
+	defer timer.Stop()
+	for {
+		changed := s.changedUnless(condition)
+		if changed == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			if giveUp() {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // changedUnless returns nil if a condition holds, else a channel that is closed at the next change.
@@ -237,19 +243,19 @@ func (i *invocation) stream(items iter.Seq2[any, error]) {
 
 // sendItem waits until there is room for an item.
 func (i *invocation) sendItem(item any) error {
-	value, err := wire.EncodeValue(item)
+	m, err := wire.NewMessage(wire.Message{Kind: wire.StreamItem, ID: i.message.ID}, item)
 	if err != nil {
 		return err
 	}
-	frame := i.conn.format.Encode(&wire.Message{Kind: wire.StreamItem, ID: i.message.ID, Value: value})
+	frame := i.conn.format.Encode(m)
 	for i.ctx.Err() == nil {
-		room, err := i.conn.queue.OfferOrWait(frame, streamWindow)
-		if err != nil {
-			i.conn.streams.cancel(i.message.ID) // ends the context of the method
-			return ErrEnded
+		room, accepted := i.conn.queue.OfferOrWait(frame, streamWindow)
+		if accepted {
+			return nil
 		}
 		if room == nil {
-			return nil
+			i.conn.streams.cancel(i.message.ID) // ends the context of the method
+			return ErrEnded
 		}
 		select {
 		case <-room:

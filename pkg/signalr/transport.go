@@ -23,31 +23,22 @@ const (
 // allTransports is the default of Options.Transports, best first.
 var allTransports = []Transport{WebSockets, ServerSentEvents, LongPolling}
 
-// formats returns the formats of the transport by protocol.
-func (t Transport) formats() map[string]wire.Format {
-	switch t {
-	case ServerSentEvents:
-		return map[string]wire.Format{wire.JSON: wire.JSONServerSentEvents}
-	case LongPolling:
-		return map[string]wire.Format{wire.JSON: wire.JSONLongPolling, wire.MessagePack: wire.MessagePackLongPolling}
-	default:
-		return map[string]wire.Format{wire.JSON: wire.JSONWebSocket, wire.MessagePack: wire.MessagePackWebSocket}
-	}
-}
-
-// transferFormats returns the transfer formats of the transport, by their names in negotiation.
-func (t Transport) transferFormats() []string {
-	if t == ServerSentEvents {
-		return []string{"Text"}
-	}
-	return []string{"Text", "Binary"}
+// formats are the formats of a transport by protocol.
+var formats = map[Transport]map[string]wire.Format{
+	WebSockets:       {wire.JSON: wire.JSONWebSocket, wire.MessagePack: wire.MessagePackWebSocket},
+	ServerSentEvents: {wire.JSON: wire.JSONServerSentEvents},
+	LongPolling:      {wire.JSON: wire.JSONLongPolling, wire.MessagePack: wire.MessagePackLongPolling},
 }
 
 // available lists the allowed transports for the answer to negotiate, best first.
 func available(allowed []Transport) (all []wire.AvailableTransport) {
 	for _, t := range allTransports {
+		transferFormats := []string{"Text", "Binary"}
+		if t == ServerSentEvents {
+			transferFormats = transferFormats[:1]
+		}
 		if slices.Contains(allowed, t) {
-			all = append(all, wire.AvailableTransport{Transport: string(t), TransferFormats: t.transferFormats()})
+			all = append(all, wire.AvailableTransport{Transport: string(t), TransferFormats: transferFormats})
 		}
 	}
 	return all
@@ -64,7 +55,3 @@ func transportOf(r *http.Request) Transport {
 		return LongPolling
 	}
 }
-
-// needsPings reports whether a proxy may end a silent connection. A poll ends by itself, and a client
-// without a poll has gone.
-func (t Transport) needsPings() bool { return t != LongPolling }

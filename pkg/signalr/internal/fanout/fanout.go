@@ -9,29 +9,32 @@ package fanout
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
 
-// Fanout owns the groups, the send queues and the writer goroutines of a hub. All methods are safe for
-// concurrent use.
+// Fanout owns the frame logs, the send queues and the writer goroutines of a hub. All methods are safe
+// for concurrent use.
 type Fanout struct {
-	limit   int // bytes that may wait for a client
-	started time.Time
+	limit       int // bytes that may wait for a client
+	started     time.Time
+	connections [wire.Formats]atomic.Int32 // admitted connections per format
 
-	mu       sync.Mutex
-	registry registry
-	ready    readyList
-	writers  int       // running writer goroutines
-	idle     sync.Cond // writers is 0
+	mu      sync.Mutex
+	logs    map[logKey]*frameLog // the logs with members
+	ready   *Queue               // first of the linked list of queues that wait for a writer, first in, first out
+	end     **Queue              // the link behind the last of them
+	writers int                  // running writer goroutines
+	idle    sync.Cond            // writers is 0
 }
 
 // New returns a fan-out in which at most limit bytes wait for each client.
 func New(limit int) *Fanout {
-	f := &Fanout{limit: limit, started: time.Now()}
+	f := &Fanout{limit: limit, started: time.Now(), logs: make(map[logKey]*frameLog)}
+	f.end = &f.ready
 	f.idle.L = &f.mu
-	f.registry.users, f.registry.groups = make(map[string]*group), make(map[string]*group)
 	return f
 }
 
@@ -60,7 +63,12 @@ type Audience struct {
 // Broadcast sends a message to an audience and returns the lagging connections, which do not get the
 // message. They have left the group, or their queues are sealed, before any later broadcast.
 func (f *Fanout) Broadcast(a Audience, m *wire.Message) (lagging []Connection) {
-	frames := f.registry.encode(m)
+	var frames [wire.Formats][]byte
+	for format := range wire.Formats {
+		if f.connections[format].Load() > 0 {
+			frames[format] = format.Encode(m)
+		}
+	}
 	limit := f.limit
 	if a.LeaveLagging {
 		limit = min(a.Within, limit)
@@ -68,27 +76,29 @@ func (f *Fanout) Broadcast(a Audience, m *wire.Message) (lagging []Connection) {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g := f.registry.find(a)
-	if g == nil {
-		return nil
+	for _, q := range a.Except {
+		q.stopReading() // every reader of a log reads all appended frames
+		q.excluded = true
 	}
-	g.exclude(a.Except, true)
-	defer g.exclude(a.Except, false)
-	for format, l := range g.logs {
+	for format := range wire.Formats {
+		l := f.logs[logKey{a.Scope, a.Name, format}]
 		if l == nil {
 			continue
 		}
-		if frames[format] == nil { // the first member of this format joined after encode
-			frames[format] = l.format.Encode(m)
+		if frames[format] == nil { // the first connection of this format was admitted meanwhile
+			frames[format] = format.Encode(m)
 		}
 		for _, q := range l.send(frames[format], limit) {
 			if !a.LeaveLagging {
 				q.discard()
 			} else if a.Scope == Group {
-				g.remove(q)
+				q.leave(l)
 			}
 			lagging = append(lagging, q.conn)
 		}
+	}
+	for _, q := range a.Except {
+		q.excluded = false
 	}
 	return lagging
 }
@@ -97,13 +107,13 @@ func (f *Fanout) Broadcast(a Audience, m *wire.Message) (lagging []Connection) {
 func (f *Fanout) Dissolve(name string) (removed []Connection) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g := f.registry.groups[name]
-	if g == nil {
-		return nil
-	}
-	for _, q := range g.queues() {
-		g.remove(q)
-		removed = append(removed, q.conn)
+	for format := range wire.Formats {
+		l := f.logs[logKey{Group, name, format}]
+		for l != nil && len(l.members) > 0 {
+			q := l.members[0].queue
+			q.leave(l)
+			removed = append(removed, q.conn)
+		}
 	}
 	return removed
 }

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"math"
 	"slices"
 
 	"parley.internal/pkg/signalr/internal/wire"
@@ -11,16 +12,32 @@ const (
 	maxChunk = 64 << 10 // bytes
 )
 
+// logKey identifies a frame log. Each group has a log per format of its members, and so has the group of
+// all connections, and the group of each user's connections.
+type logKey struct {
+	scope  Scope
+	name   string
+	format wire.Format
+}
+
 // frameLog is the append-only sequence of frames sent to a group in one format. Members share the log
 // instead of receiving copies: a member with unread frames is a reader and has an offset. Chunks
-// before the last reader's offset are unreachable and thus garbage.
+// before the last reader's offset are unreachable and thus garbage. Fanout.mu guards the log.
 type frameLog struct {
-	format wire.Format
-	last   *chunk
-	head   int64 // bytes appended since the log began
+	key  logKey
+	last *chunk
+	head int64 // bytes appended since the log began
 
-	caughtUp []*member // members without unread frames, in no order
-	readers  readerHeap
+	members []*member // the readers, and behind them the caught-up members without unread frames
+	readers int       // of members
+	slowest int64     // no reader has made less progress
+}
+
+// member is a connection in a group.
+type member struct {
+	queue *Queue
+	log   *frameLog
+	index int // in log.members
 }
 
 // chunk is a part of a log. Bytes below len(data) never change, so sockets can be written from a
@@ -37,83 +54,69 @@ type offset struct {
 	bytes int64 // since the log began
 }
 
-// append adds a frame within a single chunk and returns the offset before the frame.
-func (l *frameLog) append(frame []byte) offset {
-	if l.last == nil || cap(l.last.data)-len(l.last.data) < len(frame) {
-		size := minChunk
-		if l.last != nil {
-			size = min(2*cap(l.last.data), maxChunk)
-		}
-		c := &chunk{data: make([]byte, 0, max(size, len(frame)))}
-		if l.last != nil {
-			l.last.next = c
-		}
-		l.last = c
+// send appends a frame and makes each caught-up member a reader, except excluded members and members
+// with more than limit bytes waiting. send returns the latter, the lagging members.
+func (l *frameLog) send(frame []byte, limit int) (lagging []*Queue) {
+	if l.head+int64(len(frame))-l.slowest > int64(limit) {
+		l.stopLagging(len(frame), limit)
+	}
+	if cap(l.last.data)-len(l.last.data) < len(frame) {
+		size := min(max(minChunk, 2*cap(l.last.data)), maxChunk)
+		l.last.next = &chunk{data: make([]byte, 0, max(size, len(frame)))}
+		l.last = l.last.next
 	}
 	before := offset{chunk: l.last, index: len(l.last.data), bytes: l.head}
 	l.last.data = append(l.last.data, frame...)
 	l.head += int64(len(frame))
-	return before
-}
 
-// release frees a large chunk without readers: the group may stay silent for long.
-func (l *frameLog) release() {
-	if len(l.readers.heap) == 0 && l.last != nil && cap(l.last.data) > minChunk {
-		l.last = nil
-	}
-}
-
-// read appends the frames behind o to a batch, in whole frames, and advances o. Reading stops with
-// the chunk that reaches limit bytes.
-func (o *offset) read(into [][]byte, limit int) (batch [][]byte, bytes int) {
-	for bytes < limit {
-		piece := o.chunk.data[o.index:]
-		if len(piece) == 0 {
-			if o.chunk.next == nil {
-				break
-			}
-			o.chunk, o.index = o.chunk.next, 0
-			continue
-		}
-		into = append(into, piece)
-		o.index += len(piece)
-		o.bytes += int64(len(piece))
-		bytes += len(piece)
-	}
-	return into, bytes
-}
-
-// send appends a frame and makes each caught-up member a reader, except excluded members and members
-// with more than limit bytes waiting. send returns the latter, the lagging members.
-func (l *frameLog) send(frame []byte, limit int) (lagging []*Queue) {
-	for m := l.readers.slowest(); m != nil && !m.queue.backlog.fits(len(frame), limit); m = l.readers.slowest() {
-		m.queue.backlog.stopReading() // caught up from here on, and still too far behind below
-	}
-	before := l.append(frame)
-	for _, m := range slices.Backward(l.caughtUp) { // startReading moves the last member into m's place
+	caughtUp := l.members[l.readers:]
+	l.readers = len(l.members)
+	for _, m := range slices.Backward(caughtUp) { // setCaughtUp moves the last reader into m's place
 		q := m.queue
+		if q.reading != nil {
+			q.stopReading() // frames of another group
+		}
 		switch {
-		case q.sealed, m.excluded:
-		case !q.backlog.fits(len(frame), limit):
+		case q.sealed, q.excluded:
+			l.setCaughtUp(m)
+		case q.bytes > 0 && q.bytes+len(frame) > limit:
+			l.setCaughtUp(m)
 			lagging = append(lagging, q)
 		default:
-			q.backlog.startReading(m, before)
+			q.reading, q.offset = m, before
+			l.slowest = min(l.slowest, before.bytes-int64(q.bytes))
 			q.fanout.schedule(q)
 		}
 	}
 	return lagging
 }
 
-// addCaughtUp files a member without unread frames.
-func (l *frameLog) addCaughtUp(m *member) {
-	m.index = len(l.caughtUp)
-	l.caughtUp = append(l.caughtUp, m)
+// stopLagging ends reading for the readers for which another frame does not fit.
+func (l *frameLog) stopLagging(bytes, limit int) {
+	l.slowest = math.MaxInt64
+	for _, m := range slices.Backward(l.members[:l.readers]) { // setCaughtUp moves the last reader into m's place
+		if q := m.queue; q.fits(bytes, limit) {
+			l.slowest = min(l.slowest, q.offset.bytes-int64(q.bytes))
+		} else {
+			q.stopReading()
+		}
+	}
 }
 
-func (l *frameLog) removeCaughtUp(m *member) {
-	end := len(l.caughtUp) - 1
-	other := l.caughtUp[end]
-	l.caughtUp[m.index], other.index = other, m.index
-	l.caughtUp[end] = nil
-	l.caughtUp = l.caughtUp[:end]
+// setCaughtUp makes a reader a caught-up member. Without readers a large chunk is freed, because the group
+// may stay silent for long.
+func (l *frameLog) setCaughtUp(m *member) {
+	l.readers--
+	l.swap(m, l.members[l.readers])
+	if l.readers == 0 {
+		l.slowest = math.MaxInt64
+		if cap(l.last.data) > minChunk {
+			l.last = &chunk{}
+		}
+	}
+}
+
+func (l *frameLog) swap(a, b *member) {
+	l.members[a.index], l.members[b.index] = b, a
+	a.index, b.index = b.index, a.index
 }

@@ -1,7 +1,8 @@
 package fanout
 
 import (
-	"errors"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -9,9 +10,6 @@ import (
 
 	"parley.internal/pkg/signalr/internal/wire"
 )
-
-// ErrSealed is the error of a frame for a queue that accepts no more frames.
-var ErrSealed = errors.New("send queue is sealed")
 
 // Connection is the owner of a Queue. The fan-out calls both methods on a goroutine of the queue,
 // without holding a lock.
@@ -23,7 +21,10 @@ type Connection interface {
 	WriteFailed(err error)
 }
 
-// Queue is the send queue of a connection: its memberships, its backlog and the state of writing.
+// Queue is the send queue of a connection: its memberships, its frames and the state of writing. The
+// frames of the connection's own precede the unread frames of at most one frame log. When a frame from
+// elsewhere follows, the unread frames of the log become frames of the queue: everything is delivered in
+// the order of sending.
 type Queue struct {
 	fanout *Fanout
 	conn   Connection
@@ -35,11 +36,15 @@ type Queue struct {
 	goroutines sync.WaitGroup // that write and wait, or report a failed write
 
 	// Guarded by Fanout.mu.
-	memberships []*member
-	backlog     backlog
-	next        *Queue // in the ready list
+	memberships []*member // empty before Admit and after Remove
+	frames      [][]byte
+	bytes       int     // of frames, and of the batch being written
+	reading     *member // of the log being read; nil: none
+	offset      offset  // in that log
+	next        *Queue  // in the ready list
 	state       writeState
 	sealed      bool // accepts no more frames
+	excluded    bool // from the current broadcast
 
 	room    chan struct{} // closed after the next write; nil: no caller waits
 	flushed chan struct{} // closed when the queue is idle; nil: no caller waits
@@ -74,24 +79,32 @@ func (q *Queue) Admit(format wire.Format, user string, first []byte) {
 	defer q.fanout.mu.Unlock()
 	q.format = format
 	q.setLastWrite(time.Now())
-	q.backlog.put(first)
-	q.fanout.registry.add(q, user)
-	q.fanout.schedule(q)
+	q.put(first)
+	q.fanout.connections[format].Add(1)
+	q.join(All, "")
+	if user != "" {
+		q.join(User, user)
+	}
 }
 
 // Remove ends all memberships.
 func (q *Queue) Remove() {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	q.fanout.registry.remove(q)
+	if len(q.memberships) > 0 {
+		q.fanout.connections[q.format].Add(-1)
+	}
+	for len(q.memberships) > 0 {
+		q.leave(q.memberships[len(q.memberships)-1].log)
+	}
 }
 
 // Join adds the connection to a group, unless the connection has been removed.
 func (q *Queue) Join(group string) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	if q.memberOf(&q.fanout.registry.all) != nil {
-		named(q.fanout.registry.groups, group).add(q)
+	if len(q.memberships) > 0 {
+		q.join(Group, group)
 	}
 }
 
@@ -99,9 +112,7 @@ func (q *Queue) Join(group string) {
 func (q *Queue) Leave(group string) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	if g := q.fanout.registry.groups[group]; g != nil {
-		g.remove(q)
-	}
+	q.leave(q.fanout.logs[logKey{Group, group, q.format}])
 }
 
 // Send appends a frame. It returns false if the client lags: the queue is then sealed and empty.
@@ -122,61 +133,46 @@ func (q *Queue) Offer(frame []byte, limit int) bool {
 	return q.offer(frame, min(limit, q.fanout.limit))
 }
 
-// OfferOrWait appends a frame like Offer and returns nil, or returns a channel that is closed when
-// there may be room. The error is ErrSealed.
-func (q *Queue) OfferOrWait(frame []byte, limit int) (<-chan struct{}, error) {
+// OfferOrWait appends a frame like Offer. Otherwise room is closed when there may be room, and nil if the
+// queue is sealed.
+func (q *Queue) OfferOrWait(frame []byte, limit int) (room <-chan struct{}, accepted bool) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
 	if q.sealed {
-		return nil, ErrSealed
+		return nil, false
 	}
 	if q.offer(frame, min(limit, q.fanout.limit)) {
-		return nil, nil //nolint:nilnil // nil means that there is no need to wait
+		return nil, true
 	}
 	if q.room == nil {
 		q.room = make(chan struct{})
 	}
-	return q.room, nil
+	return q.room, false
 }
 
-// SendLast appends the last frames, without a limit, and seals the queue.
-func (q *Queue) SendLast(frames ...[]byte) {
+// Seal appends last frames, without a limit, and accepts no more frames. All waiting frames are still
+// delivered.
+func (q *Queue) Seal(last ...[]byte) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
+	q.stopReading()
 	q.sealed = true
-	for _, frame := range frames {
-		q.backlog.put(frame)
+	for _, frame := range last {
+		q.put(frame)
 	}
-	q.fanout.schedule(q)
 }
 
-// SendOnly replaces all waiting frames by a last frame and seals the queue, unless the queue is sealed.
-func (q *Queue) SendOnly(frame []byte) {
+// Discard drops the waiting frames, appends last frames and accepts no more frames, unless the queue is
+// sealed: earlier last frames stay.
+func (q *Queue) Discard(last ...[]byte) {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
 	if q.sealed {
 		return
 	}
 	q.discard()
-	q.backlog.put(frame)
-	q.fanout.schedule(q)
-}
-
-// Seal accepts no more frames. Waiting frames are still delivered.
-func (q *Queue) Seal() {
-	q.fanout.mu.Lock()
-	defer q.fanout.mu.Unlock()
-	q.backlog.stopReading()
-	q.sealed = true
-}
-
-// Discard seals the queue of a client that has gone and drops the waiting frames, unless the queue is
-// sealed: last frames stay.
-func (q *Queue) Discard() {
-	q.fanout.mu.Lock()
-	defer q.fanout.mu.Unlock()
-	if !q.sealed {
-		q.discard()
+	for _, frame := range last {
+		q.put(frame)
 	}
 }
 
@@ -209,25 +205,122 @@ func (q *Queue) Close() {
 
 // The callers of the methods below hold Fanout.mu.
 
-func (q *Queue) memberOf(g *group) *member {
-	for _, m := range q.memberships {
-		if m.group == g {
-			return m
-		}
+func (q *Queue) membership(l *frameLog) int {
+	return slices.IndexFunc(q.memberships, func(m *member) bool { return m.log == l })
+}
+
+// join makes the connection a member of a group, unless the connection is a member already.
+func (q *Queue) join(scope Scope, name string) {
+	key := logKey{scope, name, q.format}
+	l := q.fanout.logs[key]
+	if l == nil {
+		l = &frameLog{key: key, last: &chunk{}, slowest: math.MaxInt64}
+		q.fanout.logs[key] = l
 	}
-	return nil
+	if q.membership(l) < 0 {
+		m := &member{queue: q, log: l, index: len(l.members)}
+		l.members = append(l.members, m)
+		q.memberships = append(q.memberships, m)
+	}
+}
+
+// leave ends a membership. Frames sent before are still delivered.
+func (q *Queue) leave(l *frameLog) {
+	i := q.membership(l)
+	if i < 0 {
+		return
+	}
+	m := q.memberships[i]
+	if q.reading == m {
+		q.stopReading()
+	}
+	q.memberships = slices.Delete(q.memberships, i, i+1)
+	end := len(l.members) - 1
+	l.swap(m, l.members[end])
+	l.members[end] = nil
+	if l.members = l.members[:end]; end == 0 {
+		delete(q.fanout.logs, l.key)
+	}
+}
+
+// fits reports whether more bytes stay within a limit. An empty queue accepts any frame.
+func (q *Queue) fits(bytes, limit int) bool {
+	waiting := q.bytes
+	if q.reading != nil {
+		waiting += int(q.reading.log.head - q.offset.bytes)
+	}
+	return waiting == 0 || waiting+bytes <= limit
 }
 
 func (q *Queue) offer(frame []byte, limit int) bool {
 	switch {
 	case q.sealed:
 		return true
-	case !q.backlog.fits(len(frame), limit):
+	case !q.fits(len(frame), limit):
 		return false
 	}
-	q.backlog.put(frame)
-	q.fanout.schedule(q)
+	q.put(frame)
 	return true
+}
+
+// put appends a frame of the connection's own.
+func (q *Queue) put(frame []byte) {
+	q.stopReading()
+	q.frames = append(q.frames, frame)
+	q.bytes += len(frame)
+	q.fanout.schedule(q)
+}
+
+// stopReading moves the unread frames of the log into frames.
+func (q *Queue) stopReading() {
+	m := q.reading
+	if m == nil {
+		return
+	}
+	own := len(q.frames)
+	q.frames, _ = q.take(nil, math.MaxInt)
+	for i, piece := range q.frames[own:] {
+		if len(piece) < maxChunk/2 { // a small piece would retain its whole chunk
+			q.frames[own+i] = slices.Clone(piece)
+		}
+	}
+	q.reading, q.offset = nil, offset{}
+	m.log.setCaughtUp(m)
+}
+
+// take moves whole frames into a batch until the batch has limit bytes; a chunk of a log may exceed
+// the limit. The bytes keep counting as waiting until wrote is called.
+func (q *Queue) take(into [][]byte, limit int) (batch [][]byte, bytes int) {
+	batch = into
+	for len(q.frames) > 0 && bytes < limit {
+		batch = append(batch, q.frames[0])
+		bytes += len(q.frames[0])
+		q.frames = q.frames[1:]
+	}
+	if len(q.frames) > 0 {
+		return batch, bytes
+	}
+	q.frames = nil
+	for o := &q.offset; q.reading != nil && bytes < limit; {
+		piece := o.chunk.data[o.index:]
+		if len(piece) > 0 {
+			batch = append(batch, piece)
+			bytes += len(piece)
+			q.bytes += len(piece)
+			o.index += len(piece)
+			o.bytes += int64(len(piece))
+		}
+		if o.chunk.next == nil {
+			break
+		}
+		o.chunk, o.index = o.chunk.next, 0
+	}
+	return batch, bytes
+}
+
+// empty reports whether take would return an empty batch.
+func (q *Queue) empty() bool {
+	return len(q.frames) == 0 && (q.reading == nil || q.offset.bytes == q.reading.log.head)
 }
 
 // wrote counts written bytes of a batch and wakes callers that wait for room.
@@ -235,7 +328,7 @@ func (q *Queue) wrote(bytes int, now time.Time) {
 	if bytes > 0 {
 		q.setLastWrite(now)
 	}
-	q.backlog.wrote(bytes)
+	q.bytes -= bytes
 	q.wakeRoom()
 }
 
@@ -246,9 +339,10 @@ func (q *Queue) wakeRoom() {
 	}
 }
 
-// discard drops the waiting frames and seals the queue.
+// discard drops the waiting frames and seals the queue. The bytes of the batch being written still count.
 func (q *Queue) discard() {
-	q.backlog.clear()
+	q.stopReading()
+	q.frames = nil
 	q.sealed = true
 	q.wakeRoom()
 }

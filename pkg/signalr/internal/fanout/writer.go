@@ -1,51 +1,23 @@
 package fanout
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
-
-	"parley.internal/pkg/signalr/internal/transport"
 )
 
 // maxWriters is the number of writer goroutines of a fan-out: a write needs a processor and nothing
 // else.
 var maxWriters = runtime.GOMAXPROCS(0)
 
-// batchSize is the number of bytes that a single write to a socket aims for.
-const batchSize = 64 << 10
-
-// readyList is the linked list of queues that wait for a writer, first in, first out.
-type readyList struct{ first, last *Queue }
-
-func (l *readyList) push(q *Queue) {
-	if l.last == nil {
-		l.first = q
-	} else {
-		l.last.next = q
-	}
-	l.last = q
-}
-
-func (l *readyList) pop() *Queue {
-	q := l.first
-	if q == nil {
-		return nil
-	}
-	if l.first = q.next; l.first == nil {
-		l.last = nil
-	}
-	q.next = nil
-	return q
-}
-
-// writer is the memory of a writer goroutine.
-type writer struct {
-	raw   *transport.RawWriter
-	batch [][]byte
-}
-
-var writers = sync.Pool{New: func() any { return &writer{raw: transport.NewRawWriter()} }}
+const (
+	batchSize  = 64 << 10  // bytes that a single write to a socket aims for
+	joinedSize = 128 << 10 // bytes that a writer joins for a single system call
+)
 
 // schedule puts an idle queue on the ready list and starts a writer if there are too few. The caller
 // holds mu.
@@ -54,7 +26,7 @@ func (f *Fanout) schedule(q *Queue) {
 		return
 	}
 	q.state = ready
-	f.ready.push(q)
+	*f.end, f.end = q, &q.next
 	if f.writers < maxWriters {
 		f.writers++
 		go f.write() // Wait waits for the writers
@@ -67,29 +39,31 @@ func (f *Fanout) write() {
 	defer writers.Put(w)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for q := f.ready.pop(); q != nil; q = f.ready.pop() {
+	for f.ready != nil {
+		q := f.ready
+		if f.ready, q.next = q.next, nil; f.ready == nil {
+			f.end = &f.ready
+		}
 		q.state = writing
-		batch, bytes := q.backlog.take(w.batch[:0], batchSize)
+		batch, bytes := q.take(w.batch[:0], batchSize)
 		w.batch = batch
 		f.mu.Unlock()
-		n, err := w.raw.Write(q.socket, batch)
+		n, err := w.writeSocket(q.socket, batch)
 		now := time.Now()
 		f.mu.Lock()
 		q.wrote(n, now)
 		switch {
 		case err != nil:
-			q.discard()
-			q.goroutines.Go(func() { q.conn.WriteFailed(err) })
-			q.setIdle()
+			q.goroutines.Go(func() { q.writeFailed(err) })
 		case n < bytes:
 			q.state = blocked
 			rest := remainder(batch, n)
 			q.goroutines.Go(func() { q.writeBlocked(rest) })
-		case q.backlog.empty():
+		case q.empty():
 			q.setIdle()
 		default:
 			q.state = ready
-			f.ready.push(q)
+			*f.end, f.end = q, &q.next
 		}
 		clear(batch)
 	}
@@ -98,15 +72,65 @@ func (f *Fanout) write() {
 	}
 }
 
-// remainder returns the bytes of a batch behind the first n.
-func remainder(batch [][]byte, n int) (rest [][]byte) {
-	for _, piece := range batch {
-		skip := min(n, len(piece))
-		n -= skip
-		if skip < len(piece) {
-			rest = append(rest, piece[skip:])
+// writer is the memory of a writer goroutine.
+type writer struct {
+	batch  [][]byte
+	joined []byte // a batch of several pieces
+
+	call func(fd uintptr) bool // created once: a closure per call would be an allocation per call
+	data []byte                // for call
+	n    int                   // result of call
+	err  error                 // result of call
+}
+
+var writers = sync.Pool{New: func() any {
+	w := &writer{joined: make([]byte, 0, joinedSize)}
+	w.call = func(fd uintptr) bool {
+		w.n, w.err = syscall.Write(int(fd), w.data)
+		for errors.Is(w.err, syscall.EINTR) {
+			w.n, w.err = syscall.Write(int(fd), w.data)
 		}
+		return true // also when the socket buffer is full: the caller does not wait
 	}
+	return w
+}}
+
+// writeSocket writes as much of a batch as the socket buffer accepts in one system call. A full socket
+// buffer is no error; a nil socket accepts nothing.
+func (w *writer) writeSocket(socket syscall.RawConn, batch [][]byte) (n int, err error) {
+	if socket == nil || len(batch) == 0 {
+		return 0, nil
+	}
+	w.data, w.n, w.err = batch[0], 0, nil
+	if len(batch) > 1 {
+		w.joined = w.joined[:0]
+		for _, piece := range batch {
+			if len(w.joined) > 0 && len(w.joined)+len(piece) > cap(w.joined) {
+				break
+			}
+			w.joined = append(w.joined, piece...)
+		}
+		w.data = w.joined
+	}
+	err = socket.Write(w.call)
+	w.data = nil
+	if err == nil && !errors.Is(w.err, syscall.EAGAIN) {
+		err = w.err
+	}
+	if err != nil {
+		err = fmt.Errorf("write: %w", err)
+	}
+	return max(0, w.n), err
+}
+
+// remainder returns the bytes of a batch behind the first n, at least one.
+func remainder(batch [][]byte, n int) [][]byte {
+	for n >= len(batch[0]) {
+		n -= len(batch[0])
+		batch = batch[1:]
+	}
+	rest := slices.Clone(batch)
+	rest[0] = rest[0][n:]
 	return rest
 }
 
@@ -120,8 +144,7 @@ func (q *Queue) writeBlocked(batch [][]byte) {
 	}
 	for len(batch) > 0 {
 		if err := q.conn.WriteWait(batch, wrote); err != nil {
-			q.abort()
-			q.conn.WriteFailed(err)
+			q.writeFailed(err)
 			return
 		}
 		batch = q.nextBatch()
@@ -132,24 +155,25 @@ func (q *Queue) writeBlocked(batch [][]byte) {
 func (q *Queue) nextBatch() [][]byte {
 	q.fanout.mu.Lock()
 	defer q.fanout.mu.Unlock()
-	batch, bytes := q.backlog.take(nil, batchSize)
+	batch, bytes := q.take(nil, batchSize)
 	if bytes == 0 {
 		q.setIdle()
 	}
 	return batch
 }
 
-// abort ends writing after an error.
-func (q *Queue) abort() {
+// writeFailed ends writing after an error.
+func (q *Queue) writeFailed(err error) {
 	q.fanout.mu.Lock()
-	defer q.fanout.mu.Unlock()
 	q.discard()
 	q.setIdle()
+	q.fanout.mu.Unlock()
+	q.conn.WriteFailed(err)
 }
 
 // setIdle wakes the callers of Flush. The caller holds Fanout.mu.
 func (q *Queue) setIdle() {
-	q.backlog.stopReading()
+	q.stopReading()
 	q.state = idle
 	if q.flushed != nil {
 		close(q.flushed)

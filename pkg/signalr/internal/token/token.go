@@ -66,9 +66,7 @@ func NewID() (id ID) {
 // Issue returns a new ID and the signed token for a user.
 func (i *Issuer[C]) Issue(user string, now time.Time) (ID, string) {
 	id := NewID()
-	raw := make([]byte, 0, tokenSize)
-	raw = append(raw, id[:]...)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(now.Add(Lifetime).Unix())) //nolint:gosec // after 1970
+	raw := binary.BigEndian.AppendUint64(id[:], uint64(now.Add(Lifetime).Unix())) //nolint:gosec // after 1970
 	raw = append(raw, i.sign("token", raw, user)...)
 	return id, encoding.EncodeToString(raw)
 }
@@ -80,8 +78,7 @@ func (i *Issuer[C]) PublicID(id ID) string {
 
 func (i *Issuer[C]) sign(purpose string, data []byte, user string) []byte {
 	mac := hmac.New(sha256.New, i.key)
-	mac.Write([]byte(purpose))
-	mac.Write([]byte{0})
+	mac.Write([]byte(purpose + "\x00"))
 	mac.Write(data)
 	mac.Write([]byte(user))
 	return mac.Sum(nil)[:16]
@@ -150,13 +147,6 @@ func (i *Issuer[C]) Release(id ID) {
 	if u, used := i.used[id]; used {
 		i.used[id] = claim[C]{expires: u.expires}
 	}
-}
-
-// Used returns the number of remembered tokens.
-func (i *Issuer[C]) Used() int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return len(i.used)
 }
 
 // removeExpired forgets released and expired claims, at most once per Lifetime. The caller holds mu.

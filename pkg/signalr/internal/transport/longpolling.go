@@ -12,6 +12,7 @@ import (
 var (
 	errPollingStopped = errors.New("client stopped polling")
 	errPollAbandoned  = errors.New("client abandoned the poll")
+	errPollReplaced   = errors.New("another poll has arrived")
 )
 
 // LongPolling is the transport over polls: a single request at a time waits for frames, and frames
@@ -21,10 +22,10 @@ type LongPolling struct {
 
 	timeouts Timeouts
 	batches  chan pollBatch
-	finished chan struct{} // closed by ExpectClose
+	finished chan struct{} // closed by finish
+	finish   func()        // polls are answered with 204 from now on
 
 	mu     sync.Mutex
-	closed bool
 	latest *poll         // nil: no poll waits
 	absent *time.Timer   // runs while no poll waits
 	grace  time.Duration // of absent
@@ -40,8 +41,8 @@ type Timeouts struct {
 // poll is a waiting request.
 type poll struct {
 	response *response
-	replaced chan struct{}   // closed when another poll has arrived
-	request  context.Context //nolint:containedctx // of the client's request
+	ctx      context.Context //nolint:containedctx // of the client's request, until another poll has arrived
+	replace  context.CancelCauseFunc
 }
 
 // pollBatch is a batch for a poll, with the channel for the result.
@@ -56,6 +57,7 @@ func NewLongPolling(t Timeouts) *LongPolling {
 	p := &LongPolling{
 		Requests: newRequests(), timeouts: t, batches: make(chan pollBatch), finished: make(chan struct{}), grace: t.Gap,
 	}
+	p.finish = sync.OnceFunc(func() { close(p.finished) })
 	p.absent = time.AfterFunc(p.grace, func() { p.CloseWith(errPollingStopped) })
 	return p
 }
@@ -89,7 +91,9 @@ func (p *LongPolling) ServeFirst(w http.ResponseWriter) {
 // ServePoll answers a poll: with a batch; without frames at the poll timeout; or with 204, which ends
 // polling, when the connection has ended or another poll has arrived.
 func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
-	current := &poll{response: newResponse(w, p.timeouts.Write), replaced: make(chan struct{}), request: r.Context()}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	current := &poll{response: newResponse(w, p.timeouts.Write), ctx: ctx, replace: cancel}
 	p.startPoll(current)
 	defer p.endPoll(current)
 	defer current.response.finish()
@@ -99,7 +103,7 @@ func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case b := <-p.batches:
-			if current.abandoned() {
+			if ctx.Err() != nil {
 				b.done <- errPollAbandoned
 				continue // another case tells the reason
 			}
@@ -112,9 +116,6 @@ func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
 		case <-timeout.C:
 			w.WriteHeader(http.StatusOK)
 			return
-		case <-current.replaced:
-			w.WriteHeader(http.StatusNoContent)
-			return
 		case <-p.finished:
 			w.WriteHeader(http.StatusNoContent)
 			p.stopReading(ErrLeft) // the client has been told and sends no more
@@ -122,7 +123,10 @@ func (p *LongPolling) ServePoll(w http.ResponseWriter, r *http.Request) {
 		case <-p.open.Done():
 			w.WriteHeader(http.StatusNoContent)
 			return
-		case <-r.Context().Done():
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errPollReplaced) {
+				w.WriteHeader(http.StatusNoContent)
+			}
 			return
 		}
 	}
@@ -132,7 +136,7 @@ func (p *LongPolling) startPoll(current *poll) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.latest != nil {
-		close(p.latest.replaced)
+		p.latest.replace(errPollReplaced)
 	}
 	p.latest = current
 	p.absent.Stop()
@@ -145,7 +149,7 @@ func (p *LongPolling) endPoll(current *poll) {
 		return
 	}
 	p.latest = nil
-	if !p.closed {
+	if p.open.Err() == nil {
 		p.absent.Reset(p.grace)
 	}
 }
@@ -160,20 +164,8 @@ func (p *LongPolling) ShortenGap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.grace = min(p.grace, lastGap)
-	if p.latest == nil && !p.closed {
+	if p.latest == nil && p.open.Err() == nil {
 		p.absent.Reset(p.grace)
-	}
-}
-
-// abandoned reports whether the client no longer waits for the answer.
-func (c *poll) abandoned() bool {
-	select {
-	case <-c.replaced:
-		return true
-	case <-c.request.Done():
-		return true
-	default:
-		return false
 	}
 }
 
@@ -189,13 +181,7 @@ func (c *poll) write(b pollBatch) error {
 // ExpectClose implements Transport: polls are answered with 204 from now on. The client may also send
 // a DELETE request.
 func (p *LongPolling) ExpectClose(within time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-p.finished:
-	default:
-		close(p.finished)
-	}
+	p.finish()
 	p.SetReadDeadline(time.Now().Add(within))
 }
 
@@ -204,7 +190,6 @@ func (p *LongPolling) Close() {
 	p.Requests.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
 	p.absent.Stop()
 	if p.latest != nil {
 		p.latest.response.abort()

@@ -136,7 +136,8 @@ func (r *Requests) Receive(request *http.Request, control *http.ResponseControll
 	}
 }
 
-// Watch implements Watcher.
+// Watch derives a context that also ends when the client leaves, with the reason as its cause. Unread bytes
+// stay unread from then on.
 func (r *Requests) Watch(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(r.reading, func() { cancel(context.Cause(r.reading)) })

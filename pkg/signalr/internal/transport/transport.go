@@ -4,7 +4,6 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -43,13 +42,6 @@ type Transport interface {
 	ExpectClose(within time.Duration)
 	// Close ends reading and writing at once.
 	Close()
-}
-
-// Watcher is a Transport that learns of the client's departure without reading.
-type Watcher interface {
-	// Watch derives a context that also ends when the client leaves, with the reason as its cause.
-	// Unread bytes stay unread from then on.
-	Watch(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // pieceSize is the number of bytes that a client must read within the write timeout.

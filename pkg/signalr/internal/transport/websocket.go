@@ -25,15 +25,11 @@ type WebSocket struct {
 	message io.Reader     // the message being read; nil between two messages
 }
 
-// Upgrader upgrades requests to WebSockets.
-type Upgrader struct {
-	upgrader websocket.Upgrader
-	timeout  time.Duration
-}
-
-// NewUpgrader returns an upgrader for sockets with a write timeout. reject answers bad requests.
-func NewUpgrader(timeout time.Duration, reject func(w http.ResponseWriter, status int, text string)) *Upgrader {
-	return &Upgrader{timeout: timeout, upgrader: websocket.Upgrader{
+// NewWebSocket upgrades a request, or answers a bad request with reject. Each write has a timeout.
+func NewWebSocket(
+	w http.ResponseWriter, r *http.Request, timeout time.Duration, reject func(w http.ResponseWriter, status int, text string),
+) (*WebSocket, error) {
+	upgrader := websocket.Upgrader{
 		HandshakeTimeout: timeout,
 		ReadBufferSize:   1 << 8, // larger reads bypass the buffer
 		WriteBufferPool:  noBuffers{},
@@ -41,16 +37,12 @@ func NewUpgrader(timeout time.Duration, reject func(w http.ResponseWriter, statu
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			reject(w, status, reason.Error())
 		},
-	}}
-}
-
-// Upgrade answers the request in either case.
-func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*WebSocket, error) {
-	ws, err := u.upgrader.Upgrade(hijacker{w}, r, nil)
+	}
+	ws, err := upgrader.Upgrade(hijacker{w}, r, nil)
 	if err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
-	return &WebSocket{ws: ws, net: ws.NetConn(), timeout: u.timeout}, nil
+	return &WebSocket{ws: ws, net: ws.NetConn(), timeout: timeout}, nil
 }
 
 // noBuffers is the pool of gorilla's write buffers: gorilla writes the answer to the upgrade only, and
@@ -69,9 +61,9 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // HandleControl sets the functions for answers to control frames: a pong frame for each ping of the
 // client, and a close frame for the closing handshake. They are called while reading.
-func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
+func (s *WebSocket) HandleControl(sendPong func(frame []byte), sendClose func(frames ...[]byte)) {
 	s.ws.SetPingHandler(func(data string) error {
-		sendPong(wire.WebSocketFrame(wire.OpPong, []byte(data)))
+		sendPong(wire.ControlFrame(wire.OpPong, []byte(data)))
 		return nil
 	})
 	s.ws.SetCloseHandler(func(code int, _ string) error {
@@ -79,7 +71,7 @@ func (s *WebSocket) HandleControl(sendPong, sendClose func(frame []byte)) {
 		if code != websocket.CloseNoStatusReceived {
 			payload = websocket.FormatCloseMessage(code, "")
 		}
-		sendClose(wire.WebSocketFrame(wire.OpClose, payload))
+		sendClose(wire.ControlFrame(wire.OpClose, payload))
 		return nil
 	})
 }
@@ -90,10 +82,7 @@ func (s *WebSocket) Socket() syscall.RawConn {
 	if !ok {
 		return nil
 	}
-	socket, err := tcp.SyscallConn()
-	if err != nil {
-		return nil // the connection is closed, and writing fails as well
-	}
+	socket, _ := tcp.SyscallConn() // nil if the connection is closed: writing fails as well
 	return socket
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Format is the representation of messages for a client: the records of a protocol in the frames of
@@ -22,14 +23,33 @@ const (
 // Binary reports whether the protocol is MessagePack.
 func (f Format) Binary() bool { return f == MessagePackWebSocket || f == MessagePackLongPolling }
 
-func (f Format) webSocket() bool { return f == JSONWebSocket || f == MessagePackWebSocket }
-
-// Encode returns the frame of a message.
+// Encode returns the frame of a message from NewMessage or HandshakeResponse.
 func (f Format) Encode(m *Message) []byte {
-	if f.Binary() {
-		return f.Frame(m.encodeMessagePack())
+	record := m.Record
+	switch f {
+	case JSONServerSentEvents: // an event is a single data line: records contain no line breaks
+		return slices.Concat([]byte("data: "), record, []byte("\r\n\r\n"))
+	case JSONLongPolling:
+		return record
+	case MessagePackLongPolling:
+		return m.encodeMessagePack()
+	case MessagePackWebSocket:
+		record = m.encodeMessagePack()
+	default:
 	}
-	return f.Frame(m.encodeJSON())
+	frame := make([]byte, 2, maxFrameHeader+len(record))
+	frame[0] = finalFrame | opcodes[f]
+	switch n := len(record); {
+	case n < 126:
+		frame[1] = byte(n)
+	case n <= math.MaxUint16:
+		frame[1] = 126
+		frame = binary.BigEndian.AppendUint16(frame, uint16(n))
+	default:
+		frame[1] = 127
+		frame = binary.BigEndian.AppendUint64(frame, uint64(n))
+	}
+	return append(frame, record...)
 }
 
 // Parse decodes a record of the protocol.
@@ -40,39 +60,21 @@ func (f Format) Parse(record []byte) (*Message, error) {
 	return parseJSON(record)
 }
 
-// An event of server-sent events is a single data line: records contain no line breaks.
-const (
-	eventStart = "data: "
-	eventEnd   = "\r\n\r\n"
-)
-
-// Frame wraps a record in a frame of the transport.
-func (f Format) Frame(record []byte) []byte {
-	switch {
-	case f.webSocket():
-		return WebSocketFrame(f.Opcode(), record)
-	case f == JSONServerSentEvents:
-		event := make([]byte, 0, len(eventStart)+len(record)+len(eventEnd))
-		return append(append(append(event, eventStart...), record...), eventEnd...)
-	default:
-		return record
+// LastFrames returns the frame of the last message and, over a WebSocket, the close frame.
+func (f Format) LastFrames(last *Message) [][]byte {
+	if f == JSONWebSocket || f == MessagePackWebSocket {
+		return [][]byte{f.Encode(last), normalClosure}
 	}
-}
-
-// LastFrames returns the last frame of a connection and, over a WebSocket, the close frame.
-func (f Format) LastFrames(last []byte) [][]byte {
-	if f.webSocket() {
-		return [][]byte{last, normalClosure}
-	}
-	return [][]byte{last}
+	return [][]byte{f.Encode(last)}
 }
 
 // Ping returns the frame of a hub protocol ping.
 func (f Format) Ping() []byte { return pings[f] }
 
 var pings = func() (frames [Formats][]byte) {
+	ping, _ := NewMessage(Message{Kind: Ping}) // without values, there is no error
 	for f := range Formats {
-		frames[f] = f.Encode(&Message{Kind: Ping})
+		frames[f] = f.Encode(ping)
 	}
 	return frames
 }()
@@ -85,31 +87,20 @@ const (
 	OpPong   = 10
 )
 
-var normalClosure = WebSocketFrame(OpClose, []byte{1000 >> 8, 1000 & 0xff})
+var opcodes = [Formats]byte{JSONWebSocket: OpText, MessagePackWebSocket: OpBinary}
 
-// Opcode returns the opcode of WebSocket messages that carry the protocol.
-func (f Format) Opcode() byte {
-	if f.Binary() {
-		return OpBinary
-	}
-	return OpText
+// Opcode returns the opcode of the protocol's WebSocket messages, or 0 for the format of another transport.
+func (f Format) Opcode() byte { return opcodes[f] }
+
+// Servers send frames unmasked.
+const (
+	finalFrame     = 0x80 // the flag of the first byte
+	maxFrameHeader = 10   // bytes
+)
+
+// ControlFrame returns a WebSocket frame with a payload of at most 125 bytes.
+func ControlFrame(opcode byte, payload []byte) []byte {
+	return append([]byte{finalFrame | opcode, byte(len(payload) & 0x7f)}, payload...)
 }
 
-const maxFrameHeader = 10 // bytes
-
-// WebSocketFrame returns a frame as servers send them: final and unmasked.
-func WebSocketFrame(opcode byte, payload []byte) []byte {
-	f := make([]byte, 2, maxFrameHeader+len(payload))
-	f[0] = 0x80 | opcode
-	switch n := len(payload); {
-	case n < 126:
-		f[1] = byte(n)
-	case n <= math.MaxUint16:
-		f[1] = 126
-		f = binary.BigEndian.AppendUint16(f, uint16(n))
-	default:
-		f[1] = 127
-		f = binary.BigEndian.AppendUint64(f, uint64(n))
-	}
-	return append(f, payload...)
-}
+var normalClosure = ControlFrame(OpClose, []byte{1000 >> 8, 1000 & 0xff})

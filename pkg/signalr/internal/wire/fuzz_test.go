@@ -50,7 +50,7 @@ func FuzzParseJSON(f *testing.F) {
 
 func FuzzParseMessagePack(f *testing.F) {
 	for _, m := range []*Message{
-		{Kind: Invocation, ID: "1", Target: "Echo", Arguments: []json.RawMessage{[]byte(`{"a":[1,-2,3.5,null,true,"x"]}`)}},
+		{Kind: Invocation, ID: "1", Target: "Echo", Value: []byte(`[{"a":[1,-2,3.5,null,true,"x"]}]`)},
 		{Kind: StreamItem, ID: "1", Value: []byte(`18446744073709551615`)},
 		{Kind: Completion, ID: "1", Value: []byte(`[]`)},
 		{Kind: Completion, ID: "1", Error: "no"},
@@ -78,7 +78,7 @@ func FuzzProtocolsAgree(f *testing.F) {
 		if target == "" || !utf8.ValidString(id) || !utf8.ValidString(target) || json.Unmarshal([]byte(value), &v) != nil {
 			return
 		}
-		m, err := NewInvocation(id, target, []any{v})
+		m, err := NewMessage(Message{Kind: Invocation, ID: id, Target: target}, v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func FuzzHandshake(f *testing.F) {
 		if text == "" && !bytes.Contains(record, []byte(names[f])) {
 			t.Fatalf("accepted %q", record)
 		}
-		if answer := HandshakeResponse(text); !json.Valid(bytes.TrimSuffix(answer, []byte{separator})) {
+		if answer := HandshakeResponse(text).Record; !json.Valid(bytes.TrimSuffix(answer, []byte{separator})) {
 			t.Fatalf("got the response %q, want JSON", answer)
 		}
 	})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -14,12 +15,20 @@ const (
 // HandshakeFailed is the error text for a request that is no handshake.
 const HandshakeFailed = "An unexpected error occurred during connection handshake."
 
+// handshakeResponse is the kind of handshake responses, which are no hub messages.
+const handshakeResponse = 0
+
 // HandshakeResponse encodes the response to a handshake request; an empty text accepts the client.
-func HandshakeResponse(text string) []byte {
-	if text == "" {
-		return []byte{'{', '}', separator}
-	}
-	return append(appendText([]byte(`{"error":`), text), '}', separator)
+func HandshakeResponse(text string) *Message {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct {
+		Error string `json:"error,omitempty"`
+	}{text}) // a text has no encoding error
+	record := b.Bytes()
+	record[len(record)-1] = separator // instead of the encoder's newline
+	return &Message{Kind: handshakeResponse, Record: record}
 }
 
 // ParseHandshake chooses among the formats of a transport, keyed by protocol. A non-empty text

@@ -4,10 +4,11 @@
 package wire
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Kind is the type of a hub message.
@@ -31,46 +32,77 @@ var (
 	ErrMalformed = errors.New("malformed message")
 	// ErrTooLarge is the error of a record that is longer than the limit.
 	ErrTooLarge = errors.New("message too large")
+
+	errTooDeep = errors.New("nested too deep")
 )
 
-// Message is a hub message from or to a client, in either protocol. Arguments and Value are JSON in
-// both directions; the MessagePack codec converts them.
+// Message is a hub message from or to a client, in either protocol. Values are JSON in both directions;
+// the MessagePack codec converts them.
 type Message struct {
-	Kind      Kind
-	ID        string // of the invocation; empty: the sender expects no completion
-	Target    string
-	Arguments []json.RawMessage
-	Streams   []string        // IDs of the client streams that an invocation brings; never sent
-	Value     json.RawMessage // item or result; nil: none
-	Error     string
+	Kind           Kind   `json:"type"`
+	ID             string `json:"invocationId,omitempty"` // of the invocation; empty: the sender expects no completion
+	Target         string `json:"target,omitempty"`
+	Error          string `json:"error,omitempty"`
+	AllowReconnect bool   `json:"allowReconnect,omitempty"` // of Close
 
-	AllowReconnect bool // of Close
+	// Item or result, or list of the arguments of an invocation to a client; nil: none.
+	Value json.RawMessage `json:"-"`
+
+	// Of received invocations: the arguments, and the IDs of the client streams.
+	Arguments []json.RawMessage `json:"arguments,omitempty"`
+	Streams   []string          `json:"streamIds,omitempty"`
+
+	Record []byte `json:"-"` // of the JSON protocol; only in messages to clients
 }
 
-// NewInvocation encodes a call of target at a client. An empty id asks for no completion.
-func NewInvocation(id, target string, args []any) (*Message, error) {
-	m := &Message{Kind: Invocation, ID: id, Target: target, Arguments: make([]json.RawMessage, len(args))}
-	for i, arg := range args {
-		var err error
-		if m.Arguments[i], err = EncodeValue(arg); err != nil {
-			return nil, fmt.Errorf("encode argument %d of %s: %w", i, target, err)
+// maxNesting is the depth of nesting up to which encoding/json decodes a value.
+const maxNesting = 10_000
+
+// NewMessage encodes a message to a client in the JSON protocol, with the arguments of an invocation,
+// or an item or result. MessagePack can convert these values: the error covers both protocols.
+func NewMessage(m Message, values ...any) (*Message, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(&m)                 // texts and numbers have no encoding error
+	b.Truncate(b.Len() - len("}\n")) // Encode ends with a newline
+	before, after := "", ""
+	switch {
+	case m.Kind == Invocation:
+		before, after = `,"arguments":[`, "]"
+	case m.Kind == StreamItem:
+		before = `,"item":`
+	case len(values) > 0:
+		before = `,"result":`
+	}
+	b.WriteString(before)
+	start := b.Len() - len(after) // a list includes its brackets
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
 		}
+		if err := e.Encode(v); err != nil {
+			return nil, fmt.Errorf("encode value %d of %q: %w", i, cmp.Or(m.Target, m.ID), err)
+		}
+		b.Truncate(b.Len() - len("\n"))
 	}
-	return m, nil
-}
-
-// NewResult completes an invocation with a result; nil becomes null.
-func NewResult(id string, result any) (*Message, error) {
-	value, err := EncodeValue(result)
-	if err != nil {
-		return nil, err
+	b.WriteString(after)
+	end := b.Len()
+	b.Write([]byte{'}', separator})
+	m.Record = b.Bytes()
+	m.Value = m.Record[start:end]
+	// encoding/json encodes deeper values than it decodes. Only a value with enough brackets needs the
+	// complete check.
+	if bytes.Count(m.Value, []byte{'['})+bytes.Count(m.Value, []byte{'{'}) > maxNesting && !json.Valid(m.Value) {
+		return nil, fmt.Errorf("encode the values of %q: %w", cmp.Or(m.Target, m.ID), errTooDeep)
 	}
-	return &Message{Kind: Completion, ID: id, Value: value}, nil
+	return &m, nil
 }
 
 // NewCompletion completes an invocation with an error, or a stream without one if text is empty.
 func NewCompletion(id, text string) *Message {
-	return &Message{Kind: Completion, ID: id, Error: text}
+	m, _ := NewMessage(Message{Kind: Completion, ID: id, Error: text}) // only values have encoding errors
+	return m
 }
 
 // WantsCompletion reports whether the sender of an invocation waits for its completion.
@@ -78,15 +110,6 @@ func (m *Message) WantsCompletion() bool { return m.ID != "" }
 
 // MaxArguments is the largest number of arguments that a method can have.
 const MaxArguments = 4
-
-// limitArguments keeps the first MaxArguments+1 arguments. A call with more fits no method anyway,
-// and retaining all of them would take more memory than the record did.
-func limitArguments(sent []json.RawMessage) []json.RawMessage {
-	if len(sent) <= MaxArguments {
-		return sent
-	}
-	return slices.Clone(sent[:MaxArguments+1])
-}
 
 // check rejects messages for which the reference server closes the connection.
 func (m *Message) check() error {

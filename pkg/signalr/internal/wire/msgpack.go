@@ -16,23 +16,20 @@ const (
 	completionValue = 3
 )
 
-// encodeMessagePack encodes the message in the MessagePack protocol, with its length prefix.
+// encodeMessagePack encodes the message in the MessagePack protocol, with its length prefix. A handshake
+// response is JSON in either protocol.
 func (m *Message) encodeMessagePack() []byte {
 	b := make([]byte, binary.MaxVarintLen32, 128)
 	switch m.Kind {
+	case handshakeResponse:
+		return m.Record
 	case Invocation:
 		b = m.appendHeader(b, 6)
-		b = appendOptional(b, m.ID)
 		b = msgp.AppendString(b, m.Target)
-		b = msgp.AppendArrayHeader(b, uint32(len(m.Arguments))) //nolint:gosec // a slice of arguments is short
-		for _, a := range m.Arguments {
-			b = appendJSON(b, a)
-		}
+		b = appendJSON(b, m.Value)
 		b = msgp.AppendArrayHeader(b, 0)
 	case StreamItem:
-		b = m.appendHeader(b, 4)
-		b = msgp.AppendString(b, m.ID)
-		b = appendJSON(b, m.Value)
+		b = appendJSON(m.appendHeader(b, 4), m.Value)
 	case Completion:
 		b = m.appendCompletion(b)
 	case Close:
@@ -47,29 +44,22 @@ func (m *Message) encodeMessagePack() []byte {
 	return prefixLength(b)
 }
 
-// appendHeader appends the start of a message of size elements: its kind and an empty map of headers.
+// appendHeader appends the start of a message of size elements: its kind, an empty map of headers, and the
+// ID of the invocation.
 func (m *Message) appendHeader(b []byte, size uint32) []byte {
-	return msgp.AppendMapHeader(msgp.AppendInt(msgp.AppendArrayHeader(b, size), int(m.Kind)), 0)
+	b = msgp.AppendInt(msgp.AppendArrayHeader(b, size), int(m.Kind))
+	return appendOptional(msgp.AppendMapHeader(b, 0), m.ID)
 }
 
 func (m *Message) appendCompletion(b []byte) []byte {
-	size, kind := uint32(5), completionValue
 	switch {
 	case m.Error != "":
-		kind = completionError
-	case m.Value == nil || string(m.Value) == "null":
-		size, kind = 4, completionVoid
+		return msgp.AppendString(msgp.AppendInt(m.appendHeader(b, 5), completionError), m.Error)
+	case len(m.Value) == 0, string(m.Value) == "null":
+		return msgp.AppendInt(m.appendHeader(b, 4), completionVoid)
+	default:
+		return appendJSON(msgp.AppendInt(m.appendHeader(b, 5), completionValue), m.Value)
 	}
-	b = m.appendHeader(b, size)
-	b = msgp.AppendString(b, m.ID)
-	b = msgp.AppendInt(b, kind)
-	switch kind {
-	case completionError:
-		b = msgp.AppendString(b, m.Error)
-	case completionValue:
-		b = appendJSON(b, m.Value)
-	}
-	return b
 }
 
 // appendOptional appends a string, or nil if it is empty.
@@ -89,13 +79,13 @@ func prefixLength(b []byte) []byte {
 	return b[start:]
 }
 
-// appendJSON converts a value from EncodeValue.
+// appendJSON converts a value encoded by NewMessage.
 func appendJSON(b []byte, value json.RawMessage) []byte {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		panic("signalr: " + err.Error()) // EncodeValue returns decodable JSON
+		panic("signalr: " + err.Error()) // NewMessage returns decodable JSON
 	}
 	return appendValue(b, v)
 }

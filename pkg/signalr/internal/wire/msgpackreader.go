@@ -24,7 +24,7 @@ func parseMessagePack(b []byte) (*Message, error) {
 		m.ID, m.Target = r.text(), r.text()
 		m.Arguments = make([]json.RawMessage, 0, MaxArguments)
 		for i := range r.array() {
-			if i > MaxArguments { // see limitArguments
+			if i > MaxArguments { // a longer list would take more memory than the message does
 				r.skip()
 				continue
 			}
@@ -66,51 +66,45 @@ type messagePackReader struct {
 
 var errShort = errors.New("more elements than bytes")
 
+// read decodes a value, or returns the zero value after an error.
+func read[T any](r *messagePackReader, decode func([]byte) (T, []byte, error)) (value T) {
+	if r.err == nil {
+		value, r.rest, r.err = decode(r.rest)
+	}
+	return value
+}
+
 // array reads the length of an array and checks it against the bytes left.
-func (r *messagePackReader) array() (n int) {
-	if r.err != nil {
-		return 0
-	}
-	var size uint32
-	if size, r.rest, r.err = msgp.ReadArrayHeaderBytes(r.rest); r.err != nil {
-		return 0
-	}
-	if uint64(size) > uint64(len(r.rest)) {
+func (r *messagePackReader) array() int {
+	size := read(r, msgp.ReadArrayHeaderBytes)
+	if r.err == nil && uint64(size) > uint64(len(r.rest)) {
 		r.err = errShort
+	}
+	if r.err != nil {
 		return 0
 	}
 	return int(size)
 }
 
 func (r *messagePackReader) int() int {
-	if r.err != nil {
-		return 0
-	}
-	var n int64
-	if n, r.rest, r.err = msgp.ReadInt64Bytes(r.rest); n > math.MaxInt32 || n < math.MinInt32 {
+	n := read(r, msgp.ReadInt64Bytes)
+	if n > math.MaxInt32 || n < math.MinInt32 {
 		return 0
 	}
 	return int(n)
 }
 
 // text reads a string; nil reads as an empty string.
-func (r *messagePackReader) text() (s string) {
-	if r.err != nil {
-		return ""
-	}
-	if msgp.IsNil(r.rest) {
+func (r *messagePackReader) text() string {
+	if r.err == nil && msgp.IsNil(r.rest) {
 		r.skip()
 		return ""
 	}
-	s, r.rest, r.err = msgp.ReadStringBytes(r.rest)
-	return s
+	return read(r, msgp.ReadStringBytes)
 }
 
 // value converts any value to JSON.
 func (r *messagePackReader) value() json.RawMessage {
-	if r.err != nil {
-		return nil
-	}
 	whole := r.rest
 	r.skip()
 	if r.err != nil {

@@ -31,22 +31,17 @@ type Waiter interface{ Wait() error }
 // Next returns the next record without its separator or length prefix. The record is valid until the
 // next call. The error is ErrTooLarge, ErrMalformed, or the source's.
 func (r *Records) Next() ([]byte, error) {
-	if r.Prefixed {
-		return r.nextPrefixed()
-	}
 	for {
-		if i := bytes.IndexByte(r.rest[r.searched:], separator); i >= 0 {
-			end := r.searched + i
-			record := r.rest[:end]
-			r.rest, r.searched = r.rest[end+1:], 0
-			if end >= r.Max {
-				return nil, ErrTooLarge
-			}
-			return record, nil
-		}
-		r.searched = len(r.rest)
-		if r.searched >= r.Max {
+		start, end, next, err := r.bounds()
+		switch {
+		case err != nil:
+			return nil, err
+		case next > r.Max:
 			return nil, ErrTooLarge
+		case next <= len(r.rest):
+			record := r.rest[start:end]
+			r.rest, r.searched = r.rest[next:], 0
+			return record, nil
 		}
 		if err := r.fill(); err != nil {
 			return nil, err
@@ -54,23 +49,23 @@ func (r *Records) Next() ([]byte, error) {
 	}
 }
 
-func (r *Records) nextPrefixed() ([]byte, error) {
-	for {
+// bounds returns the bounds in rest of the next record and the start of the record behind it, beyond rest
+// if more bytes are necessary.
+func (r *Records) bounds() (start, end, next int, err error) {
+	if r.Prefixed {
 		length, size, err := readLength(r.rest)
-		switch {
-		case err == nil && size+length > r.Max:
-			return nil, ErrTooLarge
-		case err == nil && size+length <= len(r.rest):
-			record := r.rest[size : size+length]
-			r.rest = r.rest[size+length:]
-			return record, nil
-		case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, err
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return 0, 0, len(r.rest) + 1, nil
 		}
-		if err := r.fill(); err != nil {
-			return nil, err
-		}
+		return size, size + length, size + length, err
 	}
+	i := bytes.IndexByte(r.rest[r.searched:], separator)
+	if i < 0 {
+		r.searched = len(r.rest)
+		return 0, 0, len(r.rest) + 1, nil
+	}
+	end = r.searched + i
+	return 0, end, end + 1, nil
 }
 
 // fill reads more bytes from the source behind rest.
@@ -102,16 +97,16 @@ func (r *Records) release() {
 }
 
 func (r *Records) makeRoom() {
+	if len(r.rest) == 0 && cap(r.buffer) > keptBuffer {
+		r.release()
+	}
 	switch {
 	case r.buffer == nil:
 		r.pooled, _ = buffers.Get().(*[smallBuffer]byte)
 		r.buffer = r.pooled[:]
 		r.rest = r.buffer[:0]
-	case len(r.rest) == 0 && cap(r.buffer) <= keptBuffer:
-		r.rest = r.buffer[:0]
 	case len(r.rest) == 0:
-		r.release()
-		r.makeRoom()
+		r.rest = r.buffer[:0]
 	case len(r.rest) == cap(r.rest):
 		larger := make([]byte, 2*len(r.rest))
 		n := copy(larger, r.rest)
