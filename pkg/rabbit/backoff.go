@@ -26,19 +26,26 @@ const protocolHeader = "AMQP\x00\x00\x09\x01"
 // reconnecting at once.
 type backoff struct {
 	brokers      []broker
-	next         int    // the broker to try next
-	tried        int    // attempts since the last stable connection
+	next         int // the broker to try next
+	tried        int // brokers tried since the last delay
+	delay        time.Duration
 	unresponsive []bool // by broker: no response at the last attempt
 }
 
-// wait delays the next attempt if every broker was tried in this round, except in the first round.
+// reset makes the next retry immediate.
+func (b *backoff) reset() { b.delay, b.tried = 0, 0 }
+
+// wait delays the next attempt if every broker was tried in this round. On average, a delay is half
+// as long again as the delay before: a message that closes connections is found within seconds.
 func (b *backoff) wait(ctx context.Context, responded bool) {
 	b.unresponsive[b.next] = !responded
 	b.next = (b.next + 1) % len(b.brokers)
-	b.tried++
-	if round := b.tried / len(b.brokers); round > 1 && b.tried%len(b.brokers) == 0 {
-		b.probeAll(ctx, retry.Jitter(retry.Exponential(minBackoff, maxBackoff, int64(round-1))))
+	if b.tried++; b.tried < len(b.brokers) {
+		return
 	}
+	delay := b.delay
+	b.tried, b.delay = 0, retry.Jitter(min(max(2*delay, minBackoff), maxBackoff)*3/4)
+	b.probeAll(ctx, delay)
 }
 
 // probeAll waits for the delay, but ends early when an unresponsive broker responds again: a long
@@ -55,7 +62,10 @@ func (b *backoff) probeAll(ctx context.Context, delay time.Duration) {
 		}
 		probes.Go(func() {
 			if b.brokers[i].awaitResponse(ctx) {
-				first.Do(func() { b.next, b.tried = i, 0 })
+				first.Do(func() {
+					b.next = i
+					b.reset()
+				})
 				cancel()
 			}
 		})

@@ -63,7 +63,7 @@ func (c *client) keepConnected(ctx context.Context, name string, use func(contex
 		logged = ""
 		log.WarnContext(ctx, "broker connection lost")
 		if time.Since(begun) > stableAfter {
-			b.tried = 0
+			b.reset()
 		}
 		b.wait(ctx, responded)
 	}
