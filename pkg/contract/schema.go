@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -90,9 +91,8 @@ func (s *Schema) check(body []byte) ([]fault.Field, error) {
 	if errors.Is(p.err, errTooDeep) {
 		return nil, p.err
 	}
-	var whole json.RawMessage
-	if err := web.Unmarshal(body, &whole); err != nil {
-		return nil, err
+	if !utf8.Valid(body) || !json.Valid(body) { // The parser may have stopped before.
+		return nil, web.Unmarshal(body, new(json.RawMessage))
 	}
 	return append(p.fields, s.faults(value)...), nil
 }

@@ -29,11 +29,9 @@ func NewTrace(ctx context.Context) (context.Context, *Trace) {
 
 // Caused adds the id of an event to the Trace in ctx, if there is any.
 func Caused(ctx context.Context, id string) {
-	t, ok := ctx.Value(traceKey{}).(*Trace)
-	if !ok {
-		return
+	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.ids = append(t.ids, id)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ids = append(t.ids, id)
 }

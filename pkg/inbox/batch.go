@@ -214,7 +214,8 @@ func (b *batch) store(ctx context.Context) error {
 		default:
 		}
 	}
-	if err := b.order.Store(ctx); err != nil {
+	next, err := b.order.Store(ctx)
+	if err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -228,7 +229,7 @@ func (b *batch) store(ctx context.Context) error {
 			return err
 		}
 	}
-	if next := b.order.Next(); len(next) > 0 {
+	if len(next) > 0 {
 		return b.rows.makeDue(ctx, next, b.clock.now())
 	}
 	return nil

@@ -245,18 +245,23 @@ func (s *Slot) Deferred() {
 	}
 }
 
-// Store stores how far the partitions were handled.
-func (s *Sequencer[E]) Store(ctx context.Context) error {
+// Store stores how far the partitions were handled. It returns parked events that may be
+// handled now and were not: the rest of a long row of parked events, or the successor of a
+// dead letter. After is the sequence before such an event.
+func (s *Sequencer[E]) Store(ctx context.Context) (next []Range, err error) {
 	var moved []*partition
 	for _, p := range s.partitions {
 		if p.last != p.stored {
 			moved = append(moved, p)
 		}
+		if p.resume || (p.last > p.stored && (p.last >= p.read || p.planned < p.last)) {
+			next = append(next, Range{Key: p.key, After: p.last, UpTo: p.last + 1})
+		}
 	}
 	if len(moved) == 0 {
-		return nil
+		return next, nil
 	}
-	err := s.tx.ExecTable(ctx, `
+	err = s.tx.ExecTable(ctx, `
 		INSERT INTO inbox_partition (consumer, source, partition_key, sequence)
 		SELECT CAST($1 AS text), t.source, t.partition_key, t.sequence FROM %s WHERE true
 		ON CONFLICT (consumer, source, partition_key) DO UPDATE SET sequence = excluded.sequence`, []database.Column{
@@ -265,20 +270,7 @@ func (s *Sequencer[E]) Store(ctx context.Context) error {
 		database.NewColumn("sequence", moved, func(p *partition) int64 { return p.last }),
 	}, s.consumer)
 	if err != nil {
-		return fmt.Errorf("store the progress of %d partitions: %w", len(moved), err)
+		return nil, fmt.Errorf("store the progress of %d partitions: %w", len(moved), err)
 	}
-	return nil
-}
-
-// Next returns parked events that may be handled now and were not: the rest of a long
-// row of parked events, or the successor of a dead letter. After is the sequence before
-// the event.
-func (s *Sequencer[E]) Next() []Range {
-	var next []Range
-	for _, p := range s.partitions {
-		if p.resume || (p.last > p.stored && (p.last >= p.read || p.planned < p.last)) {
-			next = append(next, Range{Key: p.key, After: p.last, UpTo: p.last + 1})
-		}
-	}
-	return next
+	return next, nil
 }

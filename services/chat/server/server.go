@@ -95,7 +95,7 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := store.Migrate(ctx, s.db); err != nil {
 		return err
 	}
-	log := store.New(s.db, func(e chat.Entry) { s.tail.Enqueue(e) })
+	log := store.New(s.db, s.entryCommitted)
 	if err := log.Introduce(ctx, cfg.Agents); err != nil {
 		return err
 	}
@@ -120,6 +120,9 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	}.handler()
 	return nil
 }
+
+// entryCommitted hands an entry to the tail, which is made from the same log.
+func (s *Server) entryCommitted(e chat.Entry) { s.tail.Enqueue(e) }
 
 // subscribe subscribes the inbox to the broker, or to the relay in the same process. The
 // subscription exists before anything runs: the relay needs a subscriber for each event.

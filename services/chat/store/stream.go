@@ -34,12 +34,14 @@ func (s *Store) lockHeads(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 			continue
 		}
 		streams = append(streams, d.Stream)
-		if chat.KindOf(d.Stream) == chat.OwnFeed {
+		if _, own := chat.Owner(d.Stream); own {
 			feeds = append(feeds, d.Stream)
 		}
 	}
-	if err := createFeeds(ctx, tx, feeds); err != nil {
-		return nil, err
+	if len(feeds) > 0 {
+		if err := createFeeds(ctx, tx, feeds); err != nil {
+			return nil, err
+		}
 	}
 	locked := make(heads, len(streams))
 	_, err := database.AllTable(ctx, tx, func(scan func(...any) error) (struct{}, error) {
@@ -57,9 +59,6 @@ func (s *Store) lockHeads(ctx context.Context, tx *database.Tx, drafts []chat.Dr
 }
 
 func createFeeds(ctx context.Context, tx *database.Tx, feeds []string) error {
-	if len(feeds) == 0 {
-		return nil
-	}
 	err := tx.ExecTable(ctx, `
 		INSERT INTO stream (id, kind, head, ordinal, last_at) SELECT id, $1, 0, 0, 0 FROM %s WHERE true ORDER BY id
 		ON CONFLICT (id) DO NOTHING`, []database.Column{{Name: "id", Values: feeds}}, string(chat.OwnFeed))

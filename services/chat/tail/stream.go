@@ -87,10 +87,6 @@ func recentOf(heads []chat.Head) (r recent) {
 }
 
 func (r *recent) add(stream string) {
-	if i := slices.Index(*r, stream); i >= 0 {
-		*r = slices.Delete(*r, i, i+1)
-	}
-	if *r = append(*r, stream); len(*r) > maxNewest {
-		*r = slices.Delete(*r, 0, 1)
-	}
+	*r = append(slices.DeleteFunc(*r, func(other string) bool { return other == stream }), stream)
+	*r = slices.Delete(*r, 0, max(0, len(*r)-maxNewest))
 }
