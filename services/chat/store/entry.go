@@ -57,25 +57,19 @@ func entriesBefore(ctx context.Context, q database.Querier, stream string, seque
 
 // insertEntries inserts all entries in a single statement.
 func insertEntries(ctx context.Context, tx *database.Tx, entries []chat.Entry) error {
-	text := func(name string, value func(chat.Entry) string) database.Column {
-		return database.NewColumn(name, entries, value)
-	}
-	number := func(name string, value func(chat.Entry) int64) database.Column {
-		return database.NewColumn(name, entries, value)
-	}
 	err := tx.ExecTable(ctx, "INSERT INTO entry ("+entryColumns+") SELECT "+entryColumns+" FROM %s", []database.Column{
-		text("stream", func(e chat.Entry) string { return e.Stream }),
-		number("sequence", func(e chat.Entry) int64 { return e.Sequence }),
-		text("tag", func(e chat.Entry) string { return e.Tag }),
-		number("ordinal", func(e chat.Entry) int64 { return e.Ordinal }),
-		text("id", func(e chat.Entry) string { return e.ID }),
-		text("kind", func(e chat.Entry) string { return string(e.Kind) }),
-		text("source", func(e chat.Entry) string { return e.Source }),
-		text("author", func(e chat.Entry) string { return e.Author }),
-		text("avatar", func(e chat.Entry) string { return e.Avatar }),
-		text("body", func(e chat.Entry) string { return e.Body }),
-		number("reply_to", func(e chat.Entry) int64 { return e.ReplyTo }),
-		number("at", func(e chat.Entry) int64 { return database.Instant(e.At) }),
+		database.NewColumn("stream", entries, func(e chat.Entry) string { return e.Stream }),
+		database.NewColumn("sequence", entries, func(e chat.Entry) int64 { return e.Sequence }),
+		database.NewColumn("tag", entries, func(e chat.Entry) string { return e.Tag }),
+		database.NewColumn("ordinal", entries, func(e chat.Entry) int64 { return e.Ordinal }),
+		database.NewColumn("id", entries, func(e chat.Entry) string { return e.ID }),
+		database.NewColumn("kind", entries, func(e chat.Entry) string { return string(e.Kind) }),
+		database.NewColumn("source", entries, func(e chat.Entry) string { return e.Source }),
+		database.NewColumn("author", entries, func(e chat.Entry) string { return e.Author }),
+		database.NewColumn("avatar", entries, func(e chat.Entry) string { return e.Avatar }),
+		database.NewColumn("body", entries, func(e chat.Entry) string { return e.Body }),
+		database.NewColumn("reply_to", entries, func(e chat.Entry) int64 { return e.ReplyTo }),
+		database.NewColumn("at", entries, func(e chat.Entry) int64 { return database.Instant(e.At) }),
 	})
 	if err != nil {
 		return fmt.Errorf("insert entries: %w", err)
