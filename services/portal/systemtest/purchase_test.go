@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -62,9 +63,10 @@ type function struct {
 	lines    int // of code in the body
 }
 
+// name returns Type.method or package.function.
 func (f function) name() string {
 	if f.receiver == "" {
-		return f.method
+		return path.Base(path.Dir(f.place)) + "." + f.method
 	}
 	return f.receiver + "." + f.method
 }
@@ -80,7 +82,7 @@ func (f function) isStep() bool {
 	return f.lines >= minLines
 }
 
-var codeSpan = regexp.MustCompile("`([A-Za-z]+(?:\\.[A-Za-z]+)?)`")
+var codeSpan = regexp.MustCompile("`([A-Za-z]+\\.[A-Za-z]+)`")
 
 // describedFunctions returns the functions in the table of a page: those before the
 // write to the socket, and those of the last row.
@@ -134,9 +136,9 @@ func enteredFunctions(t *testing.T, repository string) (idle map[string]bool, bo
 	parley := portaltest.New(t, "parley", "PARLEY_DATA="+folder+"/data", "COUNTERS_ADDR="+address, "GOCOVERDIR="+folder)
 	parley.Path = folder + "/counted"
 	parley.Start()
-	counters := func(path string) {
+	counters := func(request string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+request, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,17 +147,17 @@ func enteredFunctions(t *testing.T, repository string) (idle map[string]bool, bo
 			t.Fatal(err)
 		}
 		if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("counters %s: status %d, error %v", path, response.StatusCode, err)
+			t.Fatalf("counters %s: status %d, error %v", request, response.StatusCode, err)
 		}
 	}
 	written := func(name string) []function {
 		t.Helper()
-		path := filepath.Join(folder, name)
-		if err := os.Mkdir(path, 0o700); err != nil {
+		counted := filepath.Join(folder, name)
+		if err := os.Mkdir(counted, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		counters("/write?folder=" + url.QueryEscape(path))
-		return coveredFunctions(t, repository, path)
+		counters("/write?folder=" + url.QueryEscape(counted))
+		return coveredFunctions(t, repository, counted)
 	}
 	jimmy := portaltest.SignedIn(t, parley.URL(), "jimmy.solid", "secret")
 	hub := signalrtest.Start(t, signalrtest.Microsoft, parley.URL()+"/hub", jimmy.Token, signalrtest.Options{})
@@ -209,11 +211,11 @@ func coveredFunctions(t *testing.T, repository, folder string) (all []function) 
 	}
 	roots := map[string]string{"pkg": "pkg", "policy": "services/policy", "chat": "services/chat", "portal": "services/portal"}
 	for _, m := range covered.FindAllStringSubmatch(string(out), -1) {
-		file, module, path, number, receiver, method := m[1], m[2], m[3], m[4], m[5], m[6]
-		if m[7] == "0.0" || strings.HasSuffix(path, "/counted/main.go") {
+		file, module, rest, number, receiver, method := m[1], m[2], m[3], m[4], m[5], m[6]
+		if m[7] == "0.0" || strings.HasSuffix(rest, "/counted/main.go") {
 			continue
 		}
-		source, err := os.ReadFile(filepath.Join(repository, roots[module], path))
+		source, err := os.ReadFile(filepath.Join(repository, roots[module], rest))
 		if err != nil {
 			t.Fatal(err)
 		}
