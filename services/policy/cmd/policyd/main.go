@@ -38,7 +38,7 @@ func (c *config) Events() (eventctl.Service, rabbit.Config) {
 
 func (c *config) Validate() error {
 	if c.Secret == "" {
-		return errors.New("AUTH_SECRET is not set: it must be the token issuer's secret, at least 32 bytes")
+		return errors.New("AUTH_SECRET is not set: the portal's secret for signing tokens, at least 32 bytes")
 	}
 	return nil
 }
