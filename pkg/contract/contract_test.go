@@ -70,6 +70,18 @@ func TestValidRequestPassesWithBody(t *testing.T) {
 	}
 }
 
+func TestUncleanPathIsLeftToNext(t *testing.T) {
+	for _, path := range []string{"//books", "/x/../books", "/books/./"} {
+		w := httptest.NewRecorder()
+		r := post("{}")
+		r.URL.Path = path
+		library(t).Middleware(web.Refuse)(echo).ServeHTTP(w, r)
+		if w.Code != http.StatusOK || w.Body.String() != "{}" {
+			t.Errorf("POST %s: got response %d %s, want the response of next", path, w.Code, w.Body)
+		}
+	}
+}
+
 func TestBodyFaultsAreAllReported(t *testing.T) {
 	type fields = []fault.Field
 	at := func(pointer, detail string) fault.Field { return fault.Field{Pointer: pointer, Detail: detail} }
@@ -272,6 +284,7 @@ paths: {/a: {get: {parameters: [{name: q, in: query, schema: %}], responses: {}}
 		"broken YAML":          `{`,
 		"no operations":        `{}`,
 		"duplicate key":        `{a: 1, a: 2}`,
+		"unquoted date":        strings.ReplaceAll(parameter, "%", "{type: string, enum: [2026-01-01]}"),
 		"missing schema":       strings.ReplaceAll(parameter, "%", "{$ref: Nowhere.yaml}"),
 		"invalid schema":       strings.ReplaceAll(parameter, "%", "{type: strin}"),
 		"object parameter":     strings.ReplaceAll(parameter, "%", "{type: object}"),

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -53,17 +54,37 @@ func (l *loader) Load(name string) (any, error) {
 }
 
 // decodeYAML decodes YAML into JSON values. Numbers of up to 15 digits are exact,
-// also multiples of 0.01. Dates must be quoted.
+// also multiples of 0.01. Dates must be quoted: JSON has none.
 func decodeYAML(text []byte) (any, error) {
 	var document any
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return nil, err
+	}
+	if date, ok := findDate(document); ok {
+		return nil, fmt.Errorf("the date %s must be quoted", date.Format(time.DateOnly))
 	}
 	encoded, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
 	return jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
+}
+
+// findDate returns a date in a YAML value.
+func findDate(value any) (date time.Time, found bool) {
+	switch v := value.(type) {
+	case time.Time:
+		return v, true
+	case []any:
+		for _, item := range v {
+			if date, found = findDate(item); found {
+				return date, true
+			}
+		}
+	case map[string]any:
+		return findDate(slices.Collect(maps.Values(v)))
+	}
+	return date, false
 }
 
 // node is a value in a YAML file.

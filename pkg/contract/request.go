@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -15,8 +16,8 @@ import (
 )
 
 // Middleware passes valid requests to next, with the body unread, and invalid
-// requests to refuse. Unknown paths and methods are left to next; unknown query
-// parameters are ignored.
+// requests to refuse. Unknown and unclean paths, such as //api, and unknown methods are
+// left to next; unknown query parameters are ignored.
 func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, error)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var mux http.ServeMux
@@ -34,7 +35,13 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 				next.ServeHTTP(w, r)
 			})
 		}
-		return &mux
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
+				next.ServeHTTP(w, r) // The mux would redirect.
+				return
+			}
+			mux.ServeHTTP(w, r)
+		})
 	}
 }
 

@@ -24,8 +24,8 @@ type handler[T any] func(ctx context.Context, tx T, m Message) error
 type Validator interface{ Validate() error }
 
 // Handle registers fn for the type of E. A type may have several handlers; they
-// run in the order of their registration and share one transaction, tx. What does not decode into E, or does not pass its Validate, is a
-// permanent error.
+// run in the order of their registration and share one transaction, tx. A body that does
+// not decode into E, or that E's Validate rejects, is a permanent error.
 func Handle[T any, E Event](r *Router[T], fn func(ctx context.Context, tx T, m Message, e E) error) {
 	var zero E
 	if r.handlers == nil {

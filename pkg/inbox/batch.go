@@ -46,10 +46,10 @@ type item struct {
 type outcome uint8
 
 const (
-	isWaiting  outcome = iota // for its predecessor, or for its turn
-	isHandled                 //
-	isFailed                  //
-	isDeferred                // there was no time for it
+	isWaiting outcome = iota // for its predecessor, or for its turn
+	isHandled
+	isFailed   //
+	isDeferred // there was no time for it
 )
 
 // failure is the error of an event's handler.

@@ -13,7 +13,7 @@ type bisection[T comparable] struct {
 	group int // items under a savepoint
 
 	// try handles items under a savepoint, at least the first of them, and returns how
-	// many it handled. ItemErr is the error of the handler of items[done], err an error
+	// many it handled. itemErr is the error of the handler of items[done], err an error
 	// of the database. Either error undoes all of the items.
 	try func(items []T) (done int, itemErr, err error)
 

@@ -163,7 +163,7 @@ func (i *Inbox) Run(ctx context.Context) error {
 	return nil
 }
 
-func (i *Inbox) retention() time.Duration  { return cmp.Or(i.Retention, defaultRetention) }
-func (i *Inbox) timeout() time.Duration    { return cmp.Or(i.Timeout, defaultTimeout) }
-func (i *Inbox) batchTime() time.Duration  { return cmp.Or(i.BatchTime, defaultBatchTime) }
-func (i *Inbox) gapTimeout() time.Duration { return cmp.Or(i.GapTimeout, defaultGapTimeout) }
+func (i *Inbox) retention() time.Duration  { return cmp.Or(max(i.Retention, 0), defaultRetention) }
+func (i *Inbox) timeout() time.Duration    { return cmp.Or(max(i.Timeout, 0), defaultTimeout) }
+func (i *Inbox) batchTime() time.Duration  { return cmp.Or(max(i.BatchTime, 0), defaultBatchTime) }
+func (i *Inbox) gapTimeout() time.Duration { return cmp.Or(max(i.GapTimeout, 0), defaultGapTimeout) }

@@ -29,7 +29,7 @@ func (i *Inbox) processBatch(ctx context.Context, events []event.Message) error 
 			return i.recordFailure(ctx, b.failed)
 		default:
 			for _, m := range events {
-				if err := i.processAlone(ctx, m, single && b.failed != nil); err != nil {
+				if err := i.processSingle(ctx, m, single && b.failed != nil); err != nil {
 					return err
 				}
 			}
@@ -39,9 +39,9 @@ func (i *Inbox) processBatch(ctx context.Context, events []event.Message) error 
 	return nil
 }
 
-// processAlone handles a single event, and parks the event if it aborts even its own
-// transaction. Attempted says that its handler has failed once.
-func (i *Inbox) processAlone(ctx context.Context, m event.Message, attempted bool) error {
+// processSingle handles a single event, and parks the event if it aborts even its own
+// transaction. attempted says that its handler has failed once.
+func (i *Inbox) processSingle(ctx context.Context, m event.Message, attempted bool) error {
 	for {
 		b, err := i.transaction(ctx, func(ctx context.Context, b *batch) error {
 			return b.limitLockWait(ctx, func() error { return b.receive(ctx, []event.Message{m}, attempted) })

@@ -49,8 +49,9 @@ func acquireLease(ctx context.Context, db *database.DB, source string) (lease, e
 
 // sessionLease is an advisory lock of PostgreSQL, which ends with its connection.
 type sessionLease struct {
-	conn    *sql.Conn
-	renewed atomic.Int64 // the last renewal, in nanoseconds since 1970
+	conn     *sql.Conn
+	acquired time.Time
+	renewed  atomic.Int64 // the last renewal, in nanoseconds after acquired by the monotonic clock
 }
 
 func acquireSession(ctx context.Context, db *database.DB, source string) (lease, error) {
@@ -67,7 +68,7 @@ func acquireSession(ctx context.Context, db *database.DB, source string) (lease,
 	if err == nil && !acquired {
 		return nil, conn.Close() // The connection returns to the pool.
 	}
-	l := &sessionLease{conn: conn}
+	l := &sessionLease{conn: conn, acquired: time.Now()}
 	if err == nil {
 		// Older servers do not have the setting.
 		_, err = conn.ExecContext(ctx, "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'idle_session_timeout'",
@@ -80,7 +81,7 @@ func acquireSession(ctx context.Context, db *database.DB, source string) (lease,
 }
 
 func (l *sessionLease) renew(ctx context.Context, recent time.Duration) error {
-	now := time.Now().UnixNano()
+	now := int64(time.Since(l.acquired))
 	if now-l.renewed.Load() < int64(recent) {
 		return nil
 	}

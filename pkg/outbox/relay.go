@@ -20,13 +20,13 @@ const (
 	stopTimeout     = 3 * time.Second       // publishes and settles batches in flight at a stop; unsettled events are published again
 	batchTimeout    = 30 * time.Second      // to publish or to settle a batch
 	retryFirst      = 50 * time.Millisecond // the backoff of reads and settlements
-	retryLimit      = time.Second           //
-	unroutableRetry = 10 * time.Second      // a queue may be bound meanwhile; well within the consumers' wait for a gap
-	rejectedRetry   = 5 * time.Minute       // the broker's limits may be raised meanwhile
-	rejectedBatch   = 16                    // a rejected event may cost the transport its channel
-	sentRetention   = 7 * 24 * time.Hour    // the default of Relay.Retention
-	cleanupInterval = time.Minute           //
-	cleanupChunk    = 1000                  // rows deleted in a single transaction
+	retryLimit      = time.Second
+	unroutableRetry = 10 * time.Second   // a queue may be bound meanwhile; well within the consumers' wait for a gap
+	rejectedRetry   = 5 * time.Minute    // the broker's limits may be raised meanwhile
+	rejectedBatch   = 16                 // a rejected event may cost the transport its channel
+	sentRetention   = 7 * 24 * time.Hour // the default of Relay.Retention
+	cleanupInterval = time.Minute
+	cleanupChunk    = 1000 // rows deleted in a single transaction
 )
 
 // Relay publishes the events of an outbox.
@@ -44,7 +44,7 @@ type Relay struct {
 	unroutable atomic.Int64
 	rejected   atomic.Int64
 	breakers   breakers
-	leading    atomic.Bool
+	leader     atomic.Bool
 }
 
 // NewRelay returns a relay of o. Among the relays of a database, the leader publishes;
@@ -66,7 +66,7 @@ func (r *Relay) Rejected() int64 { return r.rejected.Load() }
 func (r *Relay) OpenCircuits() []string { return r.breakers.open() }
 
 // IsLeader reports whether this relay is the leader.
-func (r *Relay) IsLeader() bool { return r.leading.Load() }
+func (r *Relay) IsLeader() bool { return r.leader.Load() }
 
 // Run publishes until ctx ends: at once after a Write of this process, within 50 ms
 // after a Write of another process, and within seconds after a long transaction.
@@ -82,17 +82,17 @@ func (r *Relay) Run(ctx context.Context) error {
 			retry.Wait(ctx, electionInterval)
 			continue
 		}
-		r.lead(ctx, l)
+		r.publishAsLeader(ctx, l)
 	}
 	return nil
 }
 
-// lead publishes while the lease lasts.
-func (r *Relay) lead(ctx context.Context, l lease) {
-	r.leading.Store(true)
+// publishAsLeader publishes while the lease lasts.
+func (r *Relay) publishAsLeader(ctx context.Context, l lease) {
+	r.leader.Store(true)
 	r.outbox.log.InfoContext(ctx, "relay became leader")
 	r.publishAll(ctx, l)
-	r.leading.Store(false)
+	r.leader.Store(false)
 	r.unroutable.Store(0) // The next leader counts.
 	r.rejected.Store(0)
 	r.breakers.reset()
@@ -186,7 +186,7 @@ func (r *Relay) publish(ctx context.Context, batch []event.Message) outcome {
 // cleanup deletes events that were published before the retention, in chunks with
 // pauses: a purchase never waits for a cleanup.
 func (r *Relay) cleanup(ctx context.Context) {
-	before := database.Instant(time.Now().Add(-cmp.Or(r.Retention, sentRetention)))
+	before := database.Instant(time.Now().Add(-cmp.Or(max(r.Retention, 0), sentRetention)))
 	err := retry.Chunks(ctx, cleanupChunk, func() (int64, error) {
 		return database.Affected(r.outbox.db.Exec(ctx, `
 			DELETE FROM outbox_event WHERE id IN (

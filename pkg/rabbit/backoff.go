@@ -13,7 +13,7 @@ import (
 
 const (
 	minBackoff   = 50 * time.Millisecond
-	maxBackoff   = 5 * time.Second
+	maxBackoff   = 5 * time.Second // without jitter
 	probeEvery   = 250 * time.Millisecond
 	probeTimeout = time.Second
 )
@@ -36,7 +36,8 @@ type backoff struct {
 func (b *backoff) reset() { b.delay, b.tried = 0, 0 }
 
 // wait delays the next attempt if every broker was tried in this round. On average, a delay is half
-// as long again as the delay before: a message that closes connections is found within seconds.
+// as long again as the delay before: a message that closes every connection is rejected after
+// maxLosses connections, which must not take minutes.
 func (b *backoff) wait(ctx context.Context, responded bool) {
 	b.unresponsive[b.next] = !responded
 	b.next = (b.next + 1) % len(b.brokers)
@@ -94,8 +95,9 @@ func (b broker) responds(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	defer func() { _ = conn.Close() }()
+	raw := conn
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
+	defer func() { _ = raw.Close() }()
 	if b.uri.Scheme == "amqps" {
 		conn = tls.Client(conn, &tls.Config{ServerName: b.uri.Host, MinVersion: tls.VersionTLS12})
 	}

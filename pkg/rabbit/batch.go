@@ -113,8 +113,14 @@ func (b *batch) awaitConfirms(ctx context.Context, from, to int) bool {
 	ch := b.channel
 	for i := from; i < to; i++ {
 		confirm := b.confirms[i]
-		if confirm == nil || confirm.Acked() { // even if the connection was blocked afterwards
+		if confirm == nil {
 			continue
+		}
+		select {
+		case <-confirm.Done(): // even if the connection was blocked afterwards
+			b.results[i] = ch.result(confirm)
+			continue
+		default:
 		}
 		select {
 		case <-confirm.Done():

@@ -34,7 +34,8 @@ func NewConsumer(cfg Config) (*Consumer, error) {
 }
 
 // Subscribe implements event.Subscriber. A subscription has one connection, with one channel for
-// each queue. Batches mix the queues and are received one at a time. Run reconnects after every
+// each queue. Batches mix the queues and are received one at a time. The names of a consumer's
+// subscriptions differ. Run reconnects after every
 // error, and returns nil when its context ends.
 func (c *Consumer) Subscribe(s event.Subscription) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
@@ -123,9 +124,9 @@ func (c *Consumer) receive(running context.Context, s event.Subscription, batch 
 			return context.Cause(running)
 		}
 		c.report(s.Name, problemReceive, err.Error())
-		delay := retry.Exponential(minReceiveRetry, maxReceiveRetry, attempt)
+		delay := retry.Jitter(retry.Exponential(minReceiveRetry, maxReceiveRetry, attempt))
 		c.log.WarnContext(running, "events not received", "service", s.Name, "events", len(batch), "error", err, "retry", delay)
-		retry.Wait(running, retry.Jitter(delay))
+		retry.Wait(running, delay)
 	}
 }
 

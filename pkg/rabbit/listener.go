@@ -28,11 +28,11 @@ func NewListener(cfg Config) (*Listener, error) {
 // an exclusive queue. Its events are those copied by publishers (CopyToListeners), and events of
 // other services with a lower-case type.
 func (l *Listener) Listen(
-	types []string, deliver func(event.Message), missed func(),
+	types []string, deliver func(event.Message), lost func(),
 ) (run func(context.Context) error) {
 	name := "listening to " + strings.Join(types, ", ")
 	return func(ctx context.Context) error {
-		queue := event.NewListenerQueue(deliver, missed)
+		queue := event.NewListenerQueue(deliver, lost)
 		var calls sync.WaitGroup
 		defer calls.Wait()
 		calls.Go(func() { queue.Run(ctx) })

@@ -76,7 +76,10 @@ func (c *Conn) attach(t transport.Transport, requests *transport.Requests) {
 	}
 	t.SetReadDeadline(time.Now().Add(timeout))
 	c.mu.Unlock()
-	c.records.Source, c.requests = t, requests
+	c.records.Source = t
+	if requests != nil { // Requests already find a WebSocket connection, and read the field.
+		c.requests = requests
+	}
 	c.hub.tokens.Attach(c.tokenID, c)
 }
 

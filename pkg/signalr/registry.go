@@ -11,7 +11,7 @@ import (
 
 var (
 	errTooManyConnections = errors.New("too many connections")
-	errConnectRate        = errors.New("too many connect just now")
+	errConnectRate        = errors.New("connection rate exceeded")
 	errTooManyHandshakes  = errors.New("too many connections without a handshake")
 	errDraining           = errors.New("shutting down")
 )

@@ -9,7 +9,7 @@ import (
 	"parley.internal/pkg/fault"
 )
 
-// EntryKind tells messages from notices.
+// EntryKind distinguishes messages from notices.
 type EntryKind string
 
 // The kinds of entry.

@@ -49,7 +49,7 @@ type Compile func(*Product, Tariff) (Pricer, error)
 var (
 	ErrTariffInvalid  = fault.New(fault.Invalid, "tariff-invalid", "Tariff of product %s, %s: %s.")
 	ErrTariffConflict = fault.New(fault.Conflict, "tariff-conflict",
-		"The tariff of product %s was changed by somebody else: its version is %d.")
+		"The tariff of product %s was changed by another administrator: its version is %d.")
 )
 
 // Change replaces the rules by the rules of another tariff. The Version of the

@@ -23,8 +23,13 @@ func commandOf(t *testing.T, name string) string {
 	return found[0]
 }
 
-// variables returns the names in the `env` tags of a program's structs, including
-// rabbit.Config.
+// structs are the folders of structs with `env` tags that programs share.
+var structs = map[string]string{
+	"rabbit.Config": "pkg/rabbit", "server.Limits": "services/chat/server", "chat.Limits": "services/chat/server",
+}
+
+// variables returns the names in the `env` tags of a program's structs, including the
+// shared structs.
 func variables(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -45,8 +50,8 @@ func variables(t *testing.T, folder string) map[string]bool {
 			if !ok {
 				continue
 			}
-			if types.ExprString(field.Type) == "rabbit.Config" {
-				maps.Copy(names, variables(t, filepath.Join(repository, "pkg/rabbit")))
+			if folder := structs[types.ExprString(field.Type)]; folder != "" {
+				maps.Copy(names, variables(t, filepath.Join(repository, folder)))
 			}
 			if field.Tag == nil {
 				continue

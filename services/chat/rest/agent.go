@@ -15,7 +15,7 @@ func (s Server) ListAgents(ctx context.Context, r ListAgentsRequestObject) (List
 		return nil, err
 	}
 	if after != "" && (chat.Profile{Login: after}).Check() != nil {
-		return nil, errBadCursor()
+		return nil, web.ErrBadCursor
 	}
 	limit := limitOr(r.Params.Limit, defaultItems)
 	agents, err := s.Agents.Agents(ctx, after, limit+1)

@@ -2,13 +2,10 @@
 package rest
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"parley.internal/chat"
 	"parley.internal/pkg/fault"
@@ -93,16 +90,10 @@ func limitOr(limit *int, standard int) int {
 	return *limit
 }
 
-// decodeCursor returns the text in a cursor of web.CutPage; empty without a cursor.
+// decodeCursor returns the text in a cursor of web.CutPage, "" without a cursor.
 func decodeCursor(cursor *string) (string, error) {
 	if cursor == nil {
 		return "", nil
 	}
-	text, err := base64.RawURLEncoding.DecodeString(*cursor)
-	if err != nil || len(text) == 0 || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
-		return "", errBadCursor()
-	}
-	return string(text), nil
+	return web.DecodeCursor(*cursor)
 }
-
-func errBadCursor() error { return web.BadQuery("cursor", "is not one that was given out here") }

@@ -28,7 +28,7 @@ func (s Server) ListStreams(ctx context.Context, r ListStreamsRequestObject) (Li
 	if after != "" {
 		i := slices.IndexFunc(streams, func(s chat.Stream) bool { return s.ID == after })
 		if i < 0 {
-			return nil, errBadCursor()
+			return nil, web.ErrBadCursor
 		}
 		streams = streams[i+1:]
 	}
@@ -75,7 +75,7 @@ func startOf(q ListEntriesParams) (int64, error) {
 	case text != "":
 		start, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || start == 0 || strconv.FormatInt(start, 10) != text {
-			return 0, errBadCursor()
+			return 0, web.ErrBadCursor
 		}
 		return start, nil
 	case q.Before != nil && *q.Before == 0: // the end of the stream

@@ -256,7 +256,7 @@ func TestDrainIsAnnouncedToClients(t *testing.T) {
 }
 
 func TestBothHubsCountAnAgentsConnections(t *testing.T) {
-	s := start(t, sqlite(t), func(cfg *server.Config) { cfg.Connections = 2 })
+	s := start(t, sqlite(t), func(cfg *server.Config) { cfg.Limits.Connections = 2 })
 	danny := signalrtest.Start(t, signalrtest.Microsoft, s.url+"/agentsChat", s.token("danny", time.Hour), signalrtest.Options{})
 	if err := errors.Join(danny.On(withTimeout(t), "ReceiveNotification", "ReceiveMessage"), danny.Connect(withTimeout(t))); err != nil {
 		t.Fatal(err)

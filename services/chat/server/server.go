@@ -38,11 +38,7 @@ type Config struct {
 	Broker         rabbit.Config // delivers events
 	Agents         []Agent       // initial directory
 	Log            *slog.Logger  // slog.Default() by default
-
-	// Limits per node.
-	MessageRate float64 // entries per second and agent, with bursts of twice as many; 0: unlimited
-	Connections int     // hub connections per agent; 0: unlimited
-	ConnectRate float64 // new hub connections per second; 0: unlimited
+	Limits         Limits
 
 	// Events delivers events without a broker. Without both, no events arrive.
 	Events event.Subscriber
@@ -108,10 +104,10 @@ func (s *Server) build(ctx context.Context, cfg Config) error {
 	if err := s.subscribe(cfg); err != nil {
 		return err
 	}
-	rate := web.NewRateLimiter(cfg.MessageRate, int(2*cfg.MessageRate))
+	rate := web.NewRateLimiter(cfg.Limits.MessageRate, int(2*cfg.Limits.MessageRate))
 	sender := chat.Sender{Append: log.Append, AppendAnnouncement: log.AppendAnnouncement, Allow: rate.Allow}
 	lastSeen := chat.NewLastSeen(log.RecordSeen)
-	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline}, cfg.Connections, cfg.ConnectRate)
+	s.node = hub.NewNode(hub.LastSeen{Online: lastSeen.Record, Offline: log.RecordOffline}, cfg.Limits.Connections, cfg.Limits.ConnectRate)
 	s.handler = routes{
 		tokens: tokens, origins: origins, contract: contracts, lastSeen: lastSeen,
 		agentsChat: hub.NewAgentsChat(s.node, s.tail, sender, origins),

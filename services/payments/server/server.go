@@ -5,6 +5,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,14 +51,11 @@ type Server struct {
 
 // New opens and migrates the database. Call Close if Run is never called.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	db, err := database.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("payments: %w", err)
 	}
-	s := &Server{db: db, log: cfg.Log}
+	s := &Server{db: db, log: cmp.Or(cfg.Log, slog.Default())}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("payments: %w", errors.Join(err, db.Close()))
 	}

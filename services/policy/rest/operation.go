@@ -64,9 +64,9 @@ func (o operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.Reply(w, cmp.Or(answer.status, http.StatusOK), answer.body)
 }
 
-// unknown holds the error for an impossible number or code in a path, by the name of
-// the parameter.
-var unknown = map[string]error{"code": policy.ErrProductUnknown, "number": policy.ErrPolicyUnknown}
+// unknownErrors holds the error for an impossible number or code in a path, by the
+// name of the parameter.
+var unknownErrors = map[string]error{"code": policy.ErrProductUnknown, "number": policy.ErrPolicyUnknown}
 
 // answer checks the agent's roles before the request: an agent without a role
 // learns nothing about errors in the request. An impossible number or code in the
@@ -80,7 +80,7 @@ func (o operation) answer(w http.ResponseWriter, r *http.Request) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	for name, err := range unknown {
+	for name, err := range unknownErrors {
 		if text := r.PathValue(name); text != "" && !isNumber(text) {
 			return reply{}, err
 		}

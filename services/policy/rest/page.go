@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -27,10 +26,9 @@ func (r *request) page() (after string, limit int, err error) {
 			return "", 0, contract.ErrRequest.With("limit " + detail).At(fault.Field{Parameter: "limit", Detail: detail})
 		}
 	}
-	decoded, err := base64.RawURLEncoding.DecodeString(query.Get("cursor"))
-	after = string(decoded)
+	after, err = web.DecodeCursor(query.Get("cursor"))
 	if err != nil || after != "" && !isVisible(after, maxNumber+len(".-9223372036854775808")) {
-		return "", 0, errInvalidCursor
+		return "", 0, web.ErrBadCursor
 	}
 	return after, limit, nil
 }
@@ -44,11 +42,7 @@ func (r *request) policyPage() (after policy.Cursor, limit int, err error) {
 	at, number, _ := strings.Cut(text, ".")
 	micros, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || number == "" {
-		return policy.Cursor{}, 0, errInvalidCursor
+		return policy.Cursor{}, 0, web.ErrBadCursor
 	}
 	return policy.Cursor{CreatedAt: time.UnixMicro(micros), Number: number}, limit, nil
 }
-
-// errInvalidCursor rejects a text that fits the contract and is no cursor of this
-// list.
-var errInvalidCursor = web.BadQuery("cursor", "is not one that this list has given")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -134,7 +135,8 @@ func (t *table) addChildren(name string, s schema, depth int) {
 	for i, argument := range s.PrefixItems {
 		label := "argument " + strconv.Itoa(i+1)
 		if title := t.resolve(name, argument).Title; title != "" {
-			label = strings.ToLower(title[:1]) + title[1:]
+			_, size := utf8.DecodeRuneInString(title)
+			label = strings.ToLower(title[:size]) + title[size:]
 		}
 		t.add(prefix+label, argument, i < s.MinItems, depth+1)
 	}

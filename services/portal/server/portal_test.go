@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	chat "parley.internal/chat/server"
 	"parley.internal/pkg/auth"
 	"parley.internal/pkg/signalr/signalrtest"
 	"parley.internal/portal/portaltest"
@@ -33,8 +34,7 @@ func start(t *testing.T, folder string, change ...func(*server.Config)) (url str
 		ChatDatabaseURL:   "sqlite:" + filepath.Join(folder, "chat.db"),
 		DatabaseURL:       "sqlite:" + filepath.Join(folder, "portal.db"),
 		Secret:            secret,
-		MessageRate:       20,
-		Connections:       20,
+		Limits:            chat.Limits{MessageRate: 20, Connections: 20},
 		Log:               slog.New(slog.DiscardHandler),
 	}
 	for _, change := range change {
@@ -204,7 +204,7 @@ func TestInvalidHubCallsAreRejected(t *testing.T) {
 }
 
 func TestMessagesAreRateLimitedPerAgent(t *testing.T) {
-	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.MessageRate = 1 })
+	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Limits.MessageRate = 1 })
 	jimmy := connect(t, signalrtest.Microsoft, url, "jimmy.solid", "secret")
 	var err error
 	for range 5 {
@@ -220,7 +220,7 @@ func TestMessagesAreRateLimitedPerAgent(t *testing.T) {
 }
 
 func TestConnectionsAreLimitedPerAgent(t *testing.T) {
-	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Connections = 1 })
+	url, _ := start(t, t.TempDir(), func(c *server.Config) { c.Limits.Connections = 1 })
 	jimmy := connect(t, signalrtest.Microsoft, url, "jimmy.solid", "secret")
 	second := signalrtest.Start(t, signalrtest.Microsoft, url+"/agentsChat", jimmy.Token, signalrtest.Options{})
 	// The server closes right after the handshake: during Connect or later.

@@ -38,12 +38,8 @@ type Config struct {
 	AgentsFile        string        // path of an agents file; "" for the demo agents
 	AllowedOrigins    string        // foreign origins that may call: scheme://host[:port], comma-separated
 	Broker            rabbit.Config // optional if both services run in this process
+	Limits            chat.Limits   // of a chat node in this process
 	Log               *slog.Logger
-
-	// Limits of a chat node in this process; 0 means unlimited.
-	MessageRate float64 // entries per second and agent, with bursts of twice as many
-	Connections int     // hub connections per agent
-	ConnectRate float64 // new hub connections per second
 }
 
 // HashPassword returns the hash of a password for an agents file.
@@ -144,7 +140,7 @@ func openChat(ctx context.Context, cfg Config, events event.Subscriber, agents [
 	return chat.New(ctx, chat.Config{
 		DatabaseURL: cfg.ChatDatabaseURL, Secret: cfg.Secret, AllowedOrigins: cfg.AllowedOrigins,
 		Broker: cfg.Broker, Agents: agents, Log: cfg.Log, Events: events,
-		MessageRate: cfg.MessageRate, Connections: cfg.Connections, ConnectRate: cfg.ConnectRate,
+		Limits: cfg.Limits,
 	})
 }
 

@@ -142,7 +142,7 @@ func enteredFunctions(t *testing.T, repository string) (idle map[string]bool, bo
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.DefaultClient.Do(r)
+		response, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
 		}

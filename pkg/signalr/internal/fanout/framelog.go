@@ -55,7 +55,7 @@ type offset struct {
 }
 
 // send appends a frame and makes each caught-up member a reader, except excluded members and members
-// with more than limit bytes waiting. send returns the latter, the lagging members.
+// for which the frame does not fit into limit bytes. send returns the latter, the lagging members.
 func (l *frameLog) send(frame []byte, limit int) (lagging []*Queue) {
 	if l.head+int64(len(frame))-l.slowest > int64(limit) {
 		l.stopLagging(len(frame), limit)
@@ -91,7 +91,9 @@ func (l *frameLog) send(frame []byte, limit int) (lagging []*Queue) {
 	return lagging
 }
 
-// stopLagging ends reading for the readers for which another frame does not fit.
+// stopLagging ends reading for the readers for which another frame does not fit. While a reader stays
+// near its limit, each broadcast calls stopLagging: a scan of all readers, some percent of the cost of
+// their writes.
 func (l *frameLog) stopLagging(bytes, limit int) {
 	l.slowest = math.MaxInt64
 	for _, m := range slices.Backward(l.members[:l.readers]) { // setCaughtUp moves the last reader into m's place

@@ -38,7 +38,7 @@ type Queue struct {
 	// Guarded by Fanout.mu.
 	memberships []*member // empty before Admit and after Remove
 	frames      [][]byte
-	bytes       int     // of frames, and of the batch being written
+	bytes       int     // of frames, and of the batch being written; unused once the queue is sealed
 	reading     *member // of the log being read; nil: none
 	offset      offset  // in that log
 	next        *Queue  // in the ready list
@@ -50,7 +50,7 @@ type Queue struct {
 	flushed chan struct{} // closed when the queue is idle; nil: no caller waits
 }
 
-// writeState tells who writes to the client.
+// writeState names the goroutine that writes to the client.
 type writeState uint8
 
 const (
@@ -339,7 +339,8 @@ func (q *Queue) wakeRoom() {
 	}
 }
 
-// discard drops the waiting frames and seals the queue. The bytes of the batch being written still count.
+// discard drops the waiting frames and seals the queue. bytes is not adjusted: a sealed queue accepts no
+// frame anyway.
 func (q *Queue) discard() {
 	q.stopReading()
 	q.frames = nil

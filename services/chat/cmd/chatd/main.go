@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -14,7 +15,7 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-const usage = `chatd                 run the chat service; the README lists the environment
+const usage = `chatd                 run the chat service; deployments/README.md lists its environment variables
 chatd events help     list the operators' commands for events
 `
 
@@ -32,18 +33,13 @@ func main() {
 
 // config is the environment of chatd, a daemon.Config.
 type config struct {
-	Addr           string  `env:"CHAT_ADDR"         envDefault:"127.0.0.1:8082"`
-	DatabaseURL    string  `env:"CHAT_DATABASE_URL" envDefault:"sqlite:.parley/chat.db"`
-	Secret         string  `env:"AUTH_SECRET"`
-	AllowedOrigins string  `env:"ALLOWED_ORIGINS"`
-	MessageRate    float64 `env:"CHAT_MESSAGE_RATE" envDefault:"20"`
-	Connections    int     `env:"CHAT_CONNECTIONS"  envDefault:"20"`
-	ConnectRate    float64 `env:"CHAT_CONNECT_RATE" envDefault:"0"`
+	Addr           string `env:"CHAT_ADDR"         envDefault:"127.0.0.1:8082"`
+	DatabaseURL    string `env:"CHAT_DATABASE_URL" envDefault:"sqlite:.parley/chat.db"`
+	Secret         string `env:"AUTH_SECRET"`
+	AllowedOrigins string `env:"ALLOWED_ORIGINS"`
+	Limits         server.Limits
 	Broker         rabbit.Config
 }
-
-// maxLimit rejects typing errors.
-const maxLimit = 1e6
 
 func (c *config) Address() string { return c.Addr }
 
@@ -52,9 +48,8 @@ func (c *config) Events() (eventctl.Service, rabbit.Config) {
 }
 
 func (c *config) Validate() error {
-	// The conditions are false for NaN.
-	if !(c.MessageRate >= 0 && c.MessageRate < maxLimit && c.ConnectRate >= 0 && c.ConnectRate < maxLimit) || c.Connections < 0 {
-		return errors.New("read environment: a CHAT_ limit is not a number from 0 to a million; 0 means none")
+	if err := c.Limits.Validate(); err != nil {
+		return fmt.Errorf("read environment: %w", err)
 	}
 	if c.Secret == "" {
 		return errors.New("AUTH_SECRET is not set: the portal's secret for signing tokens, at least 32 bytes")
@@ -65,7 +60,6 @@ func (c *config) Validate() error {
 func (c *config) Open(ctx context.Context, log *slog.Logger) (daemon.Service, error) {
 	return server.New(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, Secret: []byte(c.Secret), AllowedOrigins: c.AllowedOrigins, Broker: c.Broker,
-		MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
-		Log: log,
+		Limits: c.Limits, Log: log,
 	})
 }

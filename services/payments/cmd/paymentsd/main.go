@@ -12,7 +12,7 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-const usage = `paymentsd               runs the payments service
+const usage = `paymentsd               runs the payments service; deployments/README.md lists its environment variables
 paymentsd events help   lists the operators' commands for its events
 `
 

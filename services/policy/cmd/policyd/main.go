@@ -13,7 +13,7 @@ import (
 	"parley.internal/policy/server"
 )
 
-const usage = `policyd               run the policy service; the README lists its environment variables
+const usage = `policyd               run the policy service; deployments/README.md lists its environment variables
 policyd events help   list the commands for operators
 `
 

@@ -14,44 +14,33 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	chat "parley.internal/chat/server"
 	"parley.internal/pkg/rabbit"
 	"parley.internal/portal/server"
 )
 
 // config holds the environment variables of parley.
 type config struct {
-	Addr              string  `env:"PARLEY_ADDR"         envDefault:"127.0.0.1:8080"`
-	Data              string  `env:"PARLEY_DATA"         envDefault:".parley"`
-	AgentsFile        string  `env:"PARLEY_AGENTS"`
-	PolicyURL         string  `env:"POLICY_URL"`
-	ChatURL           string  `env:"CHAT_URL"`
-	PolicyDatabaseURL string  `env:"POLICY_DATABASE_URL"`
-	ChatDatabaseURL   string  `env:"CHAT_DATABASE_URL"`
-	AllowedOrigins    string  `env:"ALLOWED_ORIGINS"`
-	Secret            string  `env:"AUTH_SECRET"`
-	BrokerURLs        string  `env:"RABBITMQ_URL"`
-	Exchange          string  `env:"EVENTS_EXCHANGE"`
-	QueueType         string  `env:"EVENTS_QUEUE_TYPE"`
-	Queues            string  `env:"EVENTS_QUEUES"`
-	MessageRate       float64 `env:"CHAT_MESSAGE_RATE"   envDefault:"20"`
-	Connections       int     `env:"CHAT_CONNECTIONS"    envDefault:"20"`
-	ConnectRate       float64 `env:"CHAT_CONNECT_RATE"   envDefault:"0"`
+	Addr              string `env:"PARLEY_ADDR"         envDefault:"127.0.0.1:8080"`
+	Data              string `env:"PARLEY_DATA"         envDefault:".parley"`
+	AgentsFile        string `env:"PARLEY_AGENTS"`
+	PolicyURL         string `env:"POLICY_URL"`
+	ChatURL           string `env:"CHAT_URL"`
+	PolicyDatabaseURL string `env:"POLICY_DATABASE_URL"`
+	ChatDatabaseURL   string `env:"CHAT_DATABASE_URL"`
+	AllowedOrigins    string `env:"ALLOWED_ORIGINS"`
+	Secret            string `env:"AUTH_SECRET"`
+	Broker            rabbit.Config
+	Limits            chat.Limits
 }
-
-// maxLimit rejects infinities and slips of the keyboard.
-const maxLimit = 1e6
 
 func readConfig(environ []string) (config, error) {
 	cfg, err := env.ParseAsWithOptions[config](env.Options{Environment: env.ToMap(environ)})
 	if err != nil {
 		return config{}, fmt.Errorf("read environment: %w", err)
 	}
-	for name, limit := range map[string]float64{
-		"CHAT_MESSAGE_RATE": cfg.MessageRate, "CHAT_CONNECT_RATE": cfg.ConnectRate, "CHAT_CONNECTIONS": float64(cfg.Connections),
-	} {
-		if !(limit >= 0 && limit <= maxLimit) { // also rejects NaN
-			return config{}, fmt.Errorf("read environment: %s %v out of range [0, 1000000]; 0 means no limit", name, limit)
-		}
+	if err := cfg.Limits.Validate(); err != nil {
+		return config{}, fmt.Errorf("read environment: %w", err)
 	}
 	return cfg, nil
 }
@@ -68,10 +57,8 @@ func (c config) server() server.Config {
 		Secret:            []byte(c.Secret),
 		AgentsFile:        c.AgentsFile,
 		AllowedOrigins:    c.AllowedOrigins,
-		Broker: rabbit.Config{
-			URLs: c.BrokerURLs, Exchange: c.Exchange, QueueType: c.QueueType, Queues: c.Queues,
-		},
-		MessageRate: c.MessageRate, Connections: c.Connections, ConnectRate: c.ConnectRate,
+		Broker:            c.Broker,
+		Limits:            c.Limits,
 	}
 }
 

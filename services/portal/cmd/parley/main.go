@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-const usage = `parley                 serves the portal; the README lists its environment variables
+const usage = `parley                 serves the portal; deployments/README.md lists its environment variables
 parley events help     lists the operators' commands for events
 parley hash-password   prints the hash of a password on standard input, for an agents file
 `

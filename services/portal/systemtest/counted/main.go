@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/coverage"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,13 +38,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", os.Getenv("PARLEY_ADDR"))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", os.Getenv("PARLEY_ADDR"))
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return portal.Run(ctx, listener) })
-	group.Go(func() error { return http.ListenAndServe(os.Getenv("COUNTERS_ADDR"), counters()) })
+	control := &http.Server{Addr: os.Getenv("COUNTERS_ADDR"), Handler: counters(), ReadHeaderTimeout: time.Second}
+	group.Go(control.ListenAndServe)
 	fmt.Fprintln(os.Stdout, "counted is running")
 	return group.Wait()
 }
