@@ -26,8 +26,8 @@ func NewColumn[Row any, V string | int64 | []byte](name string, rows []Row, valu
 }
 
 // Table returns a FROM item called name, and its arguments from $first on: a table
-// of columns of equal length that a statement receives as a few arguments,
-// whatever its number of rows. Texts must be valid UTF-8.
+// of columns of equal length, at least one, that a statement receives as a few
+// arguments, whatever its number of rows. Texts must be valid UTF-8.
 func (d Dialect) Table(name string, first int, columns ...Column) (text string, args []any, err error) {
 	if d != Postgres {
 		return jsonTable(name, first, columns)

@@ -19,7 +19,7 @@ func keyOf(m event.Message) eventKey { return eventKey{m.Source, m.ID} }
 
 func scanKey(scan func(...any) error) (k eventKey, err error) { return k, scan(&k.source, &k.id) }
 
-// deduplicate records the ids of events, and returns the events with new ids and the
+// deduplicate is the deduplication by ids: it records the ids of events, and returns the events with new ids and the
 // events without any id.
 func (b *batch) deduplicate(ctx context.Context, events []event.Message) (fresh []event.Message, err error) {
 	identified := events

@@ -116,12 +116,13 @@ func TestNoStatementReadsWholeTable(t *testing.T) {
 // plan returns the query plan of the statement.
 func (s statement) plan(t *testing.T, db *database.DB) string {
 	t.Helper()
-	text, args, err := db.Dialect.Table("t", len(s.args)+1, s.table...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.table == nil {
-		args = nil
+	var text string
+	var args []any
+	var err error
+	if len(s.table) > 0 {
+		if text, args, err = db.Dialect.Table("t", len(s.args)+1, s.table...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var lines []string
 	err = db.InTx(t.Context(), func(tx *database.Tx) error {

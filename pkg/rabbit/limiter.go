@@ -9,7 +9,7 @@ import "sync"
 // with a low prefetch.
 const maxUnackedBytes = 32 << 20
 
-// byteLimiter blocks readers while more than maxUnackedBytes are unacked. Bytes read earlier count,
+// byteLimiter is the backpressure on the broker: it blocks readers while more than maxUnackedBytes are unacked. Bytes read earlier count,
 // too: one message, and messages not yet passed on by the library. The zero byteLimiter is ready.
 type byteLimiter struct {
 	mu        sync.Mutex

@@ -1,5 +1,5 @@
-// Package token issues connection tokens: a client gets a token from negotiate and connects with the
-// token. Tokens are signed: any node with the same key accepts them, and no node needs a table of
+// Package token issues the connection token of a client: the client gets the token from negotiate and
+// connects with the token. Tokens are signed: any node with the same key accepts them, and no node needs a table of
 // clients without a connection. A node remembers the used tokens until they expire.
 package token
 
