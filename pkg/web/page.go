@@ -1,8 +1,8 @@
 package web
 
 import (
+	"bytes"
 	"encoding/base64"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -23,7 +23,7 @@ func CutPage[T any](all []T, limit int, text func(T) string) (items []T, next *s
 // DecodeCursor returns the text in a cursor, "" for an empty cursor, or ErrBadCursor.
 func DecodeCursor(cursor string) (text string, err error) {
 	decoded, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || !utf8.Valid(decoded) || strings.ContainsRune(string(decoded), 0) {
+	if err != nil || !utf8.Valid(decoded) || bytes.ContainsRune(decoded, 0) {
 		return "", ErrBadCursor
 	}
 	return string(decoded), nil
