@@ -1,5 +1,6 @@
 // Package metric exports the metrics of a part of a service to Prometheus: a collector is
-// a function that sends the present values to a scrape.
+// a function that sends the present values to a scrape. A collector keeps no state and no
+// goroutine.
 package metric
 
 import (

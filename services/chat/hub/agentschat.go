@@ -29,7 +29,7 @@ type agentsChat struct {
 func NewAgentsChat(n *Node, t *tail.Tail, sender chat.Sender, origins web.Origins) http.Handler {
 	h := &agentsChat{clients: n.newHub(AgentsChatPath, origins), sender: sender}
 	h.clients.Handle("SendMessage", signalr.Action1(h.sendMessage))
-	n.presence.announce = func(text string, except *signalr.Conn) {
+	n.presence.broadcastText = func(text string, except *signalr.Conn) {
 		broadcast(h.clients.All().Except(except), "ReceiveNotification", text)
 	}
 	t.Subscribe(tail.Subscriber{Push: h.push})

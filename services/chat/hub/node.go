@@ -108,7 +108,7 @@ func (n *Node) connected(ctx context.Context, c *signalr.Conn) error {
 		return signalr.HubError("you have too many connections open")
 	}
 	if text != "" {
-		n.presence.announce(text, c)
+		n.presence.broadcastText(text, c)
 	}
 	agent := agentOf(c)
 	ctx, cancel := context.WithTimeout(ctx, lastSeenTimeout)

@@ -25,8 +25,8 @@ const (
 // within this time is not announced.
 type presence struct {
 	maxConnections int // per agent; 0: no limit
-	// announce sends a text to all connections except the given; nil: to all.
-	announce func(text string, except *signalr.Conn)
+	// broadcastText sends a text to all connections except the given; nil: to all.
+	broadcastText func(text string, except *signalr.Conn)
 	// publish sends changes, each agent once. publish is called under the lock and must
 	// not block.
 	publish func([]chat.Presence)
@@ -51,7 +51,7 @@ func newPresence(maxConnections int) *presence {
 		maxConnections: maxConnections,
 		agents:         make(map[string]*onlineAgent),
 		changes:        make(map[string]chat.Presence),
-		announce:       func(string, *signalr.Conn) {},
+		broadcastText:  func(string, *signalr.Conn) {},
 		publish:        func([]chat.Presence) {},
 		offline:        func(context.Context, []chat.Presence) {},
 	}
@@ -151,7 +151,7 @@ func (p *presence) run(ctx context.Context, drain <-chan struct{}) {
 		case now := <-ticker.C:
 			texts, offline := p.sweep(now)
 			for _, text := range texts {
-				p.announce(text, nil)
+				p.broadcastText(text, nil)
 			}
 			if len(offline) > 0 {
 				p.offline(ctx, offline)

@@ -24,7 +24,7 @@ type fakeConnections struct {
 func (f *fakeConnections) connect(login string) bool {
 	text, admitted := f.connected(login, time.Now())
 	if text != "" {
-		f.announce(text, nil)
+		f.broadcastText(text, nil)
 	}
 	return admitted
 }
@@ -48,7 +48,7 @@ func TestPresenceAnnouncesAgents(t *testing.T) {
 				pass(time.Minute)
 				f.disconnected(jimmy, true)
 				pass(2900 * time.Millisecond)
-				f.announce("2.9 seconds", nil)
+				f.broadcastText("2.9 seconds", nil)
 				pass(time.Second)
 			},
 			texts: []string{joined, "2.9 seconds", left},
@@ -58,7 +58,7 @@ func TestPresenceAnnouncesAgents(t *testing.T) {
 				f.connect(jimmy)
 				f.disconnected(jimmy, false)
 				pass(14900 * time.Millisecond)
-				f.announce("14.9 seconds", nil)
+				f.broadcastText("14.9 seconds", nil)
 				pass(time.Second)
 			},
 			texts: []string{joined, "14.9 seconds", left},
@@ -97,7 +97,7 @@ func wantTexts(t *testing.T, maxConnections int, do func(f *fakeConnections), wa
 		f := &fakeConnections{}
 		var mu sync.Mutex
 		f.presence = newPresence(maxConnections)
-		f.announce = func(text string, _ *signalr.Conn) {
+		f.broadcastText = func(text string, _ *signalr.Conn) {
 			mu.Lock()
 			defer mu.Unlock()
 			f.texts = append(f.texts, text)
