@@ -88,6 +88,7 @@ func TestBrokenGuaranteeIsDetected(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // Each run waits for its own servers most of the time.
 			r := run(t, "classic", name, tt.fault)
 			fmt.Fprintf(t.Output(), "without %s: %s\n", name, r)
 			if !tt.found(r) {
