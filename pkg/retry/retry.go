@@ -37,7 +37,7 @@ type Backoff struct {
 }
 
 // Wait counts a failure and waits: First, then twice as long each time, at most
-// Limit, and each time with Jitter, which may exceed Limit by a half. A context that ends stops the wait.
+// Limit, plus or minus a half by Jitter. A context that ends stops the wait.
 func (b *Backoff) Wait(ctx context.Context) {
 	b.attempts++
 	Wait(ctx, Jitter(Exponential(b.First, b.Limit, b.attempts)))
