@@ -73,9 +73,8 @@ fmt: frontend/node_modules ## format Go and the front end
 test: frontend/node_modules $(SOCKETIO)/node_modules ## all tests; installs the servers that they need (apt)
 	deployments/setup/test.sh
 	$(MAKE) build
-	@# Go tests run bin/parley and drive the clients in frontend/node_modules. Many wait for
-	@# servers: four packages at once keep two cores busy.
-	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on -p 4 -timeout 20m work
+	@# Go tests run bin/parley and drive the clients in frontend/node_modules.
+	$(call TOOL,gotestsum) --format pkgname -- -race -shuffle=on -timeout 20m work
 	@# The commands that the repository's pages tell a reader to run.
 	GOWORK=off go -C deployments/test/verify test -count=1 -timeout 30m -run TestCommandsOfPagesSucceed ./document -commands
 	@# A short fault run, also without each guarantee to see that the loss is detected.

@@ -82,6 +82,13 @@ func TestUncleanPathIsLeftToNext(t *testing.T) {
 	}
 }
 
+func TestEscapedPathValueIsValidated(t *testing.T) {
+	r := get("/books/..%2F..")
+	if p := problemOf(t, r); p.Status != http.StatusBadRequest {
+		t.Errorf("got problem %+v, want a violation of the contract", p)
+	}
+}
+
 func TestBodyFaultsAreAllReported(t *testing.T) {
 	type fields = []fault.Field
 	at := func(pointer, detail string) fault.Field { return fault.Field{Pointer: pointer, Detail: detail} }

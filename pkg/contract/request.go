@@ -36,7 +36,8 @@ func (c *Contract) Middleware(refuse func(http.ResponseWriter, *http.Request, er
 			})
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
+			escaped := r.URL.EscapedPath()
+			if clean := path.Clean(escaped); clean != escaped && clean+"/" != escaped {
 				next.ServeHTTP(w, r) // The mux would redirect.
 				return
 			}
