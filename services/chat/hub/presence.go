@@ -39,6 +39,9 @@ type presence struct {
 	texts   textLimit
 }
 
+// instant returns a time in the precision of the contract: UTC, microseconds.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
 type onlineAgent struct {
 	connections  int
 	since        time.Time
@@ -66,7 +69,7 @@ func (p *presence) connected(login string, now time.Time) (text string, admitted
 	if !online {
 		agent = &onlineAgent{since: now}
 		p.agents[login] = agent
-		p.changes[login] = chat.Presence{Login: login, State: chat.Online, At: now.UTC()}
+		p.changes[login] = chat.Presence{Login: login, State: chat.Online, At: instant(now)}
 	}
 	if p.maxConnections > 0 && agent.connections >= p.maxConnections {
 		return "", false
@@ -101,7 +104,7 @@ func (p *presence) online() []chat.Presence {
 	defer p.mu.Unlock()
 	all := make([]chat.Presence, 0, len(p.agents))
 	for login, agent := range p.agents {
-		all = append(all, chat.Presence{Login: login, State: chat.Online, At: agent.since.UTC()})
+		all = append(all, chat.Presence{Login: login, State: chat.Online, At: instant(agent.since)})
 	}
 	slices.SortFunc(all, func(a, b chat.Presence) int { return strings.Compare(a.Login, b.Login) })
 	return all
@@ -114,7 +117,7 @@ func (p *presence) onlineSince(login string) (at time.Time, online bool) {
 	if !online {
 		return time.Time{}, false
 	}
-	return agent.since.UTC(), true
+	return instant(agent.since), true
 }
 
 // follow calls joined with the changes since a list of online agents. Later changes are
@@ -127,12 +130,12 @@ func (p *presence) follow(listed []chat.Presence, joined func(changes []chat.Pre
 	for _, l := range listed {
 		known[l.Login] = true
 		if _, online := p.agents[l.Login]; !online {
-			changes = append(changes, chat.Presence{Login: l.Login, State: chat.Offline, At: time.Now().UTC()})
+			changes = append(changes, chat.Presence{Login: l.Login, State: chat.Offline, At: instant(time.Now())})
 		}
 	}
 	for login, agent := range p.agents {
 		if !known[login] {
-			changes = append(changes, chat.Presence{Login: login, State: chat.Online, At: agent.since.UTC()})
+			changes = append(changes, chat.Presence{Login: login, State: chat.Online, At: instant(agent.since)})
 		}
 	}
 	joined(changes)
@@ -169,7 +172,7 @@ func (p *presence) sweep(now time.Time) (texts []string, offline []chat.Presence
 			continue
 		}
 		delete(p.agents, login)
-		change := chat.Presence{Login: login, State: chat.Offline, At: agent.disconnected.UTC()}
+		change := chat.Presence{Login: login, State: chat.Offline, At: instant(agent.disconnected)}
 		p.changes[login] = change
 		offline = append(offline, change)
 		if p.texts.allow(now) {

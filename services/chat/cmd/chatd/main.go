@@ -15,8 +15,8 @@ import (
 	"parley.internal/pkg/rabbit"
 )
 
-const usage = `chatd                 run the chat service; deployments/README.md lists its environment variables
-chatd events help     list the operators' commands for events
+const usage = `chatd                 runs the chat service; deployments/README.md lists its environment variables
+chatd events help     lists the operators' commands for events
 `
 
 // gcPercent is lower than Go's default of 100. Most of chatd's memory is idle connections:

@@ -13,7 +13,7 @@ import (
 )
 
 const usage = `paymentsd               runs the payments service; deployments/README.md lists its environment variables
-paymentsd events help   lists the operators' commands for its events
+paymentsd events help   lists the operators' commands for events
 `
 
 func main() {

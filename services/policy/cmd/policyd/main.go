@@ -13,8 +13,8 @@ import (
 	"parley.internal/policy/server"
 )
 
-const usage = `policyd               run the policy service; deployments/README.md lists its environment variables
-policyd events help   list the commands for operators
+const usage = `policyd               runs the policy service; deployments/README.md lists its environment variables
+policyd events help   lists the operators' commands for events
 `
 
 func main() {
