@@ -45,7 +45,7 @@ type API struct {
 }
 
 // Handler serves the operations of the contract. The context of each request
-// must hold an agent. Handler panics if an operation is not implemented.
+// must hold an agent. Handler panics if an operation has no handler.
 func (a *API) Handler() http.Handler {
 	handlers := map[string]handler{
 		"listProducts": a.listProducts, "getProduct": a.getProduct, "activateProduct": a.activateProduct,
@@ -56,7 +56,7 @@ func (a *API) Handler() http.Handler {
 	mux := &web.Mux{}
 	for _, o := range a.Contract.Operations {
 		if handlers[o.ID] == nil {
-			panic("policy: operation " + o.ID + " of the contract is not implemented")
+			panic("policy: operation " + o.ID + " of the contract has no handler")
 		}
 		mux.Handle(o.String(), operation{o, handlers[o.ID]})
 	}

@@ -68,7 +68,7 @@ func TestOperationWithoutHandlerPanics(t *testing.T) {
 	c.Operations[0].ID = "renewPolicy"
 	defer func() {
 		if recover() == nil {
-			t.Error("Handler serves a contract with an operation that is not implemented")
+			t.Error("Handler serves a contract with an operation without a handler")
 		}
 	}()
 	(&API{Contract: c}).Handler()

@@ -16,6 +16,7 @@ import (
 
 	chat "parley.internal/chat/server"
 	"parley.internal/pkg/auth"
+	"parley.internal/pkg/daemon"
 	"parley.internal/pkg/database"
 	"parley.internal/pkg/event"
 	"parley.internal/pkg/rabbit"
@@ -58,12 +59,8 @@ type Server struct {
 
 // service is policy or chat, in this process or an upstream.
 type service interface {
-	web.Service
+	daemon.Service
 
-	Handler() http.Handler
-	Check(ctx context.Context) error
-	Degraded() []string
-	Measure(m *telemetry.Metrics)
 	Close() error
 }
 
