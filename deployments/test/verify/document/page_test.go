@@ -36,10 +36,12 @@ func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
 }
 
 // TestCommandsOfPagesSucceed runs the commands of each section in a copy of the
-// repository. Blocks with a place are added before the commands below them.
+// repository. Blocks with a place are added before the commands below them. Without the
+// flag -commands, the shell only parses the commands.
 func TestCommandsOfPagesSucceed(t *testing.T) {
+	shell := "-euo"
 	if !*commands {
-		t.Skip("-commands runs them: make test does")
+		shell = "-neuo"
 	}
 	for _, page := range pages(t) {
 		text, err := os.ReadFile(filepath.Join(repository, page))
@@ -49,14 +51,15 @@ func TestCommandsOfPagesSucceed(t *testing.T) {
 		sections := document.Sections(string(text))
 		for _, title := range slices.Sorted(maps.Keys(sections)) {
 			if strings.Contains(sections[title], "```sh run\n") {
-				t.Run(page+"/"+title, func(t *testing.T) { perform(t, document.Copy(t, repository), sections[title]) })
+				t.Run(page+"/"+title, func(t *testing.T) { perform(t, document.Copy(t, repository), sections[title], shell) })
 			}
 		}
 	}
 }
 
-// perform adds the blocks and runs the commands of a section, in their order.
-func perform(t *testing.T, folder, section string) {
+// perform adds the blocks and runs the commands of a section, in their order. The options
+// of the shell end with o.
+func perform(t *testing.T, folder, section, options string) {
 	t.Helper()
 	fences, err := document.Fences(section)
 	if err != nil {
@@ -68,7 +71,7 @@ func perform(t *testing.T, folder, section string) {
 				t.Fatal(err)
 			}
 		} else if f.Info == "sh run" {
-			document.Run(t, folder, "bash", "-euo", "pipefail", "-c", strings.Join(f.Code, "\n"))
+			document.Run(t, folder, "bash", options, "pipefail", "-c", strings.Join(f.Code, "\n"))
 		}
 	}
 }
@@ -76,7 +79,7 @@ func perform(t *testing.T, folder, section string) {
 func TestCommandRunsAfterTheBlocksAboveIt(t *testing.T) {
 	folder := t.TempDir()
 	perform(t, folder, "`a.txt`, a new file:\n\n```\none\n```\n\n```sh run\ncp a.txt b.txt\n```\n\n"+
-		"`a.txt`, at the end:\n\n```\ntwo\n```\n\n```sh\nfalse\n```\n\n```sh run\ncat a.txt >>b.txt\necho three >>b.txt\n```\n")
+		"`a.txt`, at the end:\n\n```\ntwo\n```\n\n```sh\nfalse\n```\n\n```sh run\ncat a.txt >>b.txt\necho three >>b.txt\n```\n", "-euo")
 	if got, err := os.ReadFile(filepath.Join(folder, "b.txt")); err != nil || string(got) != "one\none\ntwo\nthree\n" {
 		t.Errorf("got %q, error %v", got, err)
 	}
