@@ -35,8 +35,7 @@ func NewConsumer(cfg Config) (*Consumer, error) {
 
 // Subscribe implements event.Subscriber. A subscription has one connection, with one channel for
 // each queue. Batches mix the queues and are received one at a time. The names of a consumer's
-// subscriptions differ. Run reconnects after every
-// error, and returns nil when its context ends.
+// subscriptions differ. Run reconnects after every error, and returns nil when its context ends.
 func (c *Consumer) Subscribe(s event.Subscription) (run func(context.Context) error) {
 	return func(ctx context.Context) error {
 		return c.keepConnected(ctx, s.Name, func(ctx context.Context, conn *session) error {
